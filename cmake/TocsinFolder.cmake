@@ -1,0 +1,55 @@
+# One static library a folder.
+#
+#   tocsin_folder(NAME [LINKS lib...] [TEST_LINKS lib...])
+#     every *.cc of the current folder except *_test.cc, *_bench.cc and main.cc becomes the static
+#     library NAME, which links LINKS (its row of the design's table; tests/tidy checks the includes);
+#     every *_test.cc becomes the one test program NAME_test, run by ctest under the label "unit";
+#     each X_bench.cc becomes the Google Benchmark program X_bench.
+#   tocsin_program(NAME LINKS lib...)  main.cc becomes the program NAME.
+
+function(tocsin_folder name)
+  cmake_parse_arguments(ARG "" "" "LINKS;TEST_LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "*.cc")
+  file(GLOB tests CONFIGURE_DEPENDS "*_test.cc")
+  file(GLOB benches CONFIGURE_DEPENDS "*_bench.cc")
+  list(REMOVE_ITEM sources ${tests} ${benches} "${CMAKE_CURRENT_SOURCE_DIR}/main.cc" "")
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC tocsin_options ${ARG_LINKS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE tocsin_options ${ARG_LINKS})
+  endif()
+
+  if(TOCSIN_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${name} doctest_main ${ARG_TEST_LINKS})
+    target_compile_definitions(${name}_test PRIVATE TOCSIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+
+  if(TOCSIN_TESTS)
+    foreach(bench ${benches})
+      get_filename_component(bench_name ${bench} NAME_WE)
+      add_executable(${bench_name} ${bench})
+      target_link_libraries(${bench_name} PRIVATE ${name} benchmark::benchmark ${ARG_TEST_LINKS})
+    endforeach()
+  endif()
+endfunction()
+
+function(tocsin_program name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  add_executable(${name} main.cc)
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+  install(TARGETS ${name} RUNTIME DESTINATION bin COMPONENT ${name})
+endfunction()
+
+# doctest's main takes five seconds to compile: once for all test programs.
+if(TOCSIN_TESTS)
+  file(WRITE "${CMAKE_BINARY_DIR}/doctest_main.cc"
+    "#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN\n#include <doctest/doctest.h>\n")
+  add_library(doctest_main STATIC "${CMAKE_BINARY_DIR}/doctest_main.cc")
+  target_link_libraries(doctest_main PUBLIC doctest::doctest)
+endif()

@@ -1,0 +1,26 @@
+// Hashes: fast ones for tables, checksums for files, SHA-256 for secrets and signatures.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tocsin::base {
+
+/// 64-bit hash for tables in memory (XXH3); not stable across versions, never written to disk.
+std::uint64_t hash64(std::string_view bytes);
+
+/// CRC-32 (IEEE 802.3, as in zlib) of `bytes`, continuing from `seed`.
+std::uint32_t crc32(std::string_view bytes, std::uint32_t seed = 0);
+
+/// FNV-1a, 64 bit: the hash of alert fingerprints, stable for ever.
+std::uint64_t fnv1a(std::string_view bytes, std::uint64_t seed = 0xcbf29ce484222325ULL);
+
+/// SHA-256 as 64 lower-case hexadecimal digits.
+std::string sha256_hex(std::string_view bytes);
+/// HMAC-SHA-256 as 64 lower-case hexadecimal digits. Source: RFC 2104.
+std::string hmac_sha256_hex(std::string_view key, std::string_view bytes);
+/// Compares in time that depends on the lengths only.
+bool equals_constant_time(std::string_view a, std::string_view b);
+
+}  // namespace tocsin::base

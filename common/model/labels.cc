@@ -1,0 +1,177 @@
+#include "common/model/labels.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/base/hash.h"
+
+namespace tocsin::model {
+namespace {
+
+// Lengths are LEB128 varints: one byte for nearly every string.
+void put_string(std::string& out, std::string_view text) {
+  std::size_t length = text.size();
+  while (length >= 0x80) {
+    out += static_cast<char>((length & 0x7fU) | 0x80U);
+    length >>= 7U;
+  }
+  out += static_cast<char>(length);
+  out += text;
+}
+
+std::string_view take_string(const char*& at) {
+  std::size_t length = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(*at++);
+    length |= static_cast<std::size_t>(byte & 0x7fU) << shift;
+    if (byte < 0x80) break;
+  }
+  const std::string_view text(at, length);
+  at += length;
+  return text;
+}
+
+std::string quote(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+bool is_name(std::string_view name, bool colons) {
+  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
+  return std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || (colons && c == ':');
+  });
+}
+
+}  // namespace
+
+LabelView Labels::Iterator::operator*() const {
+  const char* at = at_;
+  const std::string_view name = take_string(at);
+  return {name, take_string(at)};
+}
+
+Labels::Iterator& Labels::Iterator::operator++() {
+  take_string(at_);
+  take_string(at_);
+  return *this;
+}
+
+Labels::Labels(std::initializer_list<LabelView> labels) {
+  LabelsBuilder builder;
+  for (const LabelView& label : labels) builder.set(label.name, label.value);
+  *this = builder.build();
+}
+
+Labels Labels::from_sorted(std::span<const LabelView> labels) {
+  Labels result;
+  std::size_t bytes = 0;
+  for (const LabelView& label : labels) bytes += label.name.size() + label.value.size() + 4;
+  result.packed_.reserve(bytes);
+  std::string_view last;
+  for (const LabelView& label : labels) {
+    TC_DCHECK(last < label.name || last.empty(), "labels are not sorted");
+    last = label.name;
+    if (label.value.empty()) continue;
+    put_string(result.packed_, label.name);
+    put_string(result.packed_, label.value);
+  }
+  return result;
+}
+
+std::size_t Labels::size() const {
+  return static_cast<std::size_t>(std::distance(begin(), end()));
+}
+
+std::string_view Labels::get(std::string_view name) const {
+  for (const LabelView label : *this) {
+    if (label.name == name) return label.value;
+    if (label.name > name) break;
+  }
+  return {};
+}
+
+std::uint64_t Labels::hash() const { return base::hash64(packed_); }
+
+std::uint64_t Labels::fingerprint() const {
+  std::uint64_t hash = base::fnv1a("");
+  for (const LabelView label : *this) {
+    hash = base::fnv1a("\xff", base::fnv1a(label.name, hash));
+    hash = base::fnv1a("\xff", base::fnv1a(label.value, hash));
+  }
+  return hash;
+}
+
+std::string Labels::to_string() const {
+  const std::string_view metric = metric_name();
+  const bool plain_name = is_legacy_metric_name(metric);
+  std::string inside;
+  if (!metric.empty() && !plain_name) inside = quote(metric);
+  for (const LabelView label : *this) {
+    if (label.name == kMetricName) continue;
+    if (!inside.empty()) inside += ", ";
+    inside += is_legacy_label_name(label.name) ? std::string(label.name) : quote(label.name);
+    inside += "=" + quote(label.value);
+  }
+  std::string text(plain_name ? metric : "");
+  if (!inside.empty() || text.empty()) text += "{" + inside + "}";
+  return text;
+}
+
+std::strong_ordering Labels::operator<=>(const Labels& other) const {
+  auto a = begin();
+  auto b = other.begin();
+  for (; a != end() && b != other.end(); ++a, ++b) {
+    if (const auto order = *a <=> *b; order != 0) return order;
+  }
+  return (a != end()) <=> (b != other.end());
+}
+
+LabelsBuilder::LabelsBuilder(const Labels& base) {
+  for (const LabelView label : base) labels_.emplace_back(label.name, label.value);
+}
+
+LabelsBuilder& LabelsBuilder::set(std::string_view name, std::string_view value) {
+  if (value.empty()) return remove(name);
+  const auto at = std::lower_bound(labels_.begin(), labels_.end(), name,
+                                   [](const auto& l, std::string_view n) { return l.first < n; });
+  if (at != labels_.end() && at->first == name) {
+    at->second = value;
+  } else {
+    labels_.emplace(at, name, value);
+  }
+  return *this;
+}
+
+LabelsBuilder& LabelsBuilder::remove(std::string_view name) {
+  std::erase_if(labels_, [&](const auto& label) { return label.first == name; });
+  return *this;
+}
+
+std::string_view LabelsBuilder::get(std::string_view name) const {
+  for (const auto& label : labels_) {
+    if (label.first == name) return label.second;
+  }
+  return {};
+}
+
+Labels LabelsBuilder::build() const {
+  std::vector<LabelView> views;
+  views.reserve(labels_.size());
+  for (const auto& [name, value] : labels_) views.push_back({name, value});
+  return Labels::from_sorted(views);
+}
+
+bool is_legacy_label_name(std::string_view name) { return is_name(name, false); }
+bool is_legacy_metric_name(std::string_view name) { return is_name(name, true); }
+
+}  // namespace tocsin::model

@@ -1,0 +1,106 @@
+// A batch of series with samples on its way through the house: agent -> spool -> wire -> ingest -> store.
+//
+// Flat on purpose: three vectors and one block of text, whatever the number of series. Decoding a request
+// of 500 series costs a handful of allocations, none for each series or sample, and a hostile request
+// cannot make the decoded form much larger than its bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/model/labels.h"
+#include "common/model/sample.h"
+
+namespace tocsin::model {
+
+enum class MetricType : std::uint8_t {
+  Unknown, Counter, Gauge, Histogram, GaugeHistogram, Summary, Info, StateSet
+};
+
+/// Returns "counter", "gauge", ...; "unknown".
+std::string_view to_string(MetricType type);
+
+/// Blocks of text that stay where they are while views point into them.
+class TextArena {
+ public:
+  /// Copies `text` and returns a view that lives as long as the arena.
+  std::string_view copy(std::string_view text);
+  /// Takes over a block; views into it stay valid.
+  void adopt(std::unique_ptr<char[]> block) { blocks_.push_back(std::move(block)); }
+  void clear();
+
+ private:
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* free_ = nullptr;
+  std::size_t free_bytes_ = 0;
+};
+
+/// What is known about a metric, by its name. Views belong to the batch.
+struct MetricMetadata {
+  std::string_view metric_name;  ///< Family name.
+  MetricType type = MetricType::Unknown;
+  std::string_view help;
+  std::string_view unit;
+};
+
+/// Series with their samples. Move-only. Owner: whoever holds it; no thread of its own.
+class WriteBatch {
+ public:
+  /// One series; indices into the batch's vectors.
+  struct Series {
+    std::uint32_t label_begin = 0;
+    std::uint32_t label_count = 0;
+    std::uint32_t sample_begin = 0;
+    std::uint32_t sample_count = 0;
+  };
+
+  WriteBatch() = default;
+  WriteBatch(WriteBatch&&) = default;
+  WriteBatch& operator=(WriteBatch&&) = default;
+
+  /// Starts a series; the labels and samples added next belong to it.
+  void begin_series();
+  /// `name` and `value` must live as long as the batch: copy them with text().copy() if they do not.
+  void add_label(std::string_view name, std::string_view value);
+  void add_sample(Sample sample);
+  void add_metadata(const MetricMetadata& metadata) { metadata_.push_back(metadata); }
+  /// Starts a series with a whole label set (copied) and one sample.
+  void add(const Labels& labels, Sample sample);
+
+  std::span<const Series> series() const { return series_; }
+  std::span<const LabelView> labels(const Series& series) const {
+    return std::span(labels_).subspan(series.label_begin, series.label_count);
+  }
+  std::span<LabelView> labels(const Series& series) {
+    return std::span(labels_).subspan(series.label_begin, series.label_count);
+  }
+  std::span<const Sample> samples(const Series& series) const {
+    return std::span(samples_).subspan(series.sample_begin, series.sample_count);
+  }
+  std::span<const MetricMetadata> metadata() const { return metadata_; }
+  TextArena& text() { return text_; }
+
+  std::size_t series_count() const { return series_.size(); }
+  std::size_t sample_count() const { return samples_.size(); }
+  bool empty() const { return series_.empty(); }
+
+  /// Replaces the labels of one series; they must be sorted and live as long as the batch.
+  void replace_labels(std::size_t series, std::span<const LabelView> labels);
+
+  /// Things the sender had that this release does not store; counted so that nothing vanishes silently.
+  std::size_t native_histograms = 0;
+  std::size_t exemplars = 0;
+
+ private:
+  std::vector<Series> series_;
+  std::vector<LabelView> labels_;
+  std::vector<Sample> samples_;
+  std::vector<MetricMetadata> metadata_;
+  TextArena text_;
+};
+
+}  // namespace tocsin::model

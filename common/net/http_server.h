@@ -1,0 +1,74 @@
+// HTTP in: Boost.Beast behind a plain interface, with limits on everything a peer can send.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/asio_executor.h"
+#include "common/base/result.h"
+#include "common/net/http_client.h"
+
+namespace tocsin::net {
+
+/// A request, complete with its body.
+struct ServerRequest {
+  std::string method;
+  std::string path;                          ///< Decoded, without the query; always starts with '/'.
+  std::multimap<std::string, std::string> query;  ///< Decoded; of the URL and of a form body.
+  Headers headers;                           ///< Names in lower case.
+  std::string body;
+  std::string peer_address;                  ///< "127.0.0.1"
+  bool peer_is_loopback = false;
+  bool tls = false;
+
+  std::string_view header(std::string_view name) const;
+  /// Returns the first value of the parameter, or "".
+  std::string_view parameter(const std::string& name) const;
+};
+
+struct ServerResponse {
+  int status = 200;
+  Headers headers;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+/// Answers the request; exactly one call, from any thread, now or later.
+using Respond = std::function<void(ServerResponse)>;
+using Handler = std::function<void(ServerRequest, Respond)>;
+
+struct ServerOptions {
+  std::string listen = "127.0.0.1:9464";  ///< "address:port"; port 0 takes a free one; "[::1]:80".
+  std::string tls_cert_file;  ///< PEM chain; empty: plain HTTP.
+  std::string tls_key_file;   ///< Refused when others may read it.
+  std::size_t header_bytes_max = 16 << 10;
+  std::size_t body_bytes_max = 16 << 20;
+  std::size_t connections_max = 4096;
+  std::size_t bytes_in_flight_max = 256 << 20;  ///< Bodies being read, all connections; beyond: 503.
+  base::Duration header_timeout{5'000};
+  base::Duration body_timeout{30'000};
+  base::Duration idle_timeout{120'000};
+};
+
+/// A listening server. Runs on `io`'s threads; the handler is called there and must not block.
+/// Refusals that happen before the handler (431, 413, 408, 400, 503) are answered as
+/// {"status":"error","errorType":...,"error":...} and counted.
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;
+
+  /// The port it listens on (useful when 0 was asked for).
+  virtual unsigned short port() const = 0;
+  /// Stops accepting, lets answers in progress finish for up to two seconds, closes. Idempotent.
+  virtual void stop() = 0;
+
+  /// Errors: InvalidArgument (bad address, bad certificate or key), Io (port taken: says by which setting).
+  static base::Result<std::unique_ptr<HttpServer>> start(base::AsioExecutor& io,
+                                                         const ServerOptions& options,
+                                                         Handler handler);
+};
+
+}  // namespace tocsin::net

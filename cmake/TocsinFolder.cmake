@@ -25,6 +25,7 @@ function(tocsin_folder name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} doctest_main ${ARG_TEST_LINKS})
     target_compile_definitions(${name}_test PRIVATE TOCSIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_dependencies(unit_tests ${name}_test)
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
   endif()
@@ -45,6 +46,11 @@ function(tocsin_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
   install(TARGETS ${name} RUNTIME DESTINATION bin COMPONENT ${name})
 endfunction()
+
+# `ninja unit_tests` builds the test programs only: what the sanitizer runs need.
+if(TOCSIN_TESTS)
+  add_custom_target(unit_tests)
+endif()
 
 # doctest's main takes five seconds to compile: once for all test programs.
 if(TOCSIN_TESTS)

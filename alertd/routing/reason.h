@@ -1,0 +1,46 @@
+// Why something was sent or held: one vocabulary for logs, metrics, the timeline and `explain`.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace tocsin::routing {
+
+/// Why a notification leaves, or does not. Stored with each delivery and shown to people.
+enum class Reason {
+  // Sent.
+  FirstNotification,  ///< The group was never notified, or its last notification was a resolve.
+  NewAlerts,          ///< An alert joined the group since the last notification.
+  SeverityRaised,     ///< A notified alert became more severe.
+  SomeResolved,       ///< A notified alert is resolved, others still fire.
+  AllResolved,        ///< Every notified alert is resolved.
+  Repeat,             ///< Nothing changed, and repeat_interval has passed.
+  AckExpired,         ///< The acknowledgement ran out and it still fires.
+  StillFiring,        ///< Resolved by a person, but it still fires after the hold.
+  Requested,          ///< A person asked for it (test message).
+  // Sent after a person's act; held when that act makes a message needless.
+  Acknowledged,      ///< A person acknowledged. Held: repeats of an acknowledged incident.
+  ResolvedByPerson,  ///< A person resolved. Held: what would only repeat that.
+  // Held.
+  GroupWait,      ///< The group is new and waits for company.
+  GroupInterval,  ///< The group was notified a moment ago; the change waits for its next turn.
+  ResolveWait,    ///< All resolved, but not for long enough.
+  Unchanged,      ///< Same alerts as notified, repeat_interval not reached.
+  NeverNotified,  ///< Resolved before anything was sent: nobody needs to know.
+  NoChannel,      ///< The receiver has no channel (any more).
+  // Not taken in.
+  Outdated,       ///< Older than what is known of this alert.
+  LimitExceeded,  ///< Over the limit of alerts; known alerts go on.
+};
+
+inline constexpr std::size_t kReasonCount = static_cast<std::size_t>(Reason::LimitExceeded) + 1;
+
+/// Returns the enumerator's name: "FirstNotification".
+std::string_view to_string(Reason reason);
+/// The inverse of to_string; nullopt if unknown.
+std::optional<Reason> parse_reason(std::string_view text);
+/// Returns a phrase for people: "first notification".
+std::string_view describe(Reason reason);
+
+}  // namespace tocsin::routing

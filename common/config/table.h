@@ -5,8 +5,8 @@
 //   settings.limit  = server.bytes("body_limit", 16 << 20);
 //   server.finish();   // unknown keys, each with a "did you mean"
 //
-// Every accessor marks its key as known, and on a wrong type or range adds a diagnostic and returns the
-// default, so that one run shows all errors.
+// Every accessor marks its key as known, and on a wrong type or range adds a diagnostic and returns
+// the default, so that one run shows all errors.
 #pragma once
 
 #include <cstdint>
@@ -54,16 +54,18 @@ class Table {
   /// "64MiB", or a plain integer of bytes.
   std::uint64_t bytes(std::string_view key, std::uint64_t default_value);
   /// An array of strings; a single string counts as an array of one.
-  std::vector<std::string> strings(std::string_view key, std::vector<std::string> default_value = {});
+  std::vector<std::string> strings(std::string_view key,
+                                   std::vector<std::string> default_value = {});
   /// A table of strings; numbers and booleans as written.
   std::map<std::string, std::string> string_map(std::string_view key);
   /// One of `allowed`; otherwise an error that lists them.
   std::string one_of(std::string_view key, std::string_view default_value,
                      const std::vector<std::string>& allowed);
 
-  /// A secret: `key = "${ENV_NAME}"`, `key_file = "/path"` (refused if others may read it),
-  /// `key_credential = "name"` (systemd: $CREDENTIALS_DIRECTORY/name), or inline `key = "..."`, which
-  /// adds a warning. nullopt if none is given. One trailing line end of a file is dropped.
+  /// A secret: `key = "${ENV_NAME}"`, `key_file = "/path"` (relative: to the folder
+  /// of the configuration; refused if others may read it),
+  /// `key_credential = "name"` (systemd: $CREDENTIALS_DIRECTORY/name), or inline `key = "..."`,
+  /// which adds a warning. nullopt if none is given. One trailing line end of a file is dropped.
   std::optional<base::Secret> secret(std::string_view key);
 
   Table table(std::string_view key);
@@ -87,6 +89,8 @@ class Table {
 
  private:
   const Node* take(std::string_view key);
+  std::optional<base::Secret> direct_secret(std::string_view key, const std::string& text);
+  std::optional<base::Secret> secret_from_file(std::string_view key, const std::string& path);
 
   Context* context_;
   const Node* node_;

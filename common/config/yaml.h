@@ -5,10 +5,11 @@
 
 namespace tocsin::config {
 
-/// Parses one YAML document (several are an error). Duplicate keys are errors; anchors are expanded up to
-/// a limit of one million nodes; nesting up to 32.
+/// Parses one YAML document (several are an error). Duplicate keys are errors; anchors are expanded
+/// up to a limit of one million nodes; nesting up to 32.
 ///
-/// Returns the root, also after errors (then Null); errors go to `diagnostics` with line and column.
+/// Returns the root, also after errors (then Null); errors go to `diagnostics` with line and
+/// column.
 Node parse_yaml(const Source& source, base::Diagnostics& diagnostics);
 
 }  // namespace tocsin::config

@@ -77,14 +77,25 @@ Labels Labels::from_sorted(std::span<const LabelView> labels) {
   std::size_t bytes = 0;
   for (const LabelView& label : labels) bytes += label.name.size() + label.value.size() + 4;
   result.packed_.reserve(bytes);
+  pack(labels, result.packed_);
+  return result;
+}
+
+void Labels::pack(std::span<const LabelView> labels, std::string& out) {
+  out.clear();
   std::string_view last;
   for (const LabelView& label : labels) {
     TC_DCHECK(last < label.name || last.empty(), "labels are not sorted");
     last = label.name;
     if (label.value.empty()) continue;
-    put_string(result.packed_, label.name);
-    put_string(result.packed_, label.value);
+    put_string(out, label.name);
+    put_string(out, label.value);
   }
+}
+
+Labels Labels::from_packed(std::string_view packed) {
+  Labels result;
+  result.packed_ = packed;
   return result;
 }
 

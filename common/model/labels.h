@@ -57,6 +57,13 @@ class Labels {
   /// `labels` must be sorted by name without repetition (checked in debug builds).
   static Labels from_sorted(std::span<const LabelView> labels);
 
+  /// Packs as from_sorted does, into `out` (replaced): for look-ups that need no set of their own.
+  static void pack(std::span<const LabelView> labels, std::string& out);
+  /// Makes a set of bytes that pack() or packed() gave; they must be valid (not checked).
+  static Labels from_packed(std::string_view packed);
+  /// The packed bytes: equal bytes, equal sets. In memory only; no stable format.
+  std::string_view packed() const { return packed_; }
+
   Iterator begin() const { return Iterator(packed_.data()); }
   Iterator end() const { return Iterator(packed_.data() + packed_.size()); }
   bool empty() const { return packed_.empty(); }

@@ -47,6 +47,12 @@ void TextArena::clear() {
   free_bytes_ = 0;
 }
 
+void WriteBatch::reserve(std::size_t series, std::size_t labels, std::size_t samples) {
+  series_.reserve(series_.size() + series);
+  labels_.reserve(labels_.size() + labels);
+  samples_.reserve(samples_.size() + samples);
+}
+
 void WriteBatch::begin_series() {
   series_.push_back({static_cast<std::uint32_t>(labels_.size()), 0,
                      static_cast<std::uint32_t>(samples_.size()), 0});

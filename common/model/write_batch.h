@@ -62,6 +62,9 @@ class WriteBatch {
   WriteBatch(WriteBatch&&) = default;
   WriteBatch& operator=(WriteBatch&&) = default;
 
+  /// Takes memory ahead for so many further series, labels and samples.
+  void reserve(std::size_t series, std::size_t labels, std::size_t samples);
+
   /// Starts a series; the labels and samples added next belong to it.
   void begin_series();
   /// `name` and `value` must live as long as the batch: copy them with text().copy() if they do not.

@@ -89,12 +89,14 @@ class Engine {
 
   /// Evaluates at one instant. A Vector is sorted only where the language sorts it.
   /// `cancelled`, if given, is asked now and then; when it says true the query ends with Cancelled.
-  /// Errors: InvalidArgument (execution error such as many-to-many matching), LimitExceeded, Cancelled.
+  /// Errors: InvalidArgument (execution error such as many-to-many matching), LimitExceeded,
+  /// Cancelled.
   base::Result<QueryResult> instant(const model::SeriesSource& source, const Expr& expr,
                                     base::WallTime at,
                                     const std::function<bool()>& cancelled = {}) const;
 
-  /// Evaluates at begin, begin + step, ... up to end, inclusive; the result is a Matrix sorted by labels.
+  /// Evaluates at begin, begin + step, ... up to end, inclusive; the result is a Matrix sorted by
+  /// labels.
   base::Result<QueryResult> range(const model::SeriesSource& source, const Expr& expr,
                                   base::WallTime begin, base::WallTime end, base::Duration step,
                                   const std::function<bool()>& cancelled = {}) const;

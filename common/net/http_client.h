@@ -1,4 +1,5 @@
-// HTTP out. Asynchronous at the surface; inside, a few threads with blocking curl handles and time-outs.
+// HTTP out. Asynchronous at the surface; inside, a few threads with blocking curl handles and
+// time-outs.
 #pragma once
 
 #include <functional>
@@ -21,7 +22,7 @@ struct TlsOptions {
   std::string ca_file;           ///< PEM bundle; empty: the system's.
   std::string client_cert_file;  ///< PEM, for mutual TLS; empty: none.
   std::string client_key_file;
-  bool insecure = false;         ///< Accept any certificate. Only on an explicit setting.
+  bool insecure = false;  ///< Accept any certificate. Only on an explicit setting.
 };
 
 struct HttpRequest {
@@ -29,7 +30,7 @@ struct HttpRequest {
   std::string url;  ///< http:// or https://
   Headers headers;
   std::string body;
-  base::Secret bearer_token;  ///< Sent as Authorization: Bearer; empty: none.
+  base::Secret bearer_token;       ///< Sent as Authorization: Bearer; empty: none.
   base::Duration timeout{10'000};  ///< For the whole exchange, name resolution included.
   std::size_t response_bytes_max = 16 << 20;
   TlsOptions tls;
@@ -53,8 +54,9 @@ class HttpClient {
 
   /// Sends one request; `done` is posted to `reply_on`. Any status is a response, not an error.
   /// Redirects are not followed. Connections are kept alive.
-  /// Errors in `done`: InvalidArgument (bad URL), Unavailable (cannot connect, connection lost), Timeout,
-  /// LimitExceeded (response too large), Cancelled (client destroyed). Messages never show credentials.
+  /// Errors in `done`: InvalidArgument (bad URL), Unavailable (cannot connect, connection lost),
+  /// Timeout, LimitExceeded (response too large), Cancelled (client destroyed). Messages never show
+  /// credentials.
   virtual void send(HttpRequest request, base::Executor& reply_on, HttpDone done) = 0;
 };
 
@@ -63,8 +65,8 @@ class HttpClient {
 std::unique_ptr<HttpClient> make_http_client(const base::Clock& clock, unsigned threads,
                                              std::size_t queue_max);
 
-/// Returns how long the server asks to wait, from Retry-After in seconds or as a date; 0 if it does not.
-/// Source: RFC 9110, 10.2.3.
+/// Returns how long the server asks to wait, from Retry-After in seconds or as a date; 0 if it does
+/// not. Source: RFC 9110, 10.2.3.
 base::Duration retry_after(const HttpResponse& response, base::WallTime now);
 
 }  // namespace tocsin::net

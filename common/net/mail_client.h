@@ -29,7 +29,8 @@ struct SmtpServer {
   std::string hello;  ///< Name given in EHLO; empty: this host's.
 };
 
-/// One message. Header values are UTF-8; non-ASCII is encoded (RFC 2047); control characters are refused.
+/// One message. Header values are UTF-8; non-ASCII is encoded (RFC 2047); control characters are
+/// refused.
 struct Mail {
   std::string from;
   std::vector<std::string> to;
@@ -45,7 +46,8 @@ struct Mail {
 struct MailOutcome {
   int smtp_code = 0;  ///< 250 when taken.
   bool permanent = false;
-  std::string reply;
+  std::string reply;                 ///< The server's last reply, control characters escaped.
+  std::vector<std::string> refused;  ///< When taken: replies for recipients that were not.
 };
 
 using MailDone = std::function<void(base::Result<MailOutcome>)>;

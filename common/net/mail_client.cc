@@ -106,7 +106,9 @@ base::Result<MailOutcome> outcome_of(CURLcode code, long smtp_code, Dialogue& di
   const bool refused_tls = code == CURLE_USE_SSL_FAILED;
   if (smtp_code >= 400 && smtp_code <= 599 && !refused_tls) {
     const bool permanent = smtp_code >= 500 || code == CURLE_LOGIN_DENIED;
-    return MailOutcome{static_cast<int>(smtp_code), permanent, dialogue.reply, {}};
+    // The last reply may be the answer to our goodbye; what counts is the last refusal.
+    const std::string& reply = dialogue.refused.empty() ? dialogue.reply : dialogue.refused.back();
+    return MailOutcome{static_cast<int>(smtp_code), permanent, reply, {}};
   }
   if (code == CURLE_LOGIN_DENIED) return MailOutcome{535, true, dialogue.reply, {}};
   const std::string why =

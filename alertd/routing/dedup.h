@@ -1,0 +1,26 @@
+// Whether a group's turn says something: the comparison of what is with what was said last.
+//
+// Deliberately absent: who it is sent to, and acknowledgement beyond repeats; that is
+// alertd/incident.
+#pragma once
+
+#include "alertd/routing/group.h"
+
+namespace tocsin::routing {
+
+struct Verdict {
+  bool send = false;
+  Reason reason = Reason::Unchanged;
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+/// Decides one turn of `group` at `now`.
+///
+/// In order: never told of a firing alert: tell if any fires. A firing alert that was not told of,
+/// or is worse than told: tell. All told ones resolved: tell. Some resolved: tell. Else a repeat,
+/// if due. `repeat_interval` 0: no repeats. Source: shared/reference/routing.md, section 1, "When a
+/// notification is sent". Differs from Alertmanager in one point: an alert that came and went
+/// between two turns is not told of.
+Verdict decide(const Group& group, base::Duration repeat_interval, base::WallTime now);
+
+}  // namespace tocsin::routing

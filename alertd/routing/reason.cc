@@ -1,0 +1,51 @@
+#include "alertd/routing/reason.h"
+
+namespace tocsin::routing {
+namespace {
+
+struct Words {
+  std::string_view name;
+  std::string_view phrase;
+};
+
+// In the order of the enumerators.
+constexpr std::array<Words, kReasonCount> kWords{{
+    {"FirstNotification", "first notification"},
+    {"NewAlerts", "new alerts added"},
+    {"SeverityRaised", "severity raised"},
+    {"SomeResolved", "some alerts resolved"},
+    {"AllResolved", "all alerts resolved"},
+    {"Repeat", "repeat interval elapsed"},
+    {"AckExpired", "acknowledgement expired, still firing"},
+    {"StillFiring", "resolved by a person, but still firing"},
+    {"Requested", "requested by a person"},
+    {"Acknowledged", "acknowledged by a person"},
+    {"ResolvedByPerson", "resolved by a person"},
+    {"GroupWait", "new group waits for company"},
+    {"GroupInterval", "change waits for the group's next turn"},
+    {"ResolveWait", "resolved, waiting whether it stays so"},
+    {"Unchanged", "nothing changed since the last notification"},
+    {"NeverNotified", "resolved before anything was sent"},
+    {"NoChannel", "the receiver has no channel"},
+    {"Outdated", "older than what is known of this alert"},
+    {"LimitExceeded", "over the limit of alerts"},
+}};
+
+}  // namespace
+
+std::string_view to_string(Reason reason) {
+  return kWords[static_cast<std::size_t>(reason)].name;
+}
+
+std::optional<Reason> parse_reason(std::string_view text) {
+  for (std::size_t i = 0; i < kWords.size(); ++i) {
+    if (kWords[i].name == text) return static_cast<Reason>(i);
+  }
+  return std::nullopt;
+}
+
+std::string_view describe(Reason reason) {
+  return kWords[static_cast<std::size_t>(reason)].phrase;
+}
+
+}  // namespace tocsin::routing

@@ -1,0 +1,191 @@
+#include "alertd/routing/route_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "alertd/routing/matcher_text.h"
+#include "common/base/strings.h"
+
+namespace tocsin::routing {
+namespace {
+
+constexpr int kDepthMax = 16;
+constexpr std::size_t kRoutesMax = 10'000;
+
+std::string path_name(const Route& route, const std::string& parent) {
+  std::string text;
+  for (const model::Matcher& matcher : route.matchers) {
+    text += (text.empty() ? "" : ",") + matcher.to_string();
+  }
+  return (parent.empty() ? "" : parent + "/") + "{" + text + "}";
+}
+
+void complete(Route& route, const std::string& parent_path, std::set<std::string>& names) {
+  const std::string path = path_name(route, parent_path);
+  if (route.name.empty()) {
+    route.name = path;
+    for (int twin = 2; names.contains(route.name); ++twin)
+      route.name = fmt::format("{}#{}", path, twin);
+  }
+  names.insert(route.name);
+  for (Route& child : route.children) {
+    if (child.receiver.empty()) child.receiver = route.receiver;
+    const auto inherit = [](auto& mine, const auto& parents) {
+      if (!mine) mine = parents;
+    };
+    inherit(child.timing.group_wait, route.timing.group_wait);
+    inherit(child.timing.group_interval, route.timing.group_interval);
+    inherit(child.timing.repeat_interval, route.timing.repeat_interval);
+    complete(child, path, names);
+  }
+}
+
+class Reader {
+ public:
+  explicit Reader(const std::optional<std::vector<std::string>>& receivers)
+      : receivers_(receivers) {}
+
+  Route read(config::Table& table, const Route* parent, int depth) {
+    Route route;
+    ++count_;
+    read_name(table, route);
+    read_receiver(table, parent, route);
+    read_group_by(table, parent, route);
+    route.timing.group_wait = table.optional_duration("group_wait");
+    route.timing.group_interval = table.optional_duration("group_interval");
+    route.timing.repeat_interval = table.optional_duration("repeat_interval");
+    if (route.timing.group_interval && *route.timing.group_interval < std::chrono::seconds(1)) {
+      table.error("group_interval", "group_interval must be at least 1s");
+    }
+    if (parent) {
+      read_matchers(table, route);
+      route.continues = table.boolean("continue", false);
+    } else {
+      for (const char* key : {"matchers", "continue"}) {
+        if (table.node(key)) {
+          table.error(key,
+                      fmt::format("the root route takes every alert; '{}' has no place here", key),
+                      "put it into a [[route.routes]]");
+        }
+      }
+    }
+    read_children(table, route, depth);
+    table.finish();
+    return route;
+  }
+
+ private:
+  void read_name(config::Table& table, Route& route) {
+    route.name = table.string("name", "");
+    if (route.name.empty()) return;
+    if (route.name.size() > 200) table.error("name", "route name is longer than 200 bytes");
+    if (!names_.insert(route.name).second) {
+      table.error("name", fmt::format("two routes are named '{}'", route.name),
+                  "the name is the identity of the route's groups: give each its own");
+    }
+  }
+
+  void read_receiver(config::Table& table, const Route* parent, Route& route) {
+    route.receiver =
+        parent ? table.string("receiver", parent->receiver) : table.required_string("receiver");
+    if (!receivers_ || !table.has("receiver")) return;
+    if (std::find(receivers_->begin(), receivers_->end(), route.receiver) != receivers_->end())
+      return;
+    const auto near = base::closest(route.receiver, *receivers_);
+    table.error("receiver", fmt::format("there is no receiver '{}'", route.receiver),
+                near ? fmt::format("did you mean '{}'?", *near) : "define it under [[receiver]]");
+  }
+
+  void read_group_by(config::Table& table, const Route* parent, Route& route) {
+    if (!table.has("group_by")) {
+      route.group_by = parent ? parent->group_by : std::vector<std::string>{"alertname"};
+      route.group_by_all = parent && parent->group_by_all;
+      return;
+    }
+    route.group_by = table.strings("group_by");
+    route.group_by_all = std::erase(route.group_by, "...") > 0;
+    if (route.group_by_all && !route.group_by.empty()) {
+      table.error("group_by", "'...' means all labels and must stand alone");
+    }
+    std::sort(route.group_by.begin(), route.group_by.end());
+    const auto twin = std::unique(route.group_by.begin(), route.group_by.end());
+    if (twin != route.group_by.end()) {
+      table.error("group_by", "a label is named twice");
+      route.group_by.erase(twin, route.group_by.end());
+    }
+    if (std::find(route.group_by.begin(), route.group_by.end(), "") != route.group_by.end()) {
+      table.error("group_by", "a label name is empty");
+    }
+  }
+
+  void read_matchers(config::Table& table, Route& route) {
+    const config::Node* node = table.node("matchers");
+    if (!node) return;
+    const std::vector<std::string> texts = table.strings("matchers");
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      std::size_t offset = 0;
+      auto matchers = parse_matchers(texts[i], &offset);
+      if (matchers) {
+        route.matchers.insert(route.matchers.end(), matchers->begin(), matchers->end());
+        continue;
+      }
+      const bool in_array = node->kind == config::Kind::Array && i < node->items.size();
+      report(table, in_array ? node->items[i] : *node, offset,
+             fmt::format("matcher '{}': {}", texts[i], matchers.error().message));
+    }
+  }
+
+  /// Reports at the very byte of the mistake, which Table::error cannot.
+  static void report(config::Table& table, const config::Node& node, std::size_t offset,
+                     std::string message) {
+    base::Diagnostic diagnostic;
+    diagnostic.file = table.context().source.file;
+    diagnostic.line = node.text_at.line;
+    diagnostic.column = node.text_at.column + offset;
+    diagnostic.message = std::move(message);
+    diagnostic.hint =
+        "write it as label=\"value\", label!=\"value\", label=~\"pattern\" or label!~\"pattern\"";
+    table.context().diagnostics.push_back(std::move(diagnostic));
+  }
+
+  void read_children(config::Table& table, Route& route, int depth) {
+    std::vector<config::Table> children = table.tables("routes");
+    if (children.empty()) return;
+    if (depth == kDepthMax) {
+      table.error("routes", fmt::format("routes are nested deeper than {}", kDepthMax));
+      return;
+    }
+    for (config::Table& child : children) {
+      if (count_ >= kRoutesMax) {
+        table.error("routes", fmt::format("more than {} routes", kRoutesMax));
+        return;
+      }
+      route.children.push_back(read(child, &route, depth + 1));
+    }
+  }
+
+  const std::optional<std::vector<std::string>>& receivers_;
+  std::set<std::string> names_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
+void complete_routes(Route& root) {
+  std::set<std::string> names;
+  complete(root, "", names);
+}
+
+Routing read_routing(config::Table& root, config::Table& incident,
+                     const std::optional<std::vector<std::string>>& receivers) {
+  Routing routing;
+  config::Table table = root.table("route");
+  routing.root = Reader(receivers).read(table, nullptr, 0);
+  complete_routes(routing.root);
+  routing.resolve_wait = incident.duration("resolve_hold", base::Duration{0});
+  return routing;
+}
+
+}  // namespace tocsin::routing

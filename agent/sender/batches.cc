@@ -1,0 +1,82 @@
+#include "agent/sender/batches.h"
+
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "common/base/hash.h"
+
+namespace tocsin::agent {
+namespace {
+
+using Series = model::WriteBatch::Series;
+
+// Series of several batches that have the same labels.
+struct Joined {
+  std::vector<std::pair<const model::WriteBatch*, Series>> parts;
+};
+
+std::string key_of(std::span<const model::LabelView> labels) {
+  std::string key;
+  for (const model::LabelView label : labels) {
+    key.append(label.name).push_back('\xff');
+    key.append(label.value).push_back('\xff');
+  }
+  return key;
+}
+
+}  // namespace
+
+std::vector<model::WriteBatch> split_batch(model::WriteBatch batch, std::size_t samples_max) {
+  std::vector<model::WriteBatch> parts;
+  if (batch.sample_count() <= samples_max) {
+    parts.push_back(std::move(batch));
+    return parts;
+  }
+  for (const Series& series : batch.series()) {
+    if (parts.empty() || parts.back().sample_count() + series.sample_count > samples_max) {
+      model::WriteBatch& part = parts.emplace_back();
+      for (const model::MetricMetadata& about : batch.metadata()) {
+        part.add_metadata({part.text().copy(about.metric_name), about.type,
+                           part.text().copy(about.help), part.text().copy(about.unit)});
+      }
+    }
+    model::WriteBatch& part = parts.back();
+    part.begin_series();
+    for (const model::LabelView label : batch.labels(series)) {
+      part.add_label(part.text().copy(label.name), part.text().copy(label.value));
+    }
+    for (const model::Sample& sample : batch.samples(series)) part.add_sample(sample);
+  }
+  return parts;
+}
+
+model::WriteBatch merge_batches(std::span<model::WriteBatch> batches) {
+  std::vector<Joined> all;
+  std::unordered_map<std::string, std::size_t> known;
+  model::WriteBatch merged;
+  std::unordered_set<std::string_view> described;
+  for (const model::WriteBatch& batch : batches) {
+    for (const Series& series : batch.series()) {
+      const auto [at, inserted] = known.try_emplace(key_of(batch.labels(series)), all.size());
+      if (inserted) all.emplace_back();
+      all[at->second].parts.emplace_back(&batch, series);
+    }
+    for (const model::MetricMetadata& about : batch.metadata()) {
+      if (described.insert(about.metric_name).second) merged.add_metadata(about);
+    }
+  }
+  for (const Joined& joined : all) {
+    merged.begin_series();
+    const auto& [first, first_series] = joined.parts.front();
+    for (const model::LabelView label : first->labels(first_series)) {
+      merged.add_label(label.name, label.value);
+    }
+    for (const auto& [batch, series] : joined.parts) {
+      for (const model::Sample& sample : batch->samples(series)) merged.add_sample(sample);
+    }
+  }
+  return merged;
+}
+
+}  // namespace tocsin::agent

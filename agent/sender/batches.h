@@ -1,0 +1,20 @@
+// Cutting a batch that is too large for one request, and joining several into one.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "common/model/write_batch.h"
+
+namespace tocsin::agent {
+
+/// Returns the batch in parts of at most `samples_max` (at least 1) samples each, in order;
+/// metadata goes with each part. A series with more samples than that stays whole.
+std::vector<model::WriteBatch> split_batch(model::WriteBatch batch, std::size_t samples_max);
+
+/// Returns one batch with every series once, its samples in the order of `batches`.
+///
+/// The result's text points into `batches`, which must outlive it.
+model::WriteBatch merge_batches(std::span<model::WriteBatch> batches);
+
+}  // namespace tocsin::agent

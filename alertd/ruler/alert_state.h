@@ -1,0 +1,171 @@
+// The state machine of one alerting rule: when an alert is pending, firing, how severe, and when it
+// ends.
+//
+// Pure: no clock, no query, no template. The shell (rule_runner.h) evaluates the expression,
+// expands the labels, calls step() and expands the annotations of what is active afterwards.
+//
+// Levels. A level is *entered* when its bound held for its `for`. Going up needs that `for`; coming
+// down does not: an alert that leaves its level falls to the highest lower level whose bound still
+// holds, at once, because bounds are nested and so that one held all along. A level is left when
+// its bound no longer holds (after keep_firing_for). When no level is left, the alert resolves,
+// unless `clear` is given and does not hold yet: then it goes on firing at its lowest level.
+// Severity is not part of the identity.
+//
+// Sources: Prometheus' documented semantics of `for`, `keep_firing_for` and restart;
+// tests/data/ruler.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "alertd/ruler/rule_model.h"
+#include "common/base/result.h"
+#include "common/base/time.h"
+#include "common/model/labels.h"
+
+namespace tocsin::ruler {
+
+/// The label that marks the alert about a label set that vanished.
+inline constexpr std::string_view kNoDataLabel = "no_data";
+
+enum class AlertPhase { Inactive, Pending, Firing };
+
+/// Returns "inactive", "pending" or "firing".
+std::string_view to_string(AlertPhase phase);
+
+/// One element of the rule's result, with the alert's identity already built.
+struct Observation {
+  model::Labels labels;         ///< Identity: result and rule labels, with alertname.
+  model::Labels result_labels;  ///< As the expression returned them; for templates.
+  double value = 0;
+  model::Severity severity = model::Severity::Medium;  ///< Plain alerts: from the labels.
+};
+
+/// One alert of the rule.
+struct ActiveAlert {
+  model::Labels labels;
+  model::Labels result_labels;
+  model::Labels annotations;  ///< Filled in by the shell.
+  double value = 0;
+  AlertPhase phase = AlertPhase::Pending;
+  model::Severity severity = model::Severity::Medium;
+  base::WallTime active_at;  ///< Since when a bound holds.
+  base::WallTime last_seen;  ///< The last step whose result had it.
+  std::optional<base::WallTime> fired_at;
+  std::optional<base::WallTime> resolved_at;
+  std::optional<base::WallTime> no_data_since;
+  std::optional<base::WallTime> last_sent_at;  ///< Kept by the shell.
+  model::Severity sent_severity = model::Severity::Low;
+  bool no_data_alert = false;  ///< The alert that tells of a vanished label set.
+
+  struct LevelState {
+    std::optional<base::WallTime> since;  ///< The bound holds since then.
+    std::optional<base::WallTime> left;   ///< Entered, but the bound does not hold since then.
+    bool entered = false;
+  };
+  std::array<LevelState, 4> levels;  ///< By index into the rule's levels.
+  int top = -1;  ///< Index of the level that gives the severity; -1 while pending.
+};
+
+/// What changed in one step.
+enum class AlertChange { Pending, Firing, Raised, Lowered, BackToPending, Resolved, Dropped };
+
+/// Returns "pending", "firing", "raised", "lowered", "back_to_pending", "resolved" or "dropped".
+std::string_view to_string(AlertChange change);
+
+struct AlertEvent {
+  AlertChange change = AlertChange::Pending;
+  model::Labels labels;
+  double value = 0;
+  model::Severity severity = model::Severity::Medium;
+};
+
+/// What the series ALERTS and ALERTS_FOR_STATE say of one alert before a restart.
+struct Remembered {
+  std::array<std::optional<base::WallTime>, 4> since;  ///< By level.
+  int firing_level = -1;                               ///< -1: it was pending.
+  base::WallTime down_at;                              ///< The last evaluation that wrote them.
+  model::Labels labels;                                ///< Identity.
+};
+
+struct AlertStateOptions {
+  std::size_t limit = 0;                      ///< Pending and firing alerts; 0 is no limit.
+  base::Duration restore_grace{600'000};      ///< A `for` shorter than this is not restored.
+  base::Duration resolved_keep{900'000};      ///< Resolved alerts stay that long, to be sent again.
+  base::Duration no_data_after{300'000};      ///< Gone from the result for that long is "no data".
+  base::Duration no_data_forget{86'400'000};  ///< Then a vanished label set is forgotten.
+};
+
+/// Alerts of one rule. Owner: the rule group's strand. Copyable, which is how a reload keeps state.
+class AlertState {
+ public:
+  AlertState(std::vector<Level> levels, std::optional<Bound> clear, NoData no_data,
+             const AlertStateOptions& options);
+
+  /// Advances the rule to `now`. The only place where alerts change state.
+  ///
+  /// `result` holds one element per element of the rule's result vector at `now`; `now` must not
+  /// decrease between calls, see shift().
+  /// Returns the changes in label order, at most one per label set.
+  /// Errors: InvalidArgument (two elements with the same labels; nothing changes), LimitExceeded
+  /// (more active alerts than the limit; all alerts are then forgotten).
+  base::Result<std::vector<AlertEvent>> step(base::WallTime now,
+                                             std::span<const Observation> result);
+
+  /// Gives what was read back after a restart, before the first step. An alert that appears in the
+  /// first two steps continues what is remembered of it; after that the rest is forgotten, except
+  /// that a firing alert whose keep_firing_for has not passed goes on firing. `key` of the map is
+  /// the identity without the labels that `templated` names.
+  void remember(std::map<model::Labels, Remembered> remembered, std::vector<std::string> templated);
+
+  /// Moves every remembered time by `by`: the wall clock was stepped, and a step is not a duration.
+  void shift(base::Duration by);
+
+  /// Takes over the alerts of the same rule before a reload. Levels are matched by severity.
+  void take_over(const AlertState& old);
+
+  std::map<model::Labels, ActiveAlert>& alerts() { return alerts_; }
+  const std::map<model::Labels, ActiveAlert>& alerts() const { return alerts_; }
+  const std::vector<Level>& levels() const { return levels_; }
+  bool levelled() const { return levels_.front().bound.has_value(); }
+
+ private:
+  struct Seen {
+    base::WallTime last;
+    model::Labels result_labels;
+    double value = 0;
+    bool raised = false;  ///< The alert about its absence is firing.
+  };
+  using Events = std::vector<AlertEvent>;
+
+  void observe(base::WallTime now, const Observation& observation, Events& events);
+  bool adopt(ActiveAlert& alert, base::WallTime now, const std::array<bool, 4>& holds);
+  void advance(ActiveAlert& alert, base::WallTime now, const std::array<bool, 4>& holds,
+               Events& events);
+  void update_levels(ActiveAlert& alert, base::WallTime now,
+                     const std::array<bool, 4>& holds) const;
+  bool missing(ActiveAlert& alert, base::WallTime now, Events& events);
+  void resolve(ActiveAlert& alert, base::WallTime now, Events& events) const;
+  void watch_no_data(base::WallTime now, Events& events);
+  void raise_no_data(const model::Labels& labels, const Seen& seen, base::WallTime now,
+                     Events& events);
+  void end_restore(base::WallTime now, Events& events);
+  model::Labels memory_key(const model::Labels& labels) const;
+
+  std::vector<Level> levels_;
+  std::optional<Bound> clear_;
+  NoData no_data_;
+  AlertStateOptions options_;
+  std::map<model::Labels, ActiveAlert> alerts_;
+  std::map<model::Labels, Seen> seen_;  // only with NoData::Alert
+  std::map<model::Labels, Remembered> remembered_;
+  std::vector<std::string> templated_;
+  int restore_steps_left_ = 0;
+};
+
+}  // namespace tocsin::ruler

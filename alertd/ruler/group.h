@@ -1,0 +1,145 @@
+// One rule group in the daemon: its slots in time, its chain of evaluations, its series and alerts.
+//
+// The group wakes at wall-clock slots (a fixed phase of its interval, from a hash of its name, so
+// that groups do not all wake at once), evaluates its rules in order at the slot's time, and
+// sleeps. It never catches up: slots that pass meanwhile are counted as missed. Nothing blocks: a
+// rule that may read what an earlier rule of the group wrote is a continuation of that write's
+// acknowledgement.
+//
+// When the wall clock is stepped (seen by comparing it with the monotonic clock), every remembered
+// time moves with it: a step is not a duration, so no `for` passes by it and none starts again.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "alertd/ruler/rule_runner.h"
+#include "alertd/ruler/snapshot.h"
+#include "alertd/ruler/strand.h"
+#include "common/base/executor.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/model/alert.h"
+#include "common/model/appender.h"
+
+namespace tocsin::ruler {
+
+/// What groups work with; all of it outlives the executor's last task.
+struct RulerWorld {
+  base::Executor& executor;  ///< The evaluation pool.
+  const promql::Engine& engine;
+  const model::SeriesSource& source;
+  model::Appender& appender;
+  model::AlertSink& sink;
+  base::Metrics& metrics;
+};
+
+struct GroupOptions {
+  base::Duration resend_delay{60'000};
+  base::Duration outage_tolerance{3'600'000};  ///< Older state is not restored.
+  base::Duration query_timeout{30'000};        ///< Of one rule.
+  model::Severity severity_default = model::Severity::Medium;
+  AlertStateOptions state;
+  model::Labels external_labels;
+  std::string external_url;
+};
+
+/// Owner of its state: its own strand. Held by shared_ptr, because an acknowledgement may come
+/// late.
+class Group : public std::enable_shared_from_this<Group> {
+ public:
+  /// Errors: InvalidArgument (a template does not parse).
+  static base::Result<std::shared_ptr<Group>> make(const RuleGroup& spec, const RulerWorld& world,
+                                                   const GroupOptions& options);
+
+  /// Takes over the state of an old rule; before start(). `rule` is an index into spec().rules.
+  void take_over(std::size_t rule, RuleRunner& old) {
+    runners_[rule]->take_over(old);
+    inherited_[rule] = true;
+  }
+  bool inherited(std::size_t rule) const { return inherited_[rule]; }
+
+  enum class Restore { No, Yes };
+  /// Schedules the first slot. With Restore::Yes the first evaluation reads the state back.
+  void start(Restore restore);
+
+  /// Ends the group: no evaluation begins any more; `done` runs on the group's strand when the
+  /// running one is over. After that the state may be read from anywhere.
+  void retire(base::Task done);
+
+  /// Takes the group's gauges out of the registry; after retire(), if no other group has its name.
+  void forget_metrics();
+
+  /// Ends at once, for shutdown: what runs is cancelled, nothing more is written. Thread: any.
+  void abandon();
+
+  std::shared_ptr<const GroupView> view() const EXCLUDES(mutex_);
+  const RuleGroup& spec() const { return spec_; }
+  /// Only before start() and after retire() is done.
+  std::vector<std::unique_ptr<RuleRunner>>& runners() { return runners_; }
+
+ private:
+  /// One evaluation of all rules.
+  struct Iteration {
+    base::WallTime ts;
+    base::MonotonicTime began;
+    std::size_t next_rule = 0;
+    std::shared_ptr<model::WriteBatch> batch;
+    std::vector<bool> unflushed;  ///< By rule: its samples are in `batch`.
+  };
+  struct Status {
+    RuleHealth health = RuleHealth::Unknown;
+    std::string error;
+    std::vector<std::string> warnings;
+    base::Duration took{0};
+    std::optional<base::WallTime> at;
+  };
+  struct Instruments;
+
+  Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions& options);
+
+  base::WallTime slot_before(base::WallTime time) const;
+  void schedule();
+  void wake();
+  void follow_clock_step();
+  void restore_rules();
+  void run_rules();
+  void run_rule(std::size_t index);
+  void flush(void (Group::*then)());
+  void finish();
+  void publish() EXCLUDES(mutex_);
+  RuleView view_of(std::size_t index) const;
+  const base::Clock& clock() const { return world_.executor.clock(); }
+
+  RuleGroup spec_;
+  RulerWorld world_;
+  GroupOptions options_;
+  TemplateContext context_;
+  std::vector<std::unique_ptr<RuleRunner>> runners_;
+  std::vector<bool> inherited_;
+  std::vector<std::vector<std::size_t>> dependencies_;
+  std::vector<Status> statuses_;
+  std::shared_ptr<Instruments> instruments_;
+  base::FailureLog failures_{"alertd/ruler"};
+  Strand strand_;
+
+  base::TimerId timer_ = 0;
+  bool running_ = false;
+  bool retiring_ = false;
+  bool restore_ = false;
+  base::Task retired_;
+  Iteration iteration_;
+  std::optional<base::WallTime> last_ts_;
+  std::optional<std::pair<base::WallTime, base::MonotonicTime>> last_clocks_;
+  std::uint64_t missed_ = 0;
+  base::Duration took_{0};
+  std::atomic<bool> abandoned_{false};
+
+  mutable base::Mutex mutex_;
+  std::shared_ptr<const GroupView> view_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tocsin::ruler

@@ -1,0 +1,37 @@
+// Rule files: TOML of our own, and the YAML of Prometheus, read into the same model.
+//
+// A reader reports everything that is wrong with a file, each mistake at its line and column, also
+// inside expressions and templates. YAML also comes wrapped in a Kubernetes PrometheusRule
+// manifest.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "alertd/ruler/rule_model.h"
+#include "common/base/diagnostic.h"
+#include "common/base/file_system.h"
+#include "common/config/node.h"
+
+namespace tocsin::ruler {
+
+struct RuleFileOptions {
+  base::Duration interval_default{60'000};
+  base::Duration query_offset_default{0};
+  model::Severity severity_default = model::Severity::Medium;  ///< YAML alerts without the label.
+  /// `runbook = "name"` becomes the annotation runbook_url = this + name + runbook_suffix.
+  std::string runbook_base_url = "/runbooks/";
+  std::string runbook_suffix;
+  /// Where name.md must exist, besides the folder "runbooks" beside the rule file; empty for none.
+  std::string runbook_folder;
+};
+
+/// Reads one file by its ending: .toml, else YAML.
+///
+/// Returns the groups, also when there are errors (then incomplete); what is wrong goes to
+/// `diagnostics`. `files` is asked only whether runbooks exist. Thread: any.
+std::vector<RuleGroup> read_rule_file(const config::Source& source, const RuleFileOptions& options,
+                                      const base::FileSystem& files,
+                                      base::Diagnostics& diagnostics);
+
+}  // namespace tocsin::ruler

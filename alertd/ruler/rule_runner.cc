@@ -1,0 +1,287 @@
+#include "alertd/ruler/rule_runner.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace tocsin::ruler {
+namespace {
+
+using base::WallTime;
+using model::Labels;
+using model::LabelsBuilder;
+using promql::VectorSample;
+
+constexpr std::string_view kSeverityLabel = "severity";
+
+base::Result<promql::Vector> to_vector(promql::QueryResult result) {
+  if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
+  if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
+    return promql::Vector{{Labels(), scalar->sample}};
+  }
+  return base::error(base::ErrorCode::InvalidArgument,
+                     "the result is neither an instant vector nor a scalar");
+}
+
+std::string describe_age(const ActiveAlert& alert, WallTime ts) {
+  const base::Duration age = ts - alert.no_data_since.value_or(ts);
+  return base::format_duration(std::max(age, base::Duration{0}));
+}
+
+void set_annotation(Labels& annotations, std::string_view name, std::string_view text) {
+  annotations = LabelsBuilder(annotations).set(name, text).build();
+}
+
+}  // namespace
+
+RuleRunner::RuleRunner(const Rule& rule, const RunnerSettings& settings,
+                       const TemplateContext& context)
+    : rule_(rule), settings_(settings), context_(context) {
+  if (rule.kind == RuleKind::Recording) return;
+  settings_.state.limit = settings.limit;
+  state_.emplace(rule.levels, rule.clear, rule.no_data, settings_.state);
+}
+
+base::Result<std::unique_ptr<RuleRunner>> RuleRunner::make(const Rule& rule,
+                                                           const RunnerSettings& settings,
+                                                           const TemplateContext& context) {
+  std::unique_ptr<RuleRunner> runner(new RuleRunner(rule, settings, context));
+  if (rule.kind == RuleKind::Recording) return runner;
+  for (const NamedText& label : rule.labels) {
+    TC_TRY(auto text, RuleText::parse(label.text, context));
+    runner->labels_.push_back({label.name, std::move(text)});
+  }
+  for (const NamedText& annotation : rule.annotations) {
+    TC_TRY(auto text, RuleText::parse(annotation.text, context));
+    runner->annotations_.push_back({annotation.name, std::move(text)});
+  }
+  return runner;
+}
+
+RuleOutcome RuleRunner::run(WallTime ts, const QueryWorld& world,
+                            const std::function<bool()>& cancelled) {
+  RuleOutcome outcome;
+  auto result =
+      world.engine.instant(world.source, *rule_.expr, ts - settings_.query_offset, cancelled);
+  if (result) {
+    outcome.warnings = std::move(result->warnings);
+    auto vector = to_vector(std::move(*result));
+    if (!vector) {
+      outcome.error = vector.error().message;
+    } else if (state_) {
+      run_alerting(ts, std::move(*vector), outcome);
+    } else {
+      run_recording(ts, std::move(*vector), outcome);
+    }
+  } else {
+    outcome.error = result.error().message;
+  }
+  if (state_) hand_over(ts, outcome);
+  return outcome;
+}
+
+void RuleRunner::run_recording(WallTime ts, promql::Vector vector, RuleOutcome& outcome) {
+  if (settings_.limit > 0 && vector.size() > settings_.limit) {
+    outcome.error = "the rule gives " + std::to_string(vector.size()) + " series, limit " +
+                    std::to_string(settings_.limit);
+    return;
+  }
+  const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
+  outcome.samples.reserve(vector.size());
+  for (VectorSample& element : vector) {
+    LabelsBuilder labels(element.labels);
+    labels.set(model::kMetricName, rule_.name);
+    for (const NamedText& label : rule_.labels) labels.set(label.name, label.text);
+    outcome.samples.push_back({labels.build(), {at_ms, element.sample.value}});
+  }
+  std::sort(outcome.samples.begin(), outcome.samples.end(),
+            [](const auto& a, const auto& b) { return a.labels < b.labels; });
+  const auto twin =
+      std::adjacent_find(outcome.samples.begin(), outcome.samples.end(),
+                         [](const auto& a, const auto& b) { return a.labels == b.labels; });
+  if (twin != outcome.samples.end()) {
+    outcome.error = "two elements of the result have the same labels " + twin->labels.to_string() +
+                    " once the rule's labels are applied";
+    outcome.samples.clear();
+    return;
+  }
+  track_series(ts, outcome);
+}
+
+std::string RuleRunner::expand(const RuleText& text, const TemplateData& data,
+                               RuleOutcome& outcome) const {
+  auto expanded = text.expand(data);
+  if (expanded) return std::move(*expanded);
+  ++outcome.template_failures;
+  return "<error expanding template: " + expanded.error().message + ">";
+}
+
+Observation RuleRunner::observe(VectorSample& element, RuleOutcome& outcome) const {
+  Observation observation;
+  observation.value = element.sample.value;
+  LabelsBuilder labels(element.labels);
+  labels.remove(model::kMetricName);
+  const TemplateData data{element.labels, element.sample.value};
+  for (const Text& label : labels_) labels.set(label.name, expand(label.text, data, outcome));
+  labels.set(model::kAlertName, rule_.name);
+  observation.labels = labels.build();
+  observation.severity = model::import_severity(observation.labels.get(kSeverityLabel))
+                             .value_or(settings_.severity_default);
+  observation.result_labels = std::move(element.labels);
+  return observation;
+}
+
+void RuleRunner::run_alerting(WallTime ts, promql::Vector vector, RuleOutcome& outcome) {
+  std::vector<Observation> observations;
+  observations.reserve(vector.size());
+  for (VectorSample& element : vector) observations.push_back(observe(element, outcome));
+  auto events = state_->step(ts, observations);
+  if (!events) {
+    outcome.error = events.error().message;
+    return;
+  }
+  outcome.events = std::move(*events);
+  annotate(ts, outcome);
+  write_alert_series(ts, outcome);
+  track_series(ts, outcome);
+}
+
+void RuleRunner::annotate(WallTime ts, RuleOutcome& outcome) {
+  for (auto& [labels, alert] : state_->alerts()) {
+    if (alert.phase == AlertPhase::Inactive) continue;
+    const bool fresh = alert.last_seen == ts || (!alert.no_data_since && alert.annotations.empty());
+    if (fresh || (alert.no_data_alert && alert.annotations.empty())) {
+      LabelsBuilder built;
+      const TemplateData data{alert.result_labels, alert.value};
+      for (const Text& text : annotations_) {
+        // The rule's sentences speak of a value that is not there.
+        if (alert.no_data_alert && !text.text.constant()) continue;
+        built.set(text.name, expand(text.text, data, outcome));
+      }
+      if (alert.no_data_alert) {
+        built.set("summary", "no data for " + rule_.name + " of " +
+                                 LabelsBuilder(alert.labels)
+                                     .remove(model::kAlertName)
+                                     .remove(kNoDataLabel)
+                                     .build()
+                                     .to_string());
+      }
+      alert.annotations = built.build();
+    }
+    if (alert.no_data_since) {
+      set_annotation(alert.annotations, "no_data",
+                     "no data since " + base::format_rfc3339(*alert.no_data_since) + " (" +
+                         describe_age(alert, ts) + ")");
+    }
+    if (state_->levelled()) {
+      set_annotation(alert.annotations, kSeverityLabel, model::to_string(alert.severity));
+    }
+  }
+}
+
+void RuleRunner::write_alert_series(WallTime ts, RuleOutcome& outcome) const {
+  const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
+  for (const auto& [labels, alert] : state_->alerts()) {
+    if (alert.phase == AlertPhase::Inactive) continue;
+    LabelsBuilder series(alert.labels);
+    series.set(model::kMetricName, "ALERTS").set("alertstate", to_string(alert.phase));
+    if (state_->levelled()) series.set(kSeverityLabel, model::to_string(alert.severity));
+    outcome.samples.push_back({series.build(), {at_ms, 1}});
+    if (alert.no_data_alert) continue;
+
+    series.set(model::kMetricName, "ALERTS_FOR_STATE").remove("alertstate");
+    if (!state_->levelled()) {
+      outcome.samples.push_back({series.build(), {at_ms, base::to_seconds(alert.active_at)}});
+      continue;
+    }
+    for (std::size_t i = 0; i < state_->levels().size(); ++i) {
+      if (!alert.levels[i].since) continue;
+      series.set(kSeverityLabel, model::to_string(state_->levels()[i].severity));
+      outcome.samples.push_back(
+          {series.build(), {at_ms, base::to_seconds(*alert.levels[i].since)}});
+    }
+  }
+}
+
+void RuleRunner::track_series(WallTime ts, RuleOutcome& outcome) {
+  std::vector<Labels> now;
+  now.reserve(outcome.samples.size());
+  for (const VectorSample& sample : outcome.samples) now.push_back(sample.labels);
+  std::sort(now.begin(), now.end());
+  const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
+  std::vector<Labels> gone;
+  std::set_difference(written_.begin(), written_.end(), now.begin(), now.end(),
+                      std::back_inserter(gone));
+  for (Labels& labels : gone) {
+    outcome.samples.push_back({std::move(labels), {at_ms, model::stale_marker()}});
+  }
+  written_ = std::move(now);
+}
+
+void RuleRunner::hand_over(WallTime ts, RuleOutcome& outcome) {
+  for (auto& [labels, alert] : state_->alerts()) {
+    if (alert.phase == AlertPhase::Pending) continue;
+    const bool never = !alert.last_sent_at;
+    const bool resolved_since =
+        alert.phase == AlertPhase::Inactive && (never || *alert.resolved_at > *alert.last_sent_at);
+    const bool due = never || *alert.last_sent_at + settings_.resend_delay < ts;
+    if (!resolved_since && !due && alert.severity == alert.sent_severity) continue;
+    outcome.alerts.push_back(to_alert(alert, ts));
+    alert.last_sent_at = ts;
+    alert.sent_severity = alert.severity;
+  }
+}
+
+model::Alert RuleRunner::to_alert(const ActiveAlert& alert, WallTime ts) const {
+  model::Alert out;
+  LabelsBuilder labels(alert.labels);
+  for (const auto& label : context_.external_labels) {
+    if (labels.get(label.name).empty()) labels.set(label.name, label.value);
+  }
+  out.labels = labels.build();
+  out.annotations = alert.annotations;
+  out.severity = alert.severity;
+  out.starts_at = alert.fired_at.value_or(alert.active_at);
+  if (alert.phase == AlertPhase::Inactive) out.ends_at = alert.resolved_at;
+  out.valid_until = ts + 4 * std::max(settings_.interval, settings_.resend_delay);
+  out.updated_at = ts;
+  if (!alert.no_data_alert) out.value = alert.value;
+  out.generator_url = context_.external_url + table_link(rule_.expr_text);
+  out.rule_source = rule_.place.file + ":" + std::to_string(rule_.place.line);
+  return out;
+}
+
+void RuleRunner::take_over(RuleRunner& old) {
+  if (state_ && old.state_) state_->take_over(*old.state_);
+  written_ = std::move(old.written_);
+  old.written_.clear();
+}
+
+std::vector<VectorSample> RuleRunner::end_series(WallTime ts) {
+  const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
+  std::vector<VectorSample> markers;
+  for (Labels& labels : written_) {
+    markers.push_back({std::move(labels), {at_ms, model::stale_marker()}});
+  }
+  written_.clear();
+  return markers;
+}
+
+std::vector<model::Alert> RuleRunner::end_alerts(WallTime ts, const std::string& because) {
+  std::vector<model::Alert> ended;
+  if (!state_) return ended;
+  for (auto& [labels, alert] : state_->alerts()) {
+    if (alert.phase != AlertPhase::Firing) continue;
+    alert.phase = AlertPhase::Inactive;
+    alert.resolved_at = ts;
+    set_annotation(alert.annotations, "resolved_because", because);
+    ended.push_back(to_alert(alert, ts));
+  }
+  return ended;
+}
+
+void RuleRunner::shift(base::Duration by) {
+  if (state_) state_->shift(by);
+}
+
+}  // namespace tocsin::ruler

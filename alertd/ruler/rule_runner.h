@@ -1,0 +1,110 @@
+// One rule with its state: query, state machine, the series it writes, the alerts it hands over.
+//
+// Synchronous and without threads or timers, so that the daemon's groups, `tocsin test`, a backtest
+// and the data-driven tests run the same code. The caller appends the samples and posts the alerts.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "alertd/ruler/alert_state.h"
+#include "alertd/ruler/rule_model.h"
+#include "alertd/ruler/rule_template.h"
+#include "common/model/alert.h"
+#include "common/model/series_source.h"
+
+namespace tocsin::ruler {
+
+/// What a rule needs to know besides itself.
+struct RunnerSettings {
+  base::Duration interval{60'000};
+  base::Duration query_offset{0};
+  std::size_t limit = 0;
+  base::Duration resend_delay{60'000};
+  model::Severity severity_default = model::Severity::Medium;
+  AlertStateOptions state;  ///< `limit` is taken from above.
+};
+
+/// Where a rule reads. Both outlive every call.
+struct QueryWorld {
+  const promql::Engine& engine;
+  const model::SeriesSource& source;
+};
+
+/// What one evaluation gave.
+struct RuleOutcome {
+  std::string error;                          ///< Empty: the rule is healthy.
+  std::vector<promql::VectorSample> samples;  ///< To append, stale markers included.
+  std::vector<AlertEvent> events;
+  std::vector<model::Alert> alerts;   ///< To hand over now.
+  std::vector<std::string> warnings;  ///< Of the query.
+  std::size_t template_failures = 0;
+};
+
+/// Owner: the rule group's strand. Not copyable: its parsed templates refer to the context.
+class RuleRunner {
+ public:
+  /// `context` outlives this object; the caller sets its `now` and `query` before each run().
+  /// Errors: InvalidArgument (a template that does not parse; the readers have refused those).
+  static base::Result<std::unique_ptr<RuleRunner>> make(const Rule& rule,
+                                                        const RunnerSettings& settings,
+                                                        const TemplateContext& context);
+
+  /// Evaluates the rule at `ts`; the query and the samples are at ts - query_offset.
+  ///
+  /// A failed query or two results with the same labels change no state and write nothing; firing
+  /// alerts are handed over all the same, because an error is no reason for them to end at the
+  /// receiver.
+  RuleOutcome run(base::WallTime ts, const QueryWorld& world,
+                  const std::function<bool()>& cancelled = {});
+
+  /// Reads ALERTS and ALERTS_FOR_STATE of the time before `now` back, at most `tolerance` old, so
+  /// that the first run() continues where the last process ended. Before the first run(). Errors:
+  /// those of the source.
+  base::Result<void> restore(base::WallTime now, base::Duration tolerance, const QueryWorld& world);
+
+  /// Takes over alerts and written series of the same rule before a reload.
+  void take_over(RuleRunner& old);
+
+  /// Returns stale markers for every series the last run() wrote: the rule is gone.
+  std::vector<promql::VectorSample> end_series(base::WallTime ts);
+
+  /// Returns the firing alerts as resolved at `ts`, with the annotation `resolved_because`.
+  std::vector<model::Alert> end_alerts(base::WallTime ts, const std::string& because);
+
+  void shift(base::Duration by);
+
+  const Rule& rule() const { return rule_; }
+  const AlertState* state() const { return state_ ? &*state_ : nullptr; }
+
+ private:
+  struct Text {
+    std::string name;
+    RuleText text;
+  };
+  using Samples = std::vector<promql::VectorSample>;
+
+  RuleRunner(const Rule& rule, const RunnerSettings& settings, const TemplateContext& context);
+
+  std::string expand(const RuleText& text, const TemplateData& data, RuleOutcome& outcome) const;
+  void run_recording(base::WallTime ts, promql::Vector vector, RuleOutcome& outcome);
+  void run_alerting(base::WallTime ts, promql::Vector vector, RuleOutcome& outcome);
+  Observation observe(promql::VectorSample& element, RuleOutcome& outcome) const;
+  void annotate(base::WallTime ts, RuleOutcome& outcome);
+  void write_alert_series(base::WallTime ts, RuleOutcome& outcome) const;
+  void track_series(base::WallTime ts, RuleOutcome& outcome);
+  void hand_over(base::WallTime ts, RuleOutcome& outcome);
+  model::Alert to_alert(const ActiveAlert& alert, base::WallTime ts) const;
+
+  Rule rule_;
+  RunnerSettings settings_;
+  const TemplateContext& context_;
+  std::vector<Text> labels_;
+  std::vector<Text> annotations_;
+  std::optional<AlertState> state_;     // alerting rules
+  std::vector<model::Labels> written_;  // series of the last good run, sorted
+};
+
+}  // namespace tocsin::ruler

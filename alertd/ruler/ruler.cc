@@ -1,0 +1,365 @@
+#include "alertd/ruler/ruler.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "common/base/hash.h"
+#include "common/config/source.h"
+
+namespace tocsin::ruler {
+namespace {
+
+constexpr std::string_view kComponent = "alertd/ruler";
+
+void mix(std::uint64_t& hash, std::string_view text) {
+  hash = base::fnv1a(text, hash) ^ (text.size() * 0x9e3779b97f4a7c15ULL);
+}
+
+void mix(std::uint64_t& hash, const std::vector<NamedText>& texts) {
+  for (const NamedText& text : texts) {
+    mix(hash, text.name);
+    mix(hash, text.text);
+  }
+  mix(hash, ";");
+}
+
+void mix(std::uint64_t& hash, const std::optional<Bound>& bound) {
+  mix(hash, bound ? bound->to_string() : std::string("-"));
+}
+
+/// Equal for groups that behave alike; where the rules stand in the file counts too, for the links.
+std::uint64_t definition_of(const RuleGroup& group) {
+  std::uint64_t hash = base::fnv1a(group.name, base::fnv1a(group.file));
+  mix(hash, std::to_string(group.interval.count()) + "," +
+                std::to_string(group.query_offset.count()) + "," + std::to_string(group.limit));
+  for (const Rule& rule : group.rules) {
+    mix(hash, rule.kind == RuleKind::Alerting ? "alert" : "record");
+    mix(hash, rule.name);
+    mix(hash, rule.expr_text);
+    mix(hash, rule.labels);
+    mix(hash, rule.annotations);
+    for (const Level& level : rule.levels) {
+      mix(hash, level.bound);
+      mix(hash, std::to_string(level.hold_for.count()) + "," +
+                    std::to_string(level.keep_firing_for.count()) + "," +
+                    std::string(model::to_string(level.severity)));
+    }
+    mix(hash, rule.clear);
+    mix(hash, std::string(to_string(rule.no_data)) + std::to_string(rule.place.line));
+  }
+  return hash;
+}
+
+std::string group_key(const RuleGroup& group) {
+  return group.file + '\xff' + group.name;
+}
+
+std::string rule_key(const Rule& rule) {
+  std::string key = rule.kind == RuleKind::Alerting ? "alert" : "record";
+  key += '\xff' + rule.name;
+  for (const NamedText& label : rule.labels) key += '\xff' + label.name + '\xff' + label.text;
+  return key;
+}
+
+}  // namespace
+
+class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
+ public:
+  Impl(const RulerWorld& world, const RulerOptions& options, const base::FileSystem& files)
+      : world_(world),
+        options_(options),
+        files_(files),
+        strand_(world.executor),
+        reloads_ok_(world.metrics.counter("tocsin_alertd_rule_reloads_total",
+                                          "Loads of the rule files.", {{"outcome", "ok"}})),
+        reloads_refused_(world.metrics.counter("tocsin_alertd_rule_reloads_total",
+                                               "Loads of the rule files.",
+                                               {{"outcome", "refused"}})),
+        last_reload_ok_(world.metrics.gauge("tocsin_alertd_rule_reload_successful",
+                                            "1 if the last load of the rule files was taken.")),
+        rules_(world.metrics.gauge("tocsin_alertd_rules", "Rules that are running.")) {}
+
+  LoadOutcome load() EXCLUDES(mutex_);
+  void stop() EXCLUDES(mutex_);
+  RulerView view() const EXCLUDES(mutex_);
+  void poll();
+
+ private:
+  using Groups = std::vector<std::shared_ptr<Group>>;
+  /// Old rules by key, in order, that wait for a new rule to take them over.
+  struct OldRule {
+    std::string group;
+    RuleRunner* runner;
+    bool taken = false;
+  };
+
+  void apply(std::vector<RuleGroup> specs);
+  void swap_generations();
+  void build();
+  void inherit(const Groups& fresh, std::multimap<std::string, OldRule>& old);
+  void end_old(std::multimap<std::string, OldRule>& old);
+  void schedule_poll();
+
+  RulerWorld world_;
+  RulerOptions options_;
+  const base::FileSystem& files_;
+  Strand strand_;
+  base::Counter reloads_ok_, reloads_refused_;
+  base::Gauge last_reload_ok_, rules_;
+
+  // Owned by the strand.
+  std::optional<std::vector<RuleGroup>> next_;
+  std::vector<RuleGroup> building_;
+  Groups retiring_;
+  std::size_t retiring_left_ = 0;
+  bool swapping_ = false;
+  bool first_ = true;
+
+  std::atomic<bool> stopped_{false};
+  mutable base::Mutex mutex_;
+  Groups groups_ GUARDED_BY(mutex_);
+  std::uint64_t fingerprint_ GUARDED_BY(mutex_) = 0;
+  bool polling_ GUARDED_BY(mutex_) = false;
+  bool load_ok_ GUARDED_BY(mutex_) = false;
+  std::string load_error_ GUARDED_BY(mutex_);
+  std::optional<base::WallTime> loaded_at_ GUARDED_BY(mutex_);
+};
+
+LoadOutcome Ruler::Impl::load() {
+  RuleSet set = load_rules(options_.paths, options_.files, files_);
+  LoadOutcome outcome;
+  outcome.ok = !base::has_errors(set.diagnostics);
+  outcome.groups = set.groups.size();
+  for (const RuleGroup& group : set.groups) outcome.rules += group.rules.size();
+  bool start_polling = false;
+  {
+    base::MutexLock lock(mutex_);
+    fingerprint_ = set.fingerprint;
+    load_ok_ = outcome.ok;
+    load_error_ = outcome.ok ? "" : config::render_all(set.diagnostics, set.sources);
+    if (outcome.ok) loaded_at_ = world_.executor.clock().wall();
+    start_polling = options_.poll_interval > base::Duration{0} && !polling_;
+    polling_ = polling_ || start_polling;
+  }
+  last_reload_ok_.set(outcome.ok ? 1 : 0);
+  (outcome.ok ? reloads_ok_ : reloads_refused_).increment();
+  if (outcome.ok) {
+    rules_.set(static_cast<double>(outcome.rules));
+    strand_.post([self = shared_from_this(), groups = std::move(set.groups)]() mutable {
+      self->apply(std::move(groups));
+    });
+  } else {
+    base::log_error(kComponent, "the rule files have errors; the running rules stay");
+  }
+  if (start_polling) schedule_poll();
+  outcome.diagnostics = std::move(set.diagnostics);
+  outcome.sources = std::move(set.sources);
+  return outcome;
+}
+
+void Ruler::Impl::apply(std::vector<RuleGroup> specs) {
+  if (stopped_) return;
+  next_ = std::move(specs);
+  if (!swapping_) swap_generations();
+}
+
+void Ruler::Impl::swap_generations() {
+  swapping_ = true;
+  building_ = std::move(*next_);
+  next_.reset();
+  std::multimap<std::uint64_t, const RuleGroup*> wanted;
+  for (const RuleGroup& spec : building_) wanted.emplace(definition_of(spec), &spec);
+  Groups running;
+  {
+    base::MutexLock lock(mutex_);
+    running = groups_;
+  }
+  retiring_.clear();
+  for (const auto& group : running) {
+    const auto same = wanted.find(definition_of(group->spec()));
+    if (same != wanted.end()) {
+      wanted.erase(same);
+    } else {
+      retiring_.push_back(group);
+    }
+  }
+  retiring_left_ = retiring_.size();
+  if (retiring_.empty()) {
+    build();
+    return;
+  }
+  for (const auto& group : retiring_) {
+    group->retire([self = shared_from_this()] {
+      self->strand_.post([self] {
+        if (--self->retiring_left_ == 0) self->build();
+      });
+    });
+  }
+}
+
+void Ruler::Impl::build() {
+  if (stopped_) return;
+  std::multimap<std::uint64_t, std::shared_ptr<Group>> kept;
+  {
+    base::MutexLock lock(mutex_);
+    for (const auto& group : groups_) {
+      if (std::find(retiring_.begin(), retiring_.end(), group) == retiring_.end()) {
+        kept.emplace(definition_of(group->spec()), group);
+      }
+    }
+  }
+  Groups all;
+  Groups fresh;
+  for (const RuleGroup& spec : building_) {
+    const auto same = kept.find(definition_of(spec));
+    if (same != kept.end()) {
+      all.push_back(same->second);
+      kept.erase(same);
+      continue;
+    }
+    auto group = Group::make(spec, world_, options_.group);
+    if (!group) {  // the readers have parsed every template: a bug, but not a reason to go down
+      base::log_error(kComponent, "group '{}' of {} is left out: {}", spec.name, spec.file,
+                      group.error().message);
+      continue;
+    }
+    fresh.push_back(*group);
+    all.push_back(std::move(*group));
+  }
+
+  std::multimap<std::string, OldRule> old;
+  for (const auto& group : retiring_) {
+    for (auto& runner : group->runners()) {
+      old.emplace(rule_key(runner->rule()), OldRule{group_key(group->spec()), runner.get()});
+    }
+  }
+  inherit(fresh, old);
+  end_old(old);
+  for (const auto& group : retiring_) {
+    const bool replaced = std::any_of(all.begin(), all.end(), [&](const auto& other) {
+      return group_key(other->spec()) == group_key(group->spec());
+    });
+    if (!replaced) group->forget_metrics();
+  }
+  {
+    base::MutexLock lock(mutex_);
+    groups_ = all;
+  }
+  for (const auto& group : fresh) {
+    group->start(first_ ? Group::Restore::Yes : Group::Restore::No);
+  }
+  first_ = false;
+  retiring_.clear();
+  building_.clear();
+  swapping_ = false;
+  if (stopped_) {
+    for (const auto& group : all) group->abandon();
+  } else if (next_) {
+    swap_generations();
+  }
+}
+
+void Ruler::Impl::inherit(const Groups& fresh, std::multimap<std::string, OldRule>& old) {
+  // First within the same group, then anywhere: a rule that was moved keeps its alerts.
+  for (const bool same_group : {true, false}) {
+    for (const auto& group : fresh) {
+      for (std::size_t i = 0; i < group->runners().size(); ++i) {
+        const auto [begin, end] = old.equal_range(rule_key(group->runners()[i]->rule()));
+        const auto found = std::find_if(begin, end, [&](const auto& entry) {
+          return !entry.second.taken &&
+                 (!same_group || entry.second.group == group_key(group->spec()));
+        });
+        if (found == end || group->inherited(i)) continue;
+        found->second.taken = true;
+        group->take_over(i, *found->second.runner);
+      }
+    }
+  }
+}
+
+void Ruler::Impl::end_old(std::multimap<std::string, OldRule>& old) {
+  const base::WallTime now = world_.executor.clock().wall();
+  auto batch = std::make_shared<model::WriteBatch>();
+  std::vector<model::Alert> alerts;
+  for (auto& [key, entry] : old) {
+    if (entry.taken) continue;
+    const Rule& rule = entry.runner->rule();
+    for (const auto& marker : entry.runner->end_series(now)) {
+      batch->add(marker.labels, marker.sample);
+    }
+    auto ended =
+        entry.runner->end_alerts(now, "the rule was removed or changed: it stood at " +
+                                          rule.place.file + ":" + std::to_string(rule.place.line));
+    std::move(ended.begin(), ended.end(), std::back_inserter(alerts));
+  }
+  if (!alerts.empty()) world_.sink.post(std::move(alerts));
+  if (batch->empty()) return;
+  world_.appender.append(std::move(batch), [](const base::Result<model::AppendOutcome>& outcome) {
+    if (!outcome) {
+      base::log_warning(kComponent, "the series of removed rules have no stale markers: {}",
+                        outcome.error().message);
+    }
+  });
+}
+
+void Ruler::Impl::schedule_poll() {
+  world_.executor.post_after(options_.poll_interval, [weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && !self->stopped_) self->poll();
+  });
+}
+
+void Ruler::Impl::poll() {
+  const std::uint64_t found = rules_fingerprint(options_.paths, files_);
+  bool changed = false;
+  {
+    base::MutexLock lock(mutex_);
+    // 0: a file is being replaced, or gone; the next look decides.
+    changed = found != 0 && found != fingerprint_;
+  }
+  if (changed) load();
+  if (!stopped_) schedule_poll();
+}
+
+void Ruler::Impl::stop() {
+  stopped_ = true;
+  base::MutexLock lock(mutex_);
+  for (const auto& group : groups_) group->abandon();
+}
+
+RulerView Ruler::Impl::view() const {
+  RulerView view;
+  Groups groups;
+  {
+    base::MutexLock lock(mutex_);
+    groups = groups_;
+    view.last_load_ok = load_ok_;
+    view.last_load_error = load_error_;
+    view.loaded_at = loaded_at_;
+  }
+  for (const auto& group : groups) view.groups.push_back(group->view());
+  return view;
+}
+
+Ruler::Ruler(const RulerWorld& world, const RulerOptions& options, const base::FileSystem& files)
+    : impl_(std::make_shared<Impl>(world, options, files)) {}
+
+Ruler::~Ruler() {
+  stop();
+}
+
+LoadOutcome Ruler::load() {
+  return impl_->load();
+}
+
+void Ruler::stop() {
+  impl_->stop();
+}
+
+RulerView Ruler::view() const {
+  return impl_->view();
+}
+
+}  // namespace tocsin::ruler

@@ -1,0 +1,68 @@
+// All rule groups of the daemon: loading, reloading without losing state, and the picture for the
+// API.
+//
+//   Ruler ruler(world, options);
+//   const LoadOutcome outcome = ruler.load();     // at start; outcome.diagnostics if refused
+//   ...
+//   ruler.load();                                 // on SIGHUP; a refused set changes nothing
+//   ruler.stop();
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "alertd/ruler/group.h"
+#include "alertd/ruler/rule_loader.h"
+#include "alertd/ruler/snapshot.h"
+#include "common/base/file_system.h"
+
+namespace tocsin::ruler {
+
+struct RulerOptions {
+  std::vector<std::string> paths;  ///< Rule files and folders.
+  RuleFileOptions files;
+  GroupOptions group;
+  base::Duration poll_interval{0};  ///< Look for changed files that often; 0 is never.
+};
+
+/// What load() found; with errors nothing was changed.
+struct LoadOutcome {
+  bool ok = false;
+  base::Diagnostics diagnostics;
+  std::vector<config::Source> sources;
+  std::size_t groups = 0;
+  std::size_t rules = 0;
+};
+
+/// Thread: load(), view() and stop() from any; the swap of generations runs on an own strand.
+/// Lifecycle: the world outlives the executor's last task; after stop() nothing of the world is
+/// called.
+class Ruler {
+ public:
+  Ruler(const RulerWorld& world, const RulerOptions& options, const base::FileSystem& files);
+  ~Ruler();
+  Ruler(const Ruler&) = delete;
+  Ruler& operator=(const Ruler&) = delete;
+
+  /// Reads all paths and, if they are without errors, makes them the running rules.
+  ///
+  /// The first load reads the state of alerts back from the store. Later ones keep unchanged groups
+  /// as they run; the others finish their evaluation first, and their rules' state goes to the rule
+  /// with the same kind, name and labels, wherever it is now. Firing alerts of rules that are gone
+  /// are resolved with the annotation `resolved_because`, and their series end with stale markers.
+  LoadOutcome load();
+
+  /// Ends all evaluations at once; series get no stale markers, because they go on after the
+  /// restart.
+  void stop();
+
+  RulerView view() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin::ruler

@@ -18,6 +18,10 @@ std::string_view to_string(DeliveryState state) {
   return kDeliveryStates[static_cast<std::size_t>(state)];
 }
 
+std::string_view attempt_outcome(DeliveryState state) {
+  return state == DeliveryState::Pending ? "retry" : to_string(state);
+}
+
 std::optional<DeliveryState> parse_delivery_state(std::string_view text) {
   for (std::size_t i = 0; i < kDeliveryStates.size(); ++i) {
     if (kDeliveryStates[i] == text) return static_cast<DeliveryState>(i);

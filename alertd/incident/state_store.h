@@ -84,6 +84,14 @@ struct OutboxRow {
   base::WallTime due;
 };
 
+/// More incidents are never listed at once.
+inline constexpr std::size_t kIncidentsMax = 1000;
+/// What is kept of an attempt's text, in bytes.
+inline constexpr std::size_t kAttemptTextMax = 1024;
+
+/// Returns what AttemptRecord::outcome says: "delivered", "retry" or "dead".
+std::string_view attempt_outcome(DeliveryState state);
+
 struct PendingRows {
   std::vector<OutboxRow> rows;             ///< Due rows, oldest id first.
   std::optional<base::WallTime> next_due;  ///< Earliest pending row that is not due yet.

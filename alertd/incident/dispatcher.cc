@@ -1,0 +1,387 @@
+#include "alertd/incident/dispatcher.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+
+namespace tocsin::incident {
+
+using base::ErrorCode;
+using base::MutexLock;
+using base::Result;
+using base::WallTime;
+
+namespace {
+
+constexpr base::Duration kRetryMin{250};
+constexpr base::Duration kRetryMax{15'000};
+/// A difference between the two clocks that no slewing explains.
+constexpr base::Duration kClockJump{30'000};
+/// The timer is set in monotonic time for a wall time; look again at least so often, because the
+/// wall clock may be set.
+constexpr base::Duration kSleepMax{60'000};
+constexpr base::Duration kPruneInterval = std::chrono::hours(6);
+
+}  // namespace
+
+Dispatcher::Dispatcher(DispatcherOptions options, base::Executor& executor, StateStore& store,
+                       base::Metrics& metrics)
+    : options_(std::move(options)),
+      executor_(executor),
+      store_(store),
+      metrics_(metrics),
+      engine_(options_.routing, options_.limits, options_.settings) {
+  // Counters exist from the start, so that the first increment is a visible increase.
+  metrics_.counter("tocsin_alertd_alerts_refused_total",
+                   "Alerts refused because the dispatcher's queue was full.");
+  metrics_.counter("tocsin_alertd_state_commit_failures_total",
+                   "Commits of alert state that failed and were tried again.");
+}
+
+Dispatcher::~Dispatcher() {
+  *alive_ = false;
+}
+
+void Dispatcher::start(Done<void> done) {
+  executor_.post([this, alive = alive_, done = std::move(done)] {
+    if (!*alive || running_) return;
+    const WallTime now = executor_.clock().wall();
+    store_.load(now - engine_.settings().reopen_window, executor_,
+                [this, alive, done](Result<LoadedState> state) {
+                  if (*alive) loaded(std::move(state), done);
+                });
+  });
+}
+
+void Dispatcher::loaded(Result<LoadedState> state, const Done<void>& done) {
+  if (!state) {
+    done(with_context(state.error(), "loading alert state"));
+    return;
+  }
+  const WallTime now = executor_.clock().wall();
+  last_wall_ = now;
+  last_monotonic_ = executor_.clock().monotonic();
+  for (const base::Error& error : engine_.restore(*state, now)) {
+    base::log_error("alertd/incident", "left out at start: {}", error.message);
+    metrics_
+        .counter("tocsin_alertd_state_unreadable_total", "Stored records that could not be read.")
+        .increment();
+  }
+  base::log_info("alertd/incident", "loaded {} alerts, {} groups, {} incidents",
+                 state->alerts.size(), state->groups.size(), state->incidents.size());
+  running_ = true;
+  prune();
+  done(base::ok());
+  if (options_.outbox_changed) options_.outbox_changed();  // rows of before the restart
+  set_gauges();
+  pump();
+}
+
+void Dispatcher::stop(base::Task done) {
+  executor_.post([this, alive = alive_, done = std::move(done)]() mutable {
+    if (!*alive) return;
+    stopped_ = std::move(done);
+    if (!committing_ || !running_) finish_stop();
+  });
+}
+
+void Dispatcher::finish_stop() {
+  running_ = false;
+  committing_ = false;
+  executor_.cancel(timer_);
+  executor_.cancel(prune_timer_);
+  Queue left;
+  {
+    MutexLock lock(mutex_);
+    std::swap(left, queue_);
+  }
+  for (WaitingCommand& waiting : left.commands) {
+    waiting.reply_on->post([done = std::move(waiting.done)] {
+      done(base::error(ErrorCode::Unavailable, "the daemon is stopping"));
+    });
+  }
+  if (stopped_) std::exchange(stopped_, nullptr)();
+}
+
+void Dispatcher::post(std::vector<model::Alert> alerts) {
+  bool full = false;
+  const auto refused = static_cast<double>(alerts.size());
+  {
+    MutexLock lock(mutex_);
+    full = queue_.alerts.size() + alerts.size() > options_.queue_max;
+    if (!full) {
+      std::move(alerts.begin(), alerts.end(), std::back_inserter(queue_.alerts));
+    }
+  }
+  if (full) {
+    metrics_
+        .counter("tocsin_alertd_alerts_refused_total",
+                 "Alerts refused because the dispatcher's queue was full.")
+        .increment(refused);
+    return;
+  }
+  wake();
+}
+
+void Dispatcher::command(Command command, base::Executor& reply_on, Done<IncidentRecord> done) {
+  {
+    MutexLock lock(mutex_);
+    if (queue_.commands.size() < options_.queue_max / 10) {
+      queue_.commands.push_back({std::move(command), &reply_on, std::move(done)});
+      done = nullptr;
+    }
+  }
+  if (done) {
+    reply_on.post([done = std::move(done)] {
+      done(base::error(ErrorCode::Unavailable, "too many commands are waiting"));
+    });
+    return;
+  }
+  wake();
+}
+
+void Dispatcher::report(DeliveryReport report) {
+  {
+    MutexLock lock(mutex_);
+    if (queue_.reports.size() >= options_.queue_max / 10) {
+      metrics_
+          .counter("tocsin_alertd_delivery_reports_refused_total",
+                   "Delivery reports left out of the timeline because the queue was full.")
+          .increment();
+      return;
+    }
+    queue_.reports.push_back(std::move(report));
+  }
+  wake();
+}
+
+void Dispatcher::wake() {
+  {
+    MutexLock lock(mutex_);
+    if (std::exchange(pump_posted_, true)) return;
+  }
+  executor_.post([this, alive = alive_] {
+    if (*alive) pump();
+  });
+}
+
+void Dispatcher::pump() {
+  TC_DCHECK(executor_.running_here(), "dispatcher used from a foreign thread");
+  Queue input;
+  {
+    MutexLock lock(mutex_);
+    pump_posted_ = false;
+    if (!running_ || committing_) return;
+    std::swap(input, queue_);
+  }
+  run_step(std::move(input));
+}
+
+void Dispatcher::run_step(Queue input) {
+  const WallTime now = executor_.clock().wall();
+  check_clock(now);
+  std::vector<Command> commands;
+  commands.reserve(input.commands.size());
+  for (WaitingCommand& waiting : input.commands) commands.push_back(std::move(waiting.command));
+  StepResult result = engine_.step(now, {input.alerts, commands, input.reports});
+  count(result.decisions);
+  for (std::size_t i = 0; i < input.commands.size(); ++i) {
+    replies_.push_back({input.commands[i].reply_on, std::move(input.commands[i].done),
+                        std::move(result.replies[i])});
+  }
+  change_ = std::move(result.change);
+  if (change_.empty()) {
+    finish_step();
+    return;
+  }
+  committing_ = true;
+  retry_delay_ = kRetryMin;
+  commit();
+}
+
+void Dispatcher::check_clock(WallTime now) {
+  const base::MonotonicTime monotonic = executor_.clock().monotonic();
+  const auto elapsed = std::chrono::duration_cast<base::Duration>(monotonic - last_monotonic_);
+  const base::Duration jump = (now - last_wall_) - elapsed;
+  last_wall_ = now;
+  last_monotonic_ = monotonic;
+  if (std::chrono::abs(jump) < kClockJump) return;
+  base::log_warning("alertd/incident", "the clock jumped by {} s; alerts time out later",
+                    static_cast<double>(jump.count()) / 1000.0);
+  metrics_.counter("tocsin_alertd_clock_jumps_total", "Jumps of the wall clock.").increment();
+  engine_.clock_jumped(now);
+}
+
+void Dispatcher::commit() {
+  store_.commit(change_, executor_, [this, alive = alive_](Result<void> result) {
+    if (*alive) committed(std::move(result));
+  });
+}
+
+void Dispatcher::committed(Result<void> result) {
+  if (!committing_) return;
+  if (!result) {
+    metrics_
+        .counter("tocsin_alertd_state_commit_failures_total",
+                 "Commits of alert state that failed and were tried again.")
+        .increment();
+    failures_.report("commit", result.error().message);
+    if (stopped_) {  // given up: the next start decides the same again
+      finish_stop();
+      return;
+    }
+    executor_.post_after(retry_delay_, [this, alive = alive_] {
+      if (*alive && committing_) commit();
+    });
+    retry_delay_ = std::min(retry_delay_ * 2, kRetryMax);
+    return;
+  }
+  failures_.clear("commit");
+  committing_ = false;
+  finish_step();
+}
+
+void Dispatcher::finish_step() {
+  const bool rows = !change_.outbox.empty();
+  if (!change_.empty()) set_gauges();
+  change_ = {};
+  snapshot_stale_ = true;
+  for (PendingReply& reply : std::exchange(replies_, {})) {
+    reply.reply_on->post(
+        [done = std::move(reply.done), result = std::move(reply.result)] { done(result); });
+  }
+  if (rows && options_.outbox_changed) options_.outbox_changed();
+  if (stopped_) {
+    finish_stop();
+    return;
+  }
+  schedule();
+  bool more = false;
+  {
+    MutexLock lock(mutex_);
+    more = !queue_.empty();
+  }
+  if (more) wake();
+}
+
+void Dispatcher::schedule() {
+  executor_.cancel(timer_);
+  timer_ = 0;
+  const auto due = engine_.next_due();
+  if (!due) return;
+  const WallTime now = executor_.clock().wall();
+  const base::Duration wait = std::clamp<base::Duration>(*due - now, base::Duration{0}, kSleepMax);
+  timer_ = executor_.post_after(wait, [this, alive = alive_] {
+    if (*alive) pump();
+  });
+}
+
+void Dispatcher::prune() {
+  store_.prune(executor_.clock().wall() - engine_.settings().history, executor_,
+               [this, alive = alive_](Result<std::uint64_t> pruned) {
+                 if (!*alive) return;
+                 if (!pruned) {
+                   failures_.report("prune", pruned.error().message);
+                 } else {
+                   failures_.clear("prune");
+                 }
+               });
+  prune_timer_ = executor_.post_after(kPruneInterval, [this, alive = alive_] {
+    if (*alive && running_) prune();
+  });
+}
+
+void Dispatcher::count(const std::vector<Decided>& decisions) {
+  for (const Decided& decided : decisions) {
+    metrics_
+        .counter("tocsin_alertd_decisions_total", "Decisions to notify or to hold, by reason.",
+                 {{"reason", std::string(routing::to_string(decided.reason))},
+                  {"outcome", decided.sent ? "sent" : "held"}})
+        .increment();
+  }
+}
+
+void Dispatcher::set_gauges() {
+  std::array<std::array<double, 2>, 4> alerts{};
+  for (const auto& [fingerprint, entry] : engine_.pipeline().alerts()) {
+    alerts[static_cast<std::size_t>(entry.alert.severity)][entry.resolved ? 1 : 0] += 1;
+  }
+  std::array<double, 4> open{};
+  for (const auto& [number, incident] : engine_.incidents()) {
+    if (!incident.resolved()) open[static_cast<std::size_t>(incident.severity)] += 1;
+  }
+  for (const model::Severity severity : model::kSeverities) {
+    const auto i = static_cast<std::size_t>(severity);
+    const std::string name(model::to_string(severity));
+    const auto gauge = [&](const char* state) {
+      return metrics_.gauge("tocsin_alertd_alerts", "Alerts known to routing.",
+                            {{"severity", name}, {"state", state}});
+    };
+    gauge("firing").set(alerts[i][0]);
+    gauge("resolved").set(alerts[i][1]);
+    metrics_
+        .gauge("tocsin_alertd_incidents_open", "Incidents that are not resolved.",
+               {{"severity", name}})
+        .set(open[i]);
+  }
+}
+
+void Dispatcher::snapshot(base::Executor& reply_on,
+                          std::function<void(std::shared_ptr<const Snapshot>)> done) {
+  executor_.post([this, alive = alive_, &reply_on, done = std::move(done)] {
+    if (!*alive) return;
+    if (snapshot_stale_ && !committing_) {
+      snapshot_ = build_snapshot();
+      snapshot_stale_ = false;
+    }
+    reply_on.post([done, snapshot = snapshot_] { done(snapshot); });
+  });
+}
+
+std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->at = executor_.clock().wall();
+  const routing::Pipeline& pipeline = engine_.pipeline();
+  for (const auto& [number, incident] : engine_.incidents()) {
+    IncidentView view{incident, 0, 0};
+    if (const routing::Group* group = pipeline.find_group(incident.group_key)) {
+      for (const auto& [fingerprint, member] : group->members) {
+        ++(member.resolved ? view.resolved : view.firing);
+      }
+    }
+    snapshot->incidents.push_back(std::move(view));
+  }
+  for (const auto& [fingerprint, entry] : pipeline.alerts()) {
+    AlertView view{entry.alert, entry.resolved, {}};
+    for (const std::string& key : entry.groups) {
+      const routing::Group* group = pipeline.find_group(key);
+      const Incident* incident = engine_.incident_of(key);
+      view.groups.push_back({key, group ? group->receiver : "",
+                             incident && !incident->resolved() ? incident->id() : ""});
+    }
+    snapshot->alerts.push_back(std::move(view));
+  }
+  std::sort(snapshot->alerts.begin(), snapshot->alerts.end(),
+            [](const auto& a, const auto& b) { return a.alert.labels < b.alert.labels; });
+  return snapshot;
+}
+
+void Dispatcher::explain(model::Alert alert, base::Executor& reply_on,
+                         std::function<void(routing::Explanation)> done) {
+  executor_.post([this, alive = alive_, alert = std::move(alert), &reply_on,
+                  done = std::move(done)] {
+    if (!*alive) return;
+    reply_on.post([done, explanation = engine_.pipeline().explain(alert)] { done(explanation); });
+  });
+}
+
+void Dispatcher::reload(routing::Routing routing, IncidentSettings settings) {
+  executor_.post([this, alive = alive_, routing = std::move(routing),
+                  settings = std::move(settings)]() mutable {
+    if (!*alive) return;
+    engine_.reload(std::move(routing), std::move(settings), executor_.clock().wall());
+    pump();
+  });
+}
+
+}  // namespace tocsin::incident

@@ -1,0 +1,164 @@
+// The shell around the engine: a bounded queue, one timer, and the store.
+//
+//   Dispatcher dispatcher(options, executor, store, metrics);
+//   dispatcher.start([](auto result) { ... });   // loads; alerts posted meanwhile wait in the
+//   queue ruler.set_sink(dispatcher);
+//
+// One step at a time: queue -> Engine::step -> StateStore::commit -> replies and outbox_changed.
+// While a commit runs, or fails and is tried again, nothing of the step is visible and new input
+// waits; beyond the bound it is refused and counted, which loses nothing, because alerts are sent
+// again. Owner thread: the executor's (one thread). Lifecycle: construct, start, stop, destroy
+// after `done`.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "alertd/incident/engine.h"
+#include "alertd/incident/state_store.h"
+#include "common/base/executor.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/base/mutex.h"
+
+namespace tocsin::incident {
+
+struct DispatcherOptions {
+  routing::Routing routing;
+  routing::PipelineLimits limits;
+  IncidentSettings settings;
+  std::size_t queue_max =
+      50'000;  ///< Alerts waiting for a step; commands and reports have a tenth.
+  /// Called on the executor after a commit that put rows into the outbox, and after start().
+  std::function<void()> outbox_changed;
+};
+
+/// An alert as the API shows it.
+struct AlertView {
+  model::Alert alert;
+  bool resolved = false;
+  struct InGroup {
+    std::string group_key;
+    std::string receiver;
+    std::string incident_id;  ///< Empty while nothing was sent.
+  };
+  std::vector<InGroup> groups;
+};
+
+/// An incident as the API shows it; history and deliveries come from the store.
+struct IncidentView {
+  Incident incident;
+  std::size_t firing = 0;
+  std::size_t resolved = 0;
+};
+
+/// What is durable, at one moment.
+struct Snapshot {
+  base::WallTime at;
+  std::vector<IncidentView> incidents;  ///< By number; unresolved and recently resolved ones.
+  std::vector<AlertView> alerts;        ///< By labels.
+};
+
+/// Thread: start, stop, post, command, report, snapshot, explain, reload from any.
+class Dispatcher final : public model::AlertSink {
+ public:
+  Dispatcher(DispatcherOptions options, base::Executor& executor, StateStore& store,
+             base::Metrics& metrics);
+  ~Dispatcher() override;
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  /// Loads the stored state, then begins to work. `done` runs on the executor.
+  /// Errors in `done`: those of StateStore::load; nothing runs then, start again later.
+  void start(Done<void> done);
+
+  /// Ends after the commit that is under way; `done` runs on the executor, nothing after it.
+  void stop(base::Task done);
+
+  void post(std::vector<model::Alert> alerts) override;
+
+  /// `done` is posted to `reply_on` after the effect is durable.
+  /// Errors in `done`: NotFound, InvalidArgument, LimitExceeded (comment), Unavailable (queue
+  /// full).
+  void command(Command command, base::Executor& reply_on, Done<IncidentRecord> done);
+
+  /// How a delivery ended; into the timeline.
+  void report(DeliveryReport report);
+
+  /// The last durable state. Cost: built on the owner thread when something changed since the last
+  /// call.
+  void snapshot(base::Executor& reply_on,
+                std::function<void(std::shared_ptr<const Snapshot>)> done);
+
+  /// Why an alert with these labels goes where it goes; it need not exist.
+  void explain(model::Alert alert, base::Executor& reply_on,
+               std::function<void(routing::Explanation)> done);
+
+  /// New configuration, whole.
+  void reload(routing::Routing routing, IncidentSettings settings);
+
+ private:
+  struct WaitingCommand {
+    Command command;
+    base::Executor* reply_on;
+    Done<IncidentRecord> done;
+  };
+  struct Queue {
+    std::vector<model::Alert> alerts;
+    std::vector<WaitingCommand> commands;
+    std::vector<DeliveryReport> reports;
+    bool empty() const { return alerts.empty() && commands.empty() && reports.empty(); }
+  };
+  struct PendingReply {
+    base::Executor* reply_on;
+    Done<IncidentRecord> done;
+    base::Result<IncidentRecord> result;
+  };
+
+  void loaded(base::Result<LoadedState> state, const Done<void>& done);
+  void wake() EXCLUDES(mutex_);
+  void pump() EXCLUDES(mutex_);
+  void run_step(Queue input);
+  void check_clock(base::WallTime now);
+  void commit();
+  void committed(base::Result<void> result);
+  void finish_step();
+  void schedule();
+  void prune();
+  void count(const std::vector<Decided>& decisions);
+  void set_gauges();
+  void finish_stop();
+  std::shared_ptr<const Snapshot> build_snapshot() const;
+
+  DispatcherOptions options_;
+  base::Executor& executor_;
+  StateStore& store_;
+  base::Metrics& metrics_;
+  Engine engine_;
+  base::FailureLog failures_{"alertd/incident"};
+
+  base::Mutex mutex_;
+  Queue queue_ GUARDED_BY(mutex_);
+  bool pump_posted_ GUARDED_BY(mutex_) = false;
+
+  // Owned by the executor's thread.
+  bool running_ = false;
+  bool committing_ = false;
+  StateChange change_;  ///< Being committed; kept to be tried again.
+  std::vector<PendingReply> replies_;
+  base::Duration retry_delay_{0};
+  base::TimerId timer_ = 0;
+  base::TimerId prune_timer_ = 0;
+  base::Task stopped_;
+  base::WallTime last_wall_{};
+  base::MonotonicTime last_monotonic_{};
+  std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
+  bool snapshot_stale_ = true;
+  /// Tasks posted by this object that come too late find it gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace tocsin::incident

@@ -1,0 +1,123 @@
+// The incident engine: pure steps from alerts, commands and time to one durable change.
+//
+//   alerts -> routing::Pipeline -> decisions -> incidents -> messages for each channel (outbox
+//   rows)
+//
+// Same inputs, same clock, same start: same change, with the same delivery keys. That is what makes
+// a crash before the commit harmless: the step is simply made again. The shell around it
+// (dispatcher.h) owns queue, timer and store.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "alertd/incident/incident.h"
+#include "alertd/incident/notification_builder.h"
+#include "alertd/routing/pipeline.h"
+
+namespace tocsin::incident {
+
+/// What a person does to an incident.
+struct Command {
+  enum class Kind { Acknowledge, Unacknowledge, Resolve, Comment };
+  Kind kind = Kind::Acknowledge;
+  std::string incident_id;
+  std::string actor;    ///< Never empty.
+  std::string comment;  ///< At most 4 KiB.
+  std::optional<base::Duration>
+      expires_in;  ///< Acknowledge only; default by severity, at most 7 days.
+};
+
+/// How a delivery ended, as the notifier tells it.
+struct DeliveryReport {
+  std::string incident_id;
+  std::string receiver;
+  std::string channel;
+  NotificationKind kind = NotificationKind::Firing;
+  DeliveryState state = DeliveryState::Delivered;  ///< Delivered or Dead.
+  std::uint32_t attempts = 1;
+  std::string text;
+};
+
+struct StepInput {
+  std::span<const model::Alert> alerts;
+  std::span<const Command> commands;
+  std::span<const DeliveryReport> reports;
+};
+
+/// A decision, for counting.
+struct Decided {
+  Reason reason = Reason::Unchanged;
+  bool sent = false;
+};
+
+struct StepResult {
+  StateChange change;                                 ///< Commit it; empty: nothing to commit.
+  std::vector<base::Result<IncidentRecord>> replies;  ///< One for each command, in order.
+  std::vector<Decided> decisions;
+};
+
+/// Owner: one thread.
+class Engine {
+ public:
+  Engine(routing::Routing routing, routing::PipelineLimits limits, IncidentSettings settings);
+
+  /// Takes stored state back; once, before the first step. Bodies that cannot be read are left out
+  /// and returned: better one incident missing than no daemon.
+  std::vector<base::Error> restore(const LoadedState& state, base::WallTime now);
+
+  StepResult step(base::WallTime now, const StepInput& input);
+
+  /// Returns when step() has something to do without input; nullopt: never.
+  std::optional<base::WallTime> next_due() const;
+
+  /// The clock was set: senders get startup_grace again before alerts time out.
+  void clock_jumped(base::WallTime now);
+
+  /// New configuration; takes effect with the next step.
+  void reload(routing::Routing routing, IncidentSettings settings, base::WallTime now);
+
+  const routing::Pipeline& pipeline() const { return pipeline_; }
+  /// Incidents that are not resolved, or may still be reopened; by number.
+  const std::map<std::int64_t, Incident>& incidents() const { return incidents_; }
+  const IncidentSettings& settings() const { return settings_; }
+  /// Returns the group's incident (also a resolved one that may be reopened) or nullptr.
+  const Incident* incident_of(const std::string& group_key) const;
+
+ private:
+  void on_send(const routing::Action& action);
+  void on_all_resolved(const routing::Action& action, Incident* incident);
+  void on_firing(const routing::Action& action, Incident* incident);
+  Incident& open(const routing::Action& action, const Incident* previous);
+  base::Result<IncidentRecord> on_command(const Command& command);
+  base::Result<void> apply(const Command& command, Incident& incident);
+  base::Result<void> apply_acknowledge(const Command& command, Incident& incident);
+  base::Result<void> apply_resolve(const Command& command, Incident& incident);
+  void on_report(const DeliveryReport& report);
+  void run_timers();
+  void run_timer(Incident& incident);
+  void notify(Incident& incident, NotificationKind kind, Reason reason, AlertSet alerts);
+  AlertSet alerts_of(const std::string& group_key) const;
+  void decided(Reason reason, bool sent) { result_.decisions.push_back({reason, sent}); }
+  void write_records();
+  std::optional<base::WallTime> due(const Incident& incident) const;
+  Incident* find(const std::string& id);
+
+  IncidentSettings settings_;
+  routing::Pipeline pipeline_;
+  std::map<std::int64_t, Incident> incidents_;
+  std::unordered_map<std::string, std::int64_t> by_group_;
+  std::int64_t last_number_ = 1000;
+  base::WallTime grace_until_{};
+
+  // Of the step that runs.
+  base::WallTime now_{};
+  StepResult result_;
+  std::set<std::int64_t> changed_;
+};
+
+}  // namespace tocsin::incident

@@ -1,0 +1,200 @@
+#include "alertd/incident/fake_state_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tocsin::incident {
+
+using base::ErrorCode;
+using base::Result;
+
+namespace {
+
+template <class T>
+void answer(base::Executor& reply_on, Done<T> done, Result<T> result) {
+  reply_on.post([done = std::move(done), result = std::move(result)] { done(result); });
+}
+
+}  // namespace
+
+void FakeStateStore::load(base::WallTime resolved_since, base::Executor& reply_on,
+                          Done<LoadedState> done) {
+  LoadedState state;
+  for (const auto& [key, body] : disk_->alerts) state.alerts.push_back({key, body});
+  for (const auto& [key, body] : disk_->groups) state.groups.push_back({key, body});
+  for (const auto& [number, record] : disk_->incidents) {
+    if (!record.resolved_at || *record.resolved_at >= resolved_since) {
+      state.incidents.push_back(record);
+    }
+  }
+  state.last_incident_number = disk_->last_incident_number;
+  answer<LoadedState>(reply_on, std::move(done), std::move(state));
+}
+
+void FakeStateStore::commit(StateChange change, base::Executor& reply_on, Done<void> done) {
+  ++commits_;
+  const Fate chosen = fate ? fate(commits_) : Fate::Works;
+  if (chosen == Fate::Works || chosen == Fate::FailsAfter || chosen == Fate::DiesAfter) {
+    write(change);
+  }
+  if (chosen == Fate::DiesBefore || chosen == Fate::DiesAfter) return;
+  if (chosen == Fate::Works) {
+    answer<void>(reply_on, std::move(done), base::ok());
+  } else {
+    answer<void>(reply_on, std::move(done), base::error(ErrorCode::Io, "fake disk is full"));
+  }
+}
+
+void FakeStateStore::write(const StateChange& change) {
+  for (const Record& record : change.alerts_upsert) disk_->alerts[record.key] = record.body;
+  for (const std::string& key : change.alerts_delete) disk_->alerts.erase(key);
+  for (const Record& record : change.groups_upsert) disk_->groups[record.key] = record.body;
+  for (const std::string& key : change.groups_delete) disk_->groups.erase(key);
+  for (const IncidentRecord& record : change.incidents_upsert) {
+    disk_->incidents[record.number] = record;
+    disk_->last_incident_number = std::max(disk_->last_incident_number, record.number);
+  }
+  for (const TimelineEvent& event : change.events) {
+    disk_->events.emplace(std::pair(event.incident_id, event.sequence), event);
+  }
+  for (const Notification& notification : change.outbox) {
+    const bool known = std::any_of(disk_->rows.begin(), disk_->rows.end(), [&](const auto& each) {
+      return each.second.notification.key == notification.key;
+    });
+    if (known) continue;
+    OutboxRow row;
+    row.id = ++disk_->last_row;
+    row.notification = notification;
+    row.due = notification.created_at;
+    disk_->rows.emplace(row.id, std::move(row));
+  }
+}
+
+void FakeStateStore::pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
+                             Done<PendingRows> done) {
+  PendingRows pending;
+  for (const auto& [id, row] : disk_->rows) {
+    if (row.state != DeliveryState::Pending) continue;
+    if (row.due > now) {
+      pending.next_due = std::min(pending.next_due.value_or(row.due), row.due);
+    } else if (pending.rows.size() < limit) {
+      pending.rows.push_back(row);
+    }
+  }
+  answer<PendingRows>(reply_on, std::move(done), std::move(pending));
+}
+
+Result<void> FakeStateStore::start_attempt(std::int64_t row_id, std::uint32_t attempt,
+                                           base::WallTime at) {
+  const auto row = disk_->rows.find(row_id);
+  if (row == disk_->rows.end()) {
+    return base::error(ErrorCode::NotFound, fmt::format("there is no outbox row {}", row_id));
+  }
+  if (row->second.state != DeliveryState::Pending) {
+    return base::error(ErrorCode::InvalidArgument,
+                       fmt::format("outbox row {} is finished", row_id));
+  }
+  AttemptRecord record;
+  record.attempt = attempt;
+  record.started_at = at;
+  disk_->attempts[{row_id, attempt}] = record;
+  row->second.attempts = std::max(row->second.attempts, attempt);
+  row->second.outcome_unknown = true;
+  return base::ok();
+}
+
+void FakeStateStore::attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at,
+                                     base::Executor& reply_on, Done<void> done) {
+  answer<void>(reply_on, std::move(done), start_attempt(row_id, attempt, at));
+}
+
+Result<void> FakeStateStore::finish_attempt(const AttemptResult& result) {
+  const auto row = disk_->rows.find(result.row_id);
+  const auto attempt = disk_->attempts.find({result.row_id, result.attempt});
+  if (row == disk_->rows.end() || attempt == disk_->attempts.end()) {
+    return base::error(ErrorCode::NotFound, fmt::format("outbox row {} has no attempt {}",
+                                                        result.row_id, result.attempt));
+  }
+  AttemptRecord& record = attempt->second;
+  record.finished_at = result.finished_at;
+  record.latency = result.latency;
+  record.outcome = attempt_outcome(result.state);
+  record.text = result.text.substr(0, kAttemptTextMax);
+  row->second.state = result.state;
+  row->second.outcome_unknown = false;
+  if (result.state == DeliveryState::Pending) row->second.due = result.next_due;
+  return base::ok();
+}
+
+void FakeStateStore::attempt_finished(AttemptResult result, base::Executor& reply_on,
+                                      Done<void> done) {
+  answer<void>(reply_on, std::move(done), finish_attempt(result));
+}
+
+void FakeStateStore::incidents(IncidentQuery query, base::Executor& reply_on,
+                               Done<std::vector<IncidentRecord>> done) {
+  std::vector<IncidentRecord> found;
+  const std::size_t limit = std::min(query.limit, kIncidentsMax);
+  for (auto it = disk_->incidents.rbegin(); it != disk_->incidents.rend(); ++it) {
+    const IncidentRecord& record = it->second;
+    if (found.size() == limit) break;
+    if (query.state && record.state != *query.state) continue;
+    if (query.unresolved_only && record.state == IncidentState::Resolved) continue;
+    if (query.severity && record.severity != *query.severity) continue;
+    if (query.number_below && record.number >= *query.number_below) continue;
+    found.push_back(record);
+  }
+  answer<std::vector<IncidentRecord>>(reply_on, std::move(done), std::move(found));
+}
+
+void FakeStateStore::incident(std::string id, base::Executor& reply_on, Done<IncidentDetail> done) {
+  const auto found = std::find_if(disk_->incidents.begin(), disk_->incidents.end(),
+                                  [&](const auto& each) { return each.second.id == id; });
+  if (found == disk_->incidents.end()) {
+    answer<IncidentDetail>(reply_on, std::move(done),
+                           base::error(ErrorCode::NotFound, "there is no incident '" + id + "'"));
+    return;
+  }
+  IncidentDetail detail;
+  detail.incident = found->second;
+  for (const auto& [key, event] : disk_->events) {
+    if (key.first == id) detail.timeline.push_back(event);
+  }
+  for (const auto& [row_id, row] : disk_->rows) {
+    if (row.notification.incident.id != id) continue;
+    DeliveryRecord delivery{row, {}};
+    for (const auto& [key, attempt] : disk_->attempts) {
+      if (key.first == row_id) delivery.attempts.push_back(attempt);
+    }
+    detail.deliveries.push_back(std::move(delivery));
+  }
+  answer<IncidentDetail>(reply_on, std::move(done), std::move(detail));
+}
+
+void FakeStateStore::prune(base::WallTime before, base::Executor& reply_on,
+                           Done<std::uint64_t> done) {
+  std::uint64_t pruned = 0;
+  for (auto it = disk_->incidents.begin(); it != disk_->incidents.end();) {
+    const IncidentRecord& record = it->second;
+    if (!record.resolved_at || *record.resolved_at >= before) {
+      ++it;
+      continue;
+    }
+    std::erase_if(disk_->events, [&](const auto& each) { return each.first.first == record.id; });
+    std::erase_if(disk_->rows, [&](const auto& each) {
+      const bool gone = each.second.notification.incident.id == record.id &&
+                        each.second.state != DeliveryState::Pending;
+      if (gone) {
+        std::erase_if(disk_->attempts,
+                      [&](const auto& attempt) { return attempt.first.first == each.first; });
+      }
+      return gone;
+    });
+    it = disk_->incidents.erase(it);
+    ++pruned;
+  }
+  answer<std::uint64_t>(reply_on, std::move(done), pruned);
+}
+
+}  // namespace tocsin::incident

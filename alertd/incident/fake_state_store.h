@@ -1,0 +1,66 @@
+// StateStore in memory, with failures on demand: for tests and the simulator.
+//
+// What was committed survives in `Disk`, which outlives the store object: a test "crashes" by
+// throwing the store and the dispatcher away and building new ones over the same disk.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "alertd/incident/state_store.h"
+
+namespace tocsin::incident {
+
+class FakeStateStore final : public StateStore {
+ public:
+  /// What survives a crash.
+  struct Disk {
+    std::map<std::string, std::string> alerts;
+    std::map<std::string, std::string> groups;
+    std::map<std::int64_t, IncidentRecord> incidents;
+    std::map<std::pair<std::string, std::uint64_t>, TimelineEvent> events;
+    std::map<std::int64_t, OutboxRow> rows;
+    std::map<std::pair<std::int64_t, std::uint32_t>, AttemptRecord> attempts;
+    std::int64_t last_incident_number = 0;
+    std::int64_t last_row = 0;
+  };
+
+  /// What happens to a commit.
+  enum class Fate {
+    Works,
+    FailsBefore,  ///< Error, nothing written.
+    FailsAfter,   ///< Error, but everything is written: the outcome is unknown to the caller.
+    DiesBefore,   ///< No answer ever, nothing written; the test crashes the process now.
+    DiesAfter,    ///< No answer ever, but everything is written.
+  };
+
+  explicit FakeStateStore(std::shared_ptr<Disk> disk) : disk_(std::move(disk)) {}
+
+  /// Decides the fate of each commit; called with its number, from 1. Default: all work.
+  std::function<Fate(std::uint64_t)> fate;
+  std::uint64_t commits() const { return commits_; }
+  const Disk& disk() const { return *disk_; }
+
+  void load(base::WallTime resolved_since, base::Executor& reply_on,
+            Done<LoadedState> done) override;
+  void commit(StateChange change, base::Executor& reply_on, Done<void> done) override;
+  void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
+               Done<PendingRows> done) override;
+  void attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at,
+                       base::Executor& reply_on, Done<void> done) override;
+  void attempt_finished(AttemptResult result, base::Executor& reply_on, Done<void> done) override;
+  void incidents(IncidentQuery query, base::Executor& reply_on,
+                 Done<std::vector<IncidentRecord>> done) override;
+  void incident(std::string id, base::Executor& reply_on, Done<IncidentDetail> done) override;
+  void prune(base::WallTime before, base::Executor& reply_on, Done<std::uint64_t> done) override;
+
+ private:
+  void write(const StateChange& change);
+  base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
+  base::Result<void> finish_attempt(const AttemptResult& result);
+
+  std::shared_ptr<Disk> disk_;
+  std::uint64_t commits_ = 0;
+};
+
+}  // namespace tocsin::incident

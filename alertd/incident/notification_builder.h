@@ -1,0 +1,21 @@
+// Puts a message together: what the alerts have in common, in which order they stand, how many fit.
+#pragma once
+
+#include "alertd/incident/incident.h"
+
+namespace tocsin::incident {
+
+/// The alerts of a message.
+struct AlertSet {
+  std::vector<model::Alert> firing;
+  std::vector<model::Alert> resolved;
+};
+
+/// Returns the title of an incident that these alerts open.
+std::string make_title(const AlertSet& alerts, const model::Labels& group_labels);
+
+/// Returns the message for one receiver, without channel and key: those are added for each channel.
+Notification make_notification(const Incident& incident, NotificationKind kind, Reason reason,
+                               AlertSet alerts, std::size_t alerts_max);
+
+}  // namespace tocsin::incident

@@ -1,10 +1,10 @@
 // Go's text/template language, as Prometheus and Alertmanager users write it in labels, annotations
 // and notifications.
 //
-// Compatible in meaning with text/template: actions, pipelines, variables, if/else if/else, range (with
-// else, break, continue), with, define/template/block, comments, {{- trimming -}}, and the built-in
-// functions. No I/O, no recursion without a limit, bounded steps and output: a template cannot hang or
-// fill the daemon.
+// Compatible in meaning with text/template: actions, pipelines, variables, if/else if/else, range
+// (with else, break, continue), with, define/template/block, comments, {{- trimming -}}, and the
+// built-in functions. No I/O, no recursion without a limit, bounded steps and output: a template
+// cannot hang or fill the daemon.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/base/time.h"
 
 namespace tocsin::gotemplate {
 
@@ -27,6 +28,10 @@ using Map = std::map<std::string, Value>;
 using Function = std::function<base::Result<Value>(const std::vector<Value>& arguments)>;
 
 /// What a template works on. Cheap to copy: lists and maps are shared.
+///
+/// A map may have methods: keys made by method_key(). They are found by field name before the
+/// visible keys, and hidden from range, len, index and printing. with_methods() and with_text()
+/// make lists, maps and opaque values (a time) that have them.
 class Value {
  public:
   Value() = default;  // nil
@@ -37,8 +42,8 @@ class Value {
   Value(std::string value) : data_(std::move(value)) {}
   Value(std::string_view value) : data_(std::string(value)) {}
   Value(const char* value) : data_(std::string(value)) {}
-  Value(List list) : data_(std::make_shared<const List>(std::move(list))) {}
-  Value(Map map) : data_(std::make_shared<const Map>(std::move(map))) {}
+  Value(List list);
+  Value(Map map);
   Value(Function function) : data_(std::make_shared<const Function>(std::move(function))) {}
 
   bool is_nil() const { return std::holds_alternative<std::monostate>(data_); }
@@ -52,15 +57,33 @@ class Value {
 
   /// Go's truth: not false, 0, "", nil, nor an empty list or map.
   bool truth() const;
-  /// As fmt.Print would write it; doubles as %v.
+  /// As fmt.Print would write it; doubles as %v. Lists and maps are cut at 64 KiB.
   std::string to_text() const;
+  /// How deep lists and maps are nested: 0 for a scalar; saturates at 255.
+  std::uint8_t depth() const { return depth_; }
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, double, std::string,
-               std::shared_ptr<const List>, std::shared_ptr<const Map>,
-               std::shared_ptr<const Function>>
+  std::uint8_t depth_ = 0;
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, std::shared_ptr<const List>,
+               std::shared_ptr<const Map>, std::shared_ptr<const Function>>
       data_;
 };
+
+/// The key of a method in a Map.
+std::string method_key(std::string_view name);
+/// A list whose fields are `methods` (plain names): {{ .Alerts.Firing }}.
+Value with_methods(List items, Map methods);
+/// A map with fields beyond its keys: {{ .Labels.SortedPairs }}.
+Value with_methods(Map entries, Map methods);
+/// An opaque value that prints as `text` and is true.
+Value with_text(std::string text, Map methods);
+/// Names and values with the methods SortedPairs, Names, Values and Remove, as Alertmanager's KV.
+Value key_values(const std::map<std::string, std::string>& pairs);
+/// A time with the methods Format (Go layouts), Unix, UnixMilli, UTC, Year, Month, Day, Hour,
+/// Minute, Second, Weekday and Add; prints as "2015-06-23 13:19:44.128 +0000 UTC".
+Value time_value(base::WallTime time);
+/// Seconds with the methods Seconds, Minutes, Hours and Milliseconds; prints as "1h2m3.5s".
+Value duration_value(double seconds);
 
 using Functions = std::map<std::string, Function>;
 
@@ -98,11 +121,12 @@ class Template {
   std::shared_ptr<const Functions> functions_;
 };
 
-/// The functions that need nothing from outside, as Prometheus and Alertmanager define them: first label
-/// value strvalue args reReplaceAll match title toUpper toLower humanize humanize1024 humanizeDuration
-/// humanizePercentage humanizeTimestamp toTime toDuration stripPort stripDomain join trimSpace
-/// stringSlice safeHtml safeUrl urlQueryEscape parseDuration sortByLabel toJson list append dict
-/// since/now when a clock is given by the caller, ... `predefined variables` are the caller's.
+/// The functions that need nothing from outside, as Prometheus and Alertmanager define them:
+/// first label value strvalue args sortByLabel reReplaceAll match title toUpper toLower trimSpace
+/// join stringSlice humanize humanize1024 humanizeDuration humanizePercentage humanizeTimestamp
+/// toTime toDuration parseDuration date stripPort stripDomain safeHtml safeUrl urlQueryEscape
+/// urlUnescape graphLink tableLink toJson list append dict. The caller adds query, tmpl, now,
+/// since, externalURL, pathPrefix and whatever else needs its world.
 Functions standard_functions();
 
 }  // namespace tocsin::gotemplate

@@ -1,0 +1,106 @@
+#include "alertd/state/schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace tocsin::state {
+
+using base::ErrorCode;
+using base::Result;
+
+namespace {
+
+// Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
+constexpr std::array<const char*, 1> kScripts{R"sql(
+CREATE TABLE alerts (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE alert_groups (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE incidents (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  group_key TEXT NOT NULL,
+  title TEXT NOT NULL,
+  state TEXT NOT NULL,
+  severity INTEGER NOT NULL,
+  peak_severity INTEGER NOT NULL,
+  opened_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL,
+  resolved_ms INTEGER,
+  body TEXT NOT NULL
+);
+CREATE INDEX incidents_resolved ON incidents (resolved_ms);
+
+CREATE TABLE events (
+  incident_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (incident_id, sequence)
+) WITHOUT ROWID;
+
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  key TEXT NOT NULL UNIQUE,
+  incident_id TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  outcome_unknown INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  body TEXT NOT NULL
+);
+CREATE INDEX outbox_pending ON outbox (due_ms) WHERE state = 'pending';
+CREATE INDEX outbox_incident ON outbox (incident_id);
+
+CREATE TABLE attempts (
+  row_id INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  started_ms INTEGER NOT NULL,
+  finished_ms INTEGER,
+  latency_ms INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (row_id, attempt)
+) WITHOUT ROWID;
+)sql"};
+
+}  // namespace
+
+int newest_schema_version() {
+  return static_cast<int>(kScripts.size());
+}
+
+Result<int> schema_version(Database& database) {
+  TC_TRY(
+      database.execute("CREATE TABLE IF NOT EXISTS schema_versions ("
+                       "version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL)"));
+  Statement query = database.statement("SELECT coalesce(max(version), 0) FROM schema_versions");
+  TC_TRY(const bool row, query.next());
+  return row ? static_cast<int>(query.integer_at(0)) : 0;
+}
+
+Result<void> migrate(Database& database, int target, base::WallTime now) {
+  TC_TRY(const int found, schema_version(database));
+  if (found > newest_schema_version()) {
+    return base::error(ErrorCode::InvalidArgument,
+                       fmt::format("state file has schema version {}, this release knows up to {}: "
+                                   "it was written by a newer release; install that one",
+                                   found, newest_schema_version()));
+  }
+  for (int version = found + 1; version <= target; ++version) {
+    Transaction transaction(database);
+    TC_TRY(transaction.begin());
+    TC_TRY(database.execute(kScripts.at(static_cast<std::size_t>(version - 1))));
+    {
+      Statement insert = database.statement("INSERT INTO schema_versions VALUES (?, ?)");
+      TC_TRY(insert.integer(version).integer(base::to_ms(now)).run());
+    }
+    TC_TRY(transaction.commit());
+  }
+  return base::ok();
+}
+
+}  // namespace tocsin::state

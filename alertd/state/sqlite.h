@@ -1,0 +1,101 @@
+// The part of SQLite that the state store uses: a connection, prepared statements, transactions.
+//
+// Statements are prepared once and kept; values are bound, never put into the text. SQLite's result
+// codes become error codes in one place: busy -> Unavailable, damaged -> Corruption, everything of
+// the disk -> Io.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace tocsin::state {
+
+/// A prepared statement in use. Resets itself when it goes. Thread: the connection's.
+///
+///   Statement insert = database.statement("INSERT INTO t VALUES (?, ?)");
+///   insert.text(key).integer(7);
+///   TC_TRY(insert.run());
+class Statement {
+ public:
+  Statement(sqlite3* database, sqlite3_stmt* statement, base::Error broken)
+      : database_(database), statement_(statement), broken_(std::move(broken)) {}
+  ~Statement();
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  // Bind the next parameter.
+  Statement& text(std::string_view value);
+  Statement& integer(std::int64_t value);
+  Statement& optional_integer(const std::optional<std::int64_t>& value);
+
+  /// Runs to the end, without rows.
+  base::Result<void> run();
+  /// Steps to the next row; false at the end.
+  base::Result<bool> next();
+
+  // Columns of the current row, from 0.
+  std::string text_at(int column) const;
+  std::int64_t integer_at(int column) const;
+  std::optional<std::int64_t> optional_integer_at(int column) const;
+
+ private:
+  sqlite3* database_;
+  sqlite3_stmt* statement_;  ///< nullptr: could not be prepared; broken_ says why.
+  base::Error broken_;
+  int bound_ = 0;
+};
+
+/// A connection. Thread: one at a time.
+class Database {
+ public:
+  /// Opens or creates the file, readable by its owner only, for this process alone.
+  ///
+  /// Write-ahead log, synchronous=FULL: a commit survives power loss. Waits `busy_timeout_ms` for
+  /// locks. Errors: Io, Unavailable (another process holds it), Corruption (no database, or
+  /// damaged; says what to do).
+  static base::Result<std::unique_ptr<Database>> open(const std::string& path, int busy_timeout_ms);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  /// Returns the statement for a text that lives as long as the program. One use at a time.
+  Statement statement(const char* sql);
+  /// Runs statements without values; for the schema and transactions.
+  base::Result<void> execute(const char* sql);
+  /// Rows changed by the last statement.
+  std::int64_t changes() const;
+
+ private:
+  explicit Database(sqlite3* handle) : handle_(handle) {}
+  base::Result<void> configure(const std::string& path, int busy_timeout_ms);
+
+  sqlite3* handle_;
+  std::map<const char*, sqlite3_stmt*> statements_;
+};
+
+/// Rolls back unless commit() was reached.
+class Transaction {
+ public:
+  explicit Transaction(Database& database) : database_(database) {}
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  base::Result<void> begin();
+  base::Result<void> commit();
+
+ private:
+  Database& database_;
+  bool open_ = false;
+};
+
+}  // namespace tocsin::state

@@ -1,0 +1,380 @@
+#include "alertd/state/state_tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tocsin::state {
+
+using base::ErrorCode;
+using base::Result;
+using base::WallTime;
+using incident::AttemptRecord;
+using incident::AttemptResult;
+using incident::DeliveryRecord;
+using incident::DeliveryState;
+using incident::IncidentDetail;
+using incident::IncidentQuery;
+using incident::IncidentRecord;
+using incident::LoadedState;
+using incident::Notification;
+using incident::OutboxRow;
+using incident::PendingRows;
+using incident::Record;
+using incident::StateChange;
+using incident::TimelineEvent;
+
+namespace {
+
+constexpr const char* kIncidentColumns =
+    "SELECT number, id, group_key, title, state, severity, peak_severity, opened_ms, updated_ms,"
+    " resolved_ms, body FROM incidents";
+
+std::optional<std::int64_t> to_ms(const std::optional<WallTime>& time) {
+  return time ? std::optional(base::to_ms(*time)) : std::nullopt;
+}
+
+std::optional<WallTime> to_time(const std::optional<std::int64_t>& ms) {
+  return ms ? std::optional(base::wall_time(*ms)) : std::nullopt;
+}
+
+base::Error corrupt(std::string what) {
+  return base::error(ErrorCode::Corruption, "state store: " + std::move(what));
+}
+
+Result<model::Severity> to_severity(std::int64_t value) {
+  if (value < 0 || value > 3) return corrupt(fmt::format("severity {} is unknown", value));
+  return static_cast<model::Severity>(value);
+}
+
+Result<IncidentRecord> read_incident(const Statement& row) {
+  IncidentRecord record;
+  record.number = row.integer_at(0);
+  record.id = row.text_at(1);
+  record.group_key = row.text_at(2);
+  record.title = row.text_at(3);
+  const auto state = incident::parse_incident_state(row.text_at(4));
+  if (!state) return corrupt(fmt::format("incident {} has an unknown state", record.id));
+  record.state = *state;
+  TC_TRY(record.severity, to_severity(row.integer_at(5)));
+  TC_TRY(record.peak_severity, to_severity(row.integer_at(6)));
+  record.opened_at = base::wall_time(row.integer_at(7));
+  record.updated_at = base::wall_time(row.integer_at(8));
+  record.resolved_at = to_time(row.optional_integer_at(9));
+  record.body = row.text_at(10);
+  return record;
+}
+
+/// Columns: id, state, attempts, outcome_unknown, due_ms, body.
+Result<OutboxRow> read_row(const Statement& row) {
+  OutboxRow result;
+  result.id = row.integer_at(0);
+  const auto state = incident::parse_delivery_state(row.text_at(1));
+  if (!state) return corrupt(fmt::format("outbox row {} has an unknown state", result.id));
+  result.state = *state;
+  result.attempts = static_cast<std::uint32_t>(row.integer_at(2));
+  result.outcome_unknown = row.integer_at(3) != 0;
+  result.due = base::wall_time(row.integer_at(4));
+  auto notification = incident::notification_from_json(row.text_at(5));
+  if (!notification) {
+    return with_context(notification.error(), fmt::format("outbox row {}", result.id));
+  }
+  result.notification = std::move(*notification);
+  return result;
+}
+
+}  // namespace
+
+Result<LoadedState> StateTables::load(WallTime resolved_since) {
+  LoadedState state;
+  TC_TRY(state.alerts, read_records("SELECT key, body FROM alerts"));
+  TC_TRY(state.groups, read_records("SELECT key, body FROM alert_groups"));
+  static const std::string kSql =
+      std::string(kIncidentColumns) + " WHERE resolved_ms IS NULL OR resolved_ms >= ?";
+  Statement query = database_.statement(kSql.c_str());
+  query.integer(base::to_ms(resolved_since));
+  while (true) {
+    TC_TRY(const bool row, query.next());
+    if (!row) break;
+    TC_TRY(auto record, read_incident(query));
+    state.incidents.push_back(std::move(record));
+  }
+  Statement counter =
+      database_.statement("SELECT value FROM counters WHERE name = 'last_incident_number'");
+  TC_TRY(const bool row, counter.next());
+  if (row) state.last_incident_number = counter.integer_at(0);
+  return state;
+}
+
+Result<std::vector<Record>> StateTables::read_records(const char* sql) {
+  std::vector<Record> records;
+  Statement query = database_.statement(sql);
+  while (true) {
+    TC_TRY(const bool row, query.next());
+    if (!row) return records;
+    records.push_back({query.text_at(0), query.text_at(1)});
+  }
+}
+
+Result<void> StateTables::commit(const StateChange& change) {
+  Transaction transaction(database_);
+  TC_TRY(transaction.begin());
+  TC_TRY(write(change));
+  return transaction.commit();
+}
+
+Result<void> StateTables::write(const StateChange& change) {
+  TC_TRY(write_records("INSERT OR REPLACE INTO alerts VALUES (?, ?)",
+                       "DELETE FROM alerts WHERE key = ?", change.alerts_upsert,
+                       change.alerts_delete));
+  TC_TRY(write_records("INSERT OR REPLACE INTO alert_groups VALUES (?, ?)",
+                       "DELETE FROM alert_groups WHERE key = ?", change.groups_upsert,
+                       change.groups_delete));
+  for (const IncidentRecord& record : change.incidents_upsert) TC_TRY(write_incident(record));
+  for (const TimelineEvent& event : change.events) TC_TRY(write_event(event));
+  for (const Notification& notification : change.outbox) TC_TRY(write_row(notification));
+  return base::ok();
+}
+
+Result<void> StateTables::write_records(const char* upsert, const char* remove,
+                                        const std::vector<Record>& records,
+                                        const std::vector<std::string>& removed) {
+  for (const Record& record : records) {
+    Statement statement = database_.statement(upsert);
+    TC_TRY(statement.text(record.key).text(record.body).run());
+  }
+  for (const std::string& key : removed) {
+    Statement statement = database_.statement(remove);
+    TC_TRY(statement.text(key).run());
+  }
+  return base::ok();
+}
+
+Result<void> StateTables::write_incident(const IncidentRecord& record) {
+  {
+    Statement upsert = database_.statement(
+        "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    upsert.integer(record.number).text(record.id).text(record.group_key).text(record.title);
+    upsert.text(to_string(record.state)).integer(static_cast<int>(record.severity));
+    upsert.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
+    upsert.integer(base::to_ms(record.updated_at)).optional_integer(to_ms(record.resolved_at));
+    TC_TRY(upsert.text(record.body).run());
+  }
+  Statement counter = database_.statement(
+      "INSERT INTO counters VALUES ('last_incident_number', ?1)"
+      " ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)");
+  return counter.integer(record.number).run();
+}
+
+Result<void> StateTables::write_event(const TimelineEvent& event) {
+  Statement insert = database_.statement("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)");
+  insert.text(event.incident_id).integer(static_cast<std::int64_t>(event.sequence));
+  insert.integer(base::to_ms(event.at)).text(event.kind).text(event.actor).text(event.text);
+  return insert.run();
+}
+
+Result<void> StateTables::write_row(const Notification& notification) {
+  Statement insert = database_.statement(
+      "INSERT INTO outbox (key, incident_id, state, attempts, outcome_unknown, due_ms, body)"
+      " VALUES (?, ?, 'pending', 0, 0, ?, ?) ON CONFLICT (key) DO NOTHING");
+  insert.text(notification.key).text(notification.incident.id);
+  insert.integer(base::to_ms(notification.created_at)).text(to_json(notification));
+  return insert.run();
+}
+
+Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
+  PendingRows pending;
+  {
+    Statement query = database_.statement(
+        "SELECT id, state, attempts, outcome_unknown, due_ms, body FROM outbox"
+        " WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT ?");
+    query.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
+    while (true) {
+      TC_TRY(const bool row, query.next());
+      if (!row) break;
+      TC_TRY(auto read, read_row(query));
+      pending.rows.push_back(std::move(read));
+    }
+  }
+  Statement next =
+      database_.statement("SELECT min(due_ms) FROM outbox WHERE state = 'pending' AND due_ms > ?");
+  next.integer(base::to_ms(now));
+  TC_TRY(const bool row, next.next());
+  if (row) pending.next_due = to_time(next.optional_integer_at(0));
+  return pending;
+}
+
+Result<void> StateTables::attempt_started(std::int64_t row_id, std::uint32_t attempt, WallTime at) {
+  Transaction transaction(database_);
+  TC_TRY(transaction.begin());
+  {
+    Statement query = database_.statement("SELECT state FROM outbox WHERE id = ?");
+    query.integer(row_id);
+    TC_TRY(const bool row, query.next());
+    if (!row) {
+      return base::error(ErrorCode::NotFound, fmt::format("there is no outbox row {}", row_id));
+    }
+    if (query.text_at(0) != to_string(DeliveryState::Pending)) {
+      return base::error(ErrorCode::InvalidArgument,
+                         fmt::format("outbox row {} is finished", row_id));
+    }
+  }
+  {
+    Statement insert =
+        database_.statement("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, NULL, 0, '', '')");
+    TC_TRY(insert.integer(row_id).integer(attempt).integer(base::to_ms(at)).run());
+  }
+  {
+    Statement update = database_.statement(
+        "UPDATE outbox SET attempts = max(attempts, ?), outcome_unknown = 1 WHERE id = ?");
+    TC_TRY(update.integer(attempt).integer(row_id).run());
+  }
+  return transaction.commit();
+}
+
+Result<void> StateTables::attempt_finished(const AttemptResult& result) {
+  Transaction transaction(database_);
+  TC_TRY(transaction.begin());
+  {
+    Statement update = database_.statement(
+        "UPDATE attempts SET finished_ms = ?, latency_ms = ?, outcome = ?, text = ?"
+        " WHERE row_id = ? AND attempt = ?");
+    update.integer(base::to_ms(result.finished_at)).integer(result.latency.count());
+    update.text(incident::attempt_outcome(result.state));
+    update.text(std::string_view(result.text).substr(0, incident::kAttemptTextMax));
+    TC_TRY(update.integer(result.row_id).integer(result.attempt).run());
+    if (database_.changes() == 0) {
+      return base::error(ErrorCode::NotFound, fmt::format("outbox row {} has no attempt {}",
+                                                          result.row_id, result.attempt));
+    }
+  }
+  {
+    Statement update = database_.statement(
+        "UPDATE outbox SET state = ?1, outcome_unknown = 0,"
+        " due_ms = CASE WHEN ?1 = 'pending' THEN ?2 ELSE due_ms END WHERE id = ?3");
+    update.text(to_string(result.state)).integer(base::to_ms(result.next_due));
+    TC_TRY(update.integer(result.row_id).run());
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<IncidentRecord>> StateTables::incidents(const IncidentQuery& query) {
+  // A condition whose parameter is null does not apply.
+  static const std::string kSql =
+      std::string(kIncidentColumns) +
+      " WHERE (?1 IS NULL OR state = ?1) AND (?2 = 0 OR state <> 'resolved')"
+      " AND (?3 IS NULL OR severity = ?3) AND (?4 IS NULL OR number < ?4)"
+      " ORDER BY number DESC LIMIT ?5";
+  Statement statement = database_.statement(kSql.c_str());
+  if (query.state) {
+    statement.text(to_string(*query.state));
+  } else {
+    statement.optional_integer(std::nullopt);
+  }
+  statement.integer(query.unresolved_only ? 1 : 0);
+  statement.optional_integer(query.severity
+                                 ? std::optional<std::int64_t>(static_cast<int>(*query.severity))
+                                 : std::nullopt);
+  statement.optional_integer(query.number_below);
+  statement.integer(static_cast<std::int64_t>(std::min(query.limit, incident::kIncidentsMax)));
+  std::vector<IncidentRecord> found;
+  while (true) {
+    TC_TRY(const bool row, statement.next());
+    if (!row) return found;
+    TC_TRY(auto record, read_incident(statement));
+    found.push_back(std::move(record));
+  }
+}
+
+Result<IncidentDetail> StateTables::incident(const std::string& id) {
+  IncidentDetail detail;
+  {
+    static const std::string kSql = std::string(kIncidentColumns) + " WHERE id = ?";
+    Statement query = database_.statement(kSql.c_str());
+    query.text(id);
+    TC_TRY(const bool row, query.next());
+    if (!row) return base::error(ErrorCode::NotFound, fmt::format("there is no incident '{}'", id));
+    TC_TRY(detail.incident, read_incident(query));
+  }
+  TC_TRY(detail.timeline, timeline(id));
+  TC_TRY(detail.deliveries, deliveries(id));
+  return detail;
+}
+
+Result<std::vector<TimelineEvent>> StateTables::timeline(const std::string& id) {
+  std::vector<TimelineEvent> events;
+  Statement query = database_.statement(
+      "SELECT sequence, at_ms, kind, actor, text FROM events WHERE incident_id = ?"
+      " ORDER BY sequence");
+  query.text(id);
+  while (true) {
+    TC_TRY(const bool row, query.next());
+    if (!row) return events;
+    TimelineEvent event;
+    event.incident_id = id;
+    event.sequence = static_cast<std::uint64_t>(query.integer_at(0));
+    event.at = base::wall_time(query.integer_at(1));
+    event.kind = query.text_at(2);
+    event.actor = query.text_at(3);
+    event.text = query.text_at(4);
+    events.push_back(std::move(event));
+  }
+}
+
+Result<std::vector<DeliveryRecord>> StateTables::deliveries(const std::string& id) {
+  std::vector<DeliveryRecord> deliveries;
+  Statement query = database_.statement(
+      "SELECT id, state, attempts, outcome_unknown, due_ms, body FROM outbox"
+      " WHERE incident_id = ? ORDER BY id");
+  query.text(id);
+  while (true) {
+    TC_TRY(const bool row, query.next());
+    if (!row) return deliveries;
+    DeliveryRecord delivery;
+    TC_TRY(delivery.row, read_row(query));
+    TC_TRY(delivery.attempts, attempts(delivery.row.id));
+    deliveries.push_back(std::move(delivery));
+  }
+}
+
+Result<std::vector<AttemptRecord>> StateTables::attempts(std::int64_t row_id) {
+  std::vector<AttemptRecord> attempts;
+  Statement query = database_.statement(
+      "SELECT attempt, started_ms, finished_ms, latency_ms, outcome, text FROM attempts"
+      " WHERE row_id = ? ORDER BY attempt");
+  query.integer(row_id);
+  while (true) {
+    TC_TRY(const bool row, query.next());
+    if (!row) return attempts;
+    AttemptRecord attempt;
+    attempt.attempt = static_cast<std::uint32_t>(query.integer_at(0));
+    attempt.started_at = base::wall_time(query.integer_at(1));
+    attempt.finished_at = to_time(query.optional_integer_at(2));
+    attempt.latency = base::Duration{query.integer_at(3)};
+    attempt.outcome = query.text_at(4);
+    attempt.text = query.text_at(5);
+    attempts.push_back(std::move(attempt));
+  }
+}
+
+Result<std::uint64_t> StateTables::prune(WallTime before) {
+  static constexpr const char* kSteps[] = {
+      "DELETE FROM attempts WHERE row_id IN (SELECT outbox.id FROM outbox JOIN incidents"
+      " ON outbox.incident_id = incidents.id WHERE resolved_ms < ? AND outbox.state <> 'pending')",
+      "DELETE FROM outbox WHERE state <> 'pending' AND incident_id IN"
+      " (SELECT id FROM incidents WHERE resolved_ms < ?)",
+      "DELETE FROM events WHERE incident_id IN (SELECT id FROM incidents WHERE resolved_ms < ?)",
+      "DELETE FROM incidents WHERE resolved_ms < ?",
+  };
+  Transaction transaction(database_);
+  TC_TRY(transaction.begin());
+  for (const char* sql : kSteps) {
+    Statement statement = database_.statement(sql);
+    TC_TRY(statement.integer(base::to_ms(before)).run());
+  }
+  const auto pruned = static_cast<std::uint64_t>(database_.changes());
+  TC_TRY(transaction.commit());
+  return pruned;
+}
+
+}  // namespace tocsin::state

@@ -1,0 +1,41 @@
+// The queries of the state store, one function each, blocking. The asynchronous side is
+// sqlite_state_store.h.
+#pragma once
+
+#include "alertd/incident/state_store.h"
+#include "alertd/state/sqlite.h"
+
+namespace tocsin::state {
+
+/// Thread: the connection's. Errors and meaning: alertd/incident/state_store.h, same names.
+class StateTables {
+ public:
+  explicit StateTables(Database& database) : database_(database) {}
+
+  base::Result<incident::LoadedState> load(base::WallTime resolved_since);
+  base::Result<void> commit(const incident::StateChange& change);
+  base::Result<incident::PendingRows> pending(base::WallTime now, std::size_t limit);
+  base::Result<void> attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
+  base::Result<void> attempt_finished(const incident::AttemptResult& result);
+  base::Result<std::vector<incident::IncidentRecord>> incidents(
+      const incident::IncidentQuery& query);
+  base::Result<incident::IncidentDetail> incident(const std::string& id);
+  base::Result<std::uint64_t> prune(base::WallTime before);
+
+ private:
+  base::Result<void> write(const incident::StateChange& change);
+  base::Result<void> write_records(const char* upsert, const char* remove,
+                                   const std::vector<incident::Record>& records,
+                                   const std::vector<std::string>& removed);
+  base::Result<void> write_incident(const incident::IncidentRecord& record);
+  base::Result<void> write_event(const incident::TimelineEvent& event);
+  base::Result<void> write_row(const incident::Notification& notification);
+  base::Result<std::vector<incident::Record>> read_records(const char* sql);
+  base::Result<std::vector<incident::TimelineEvent>> timeline(const std::string& id);
+  base::Result<std::vector<incident::DeliveryRecord>> deliveries(const std::string& id);
+  base::Result<std::vector<incident::AttemptRecord>> attempts(std::int64_t row_id);
+
+  Database& database_;
+};
+
+}  // namespace tocsin::state

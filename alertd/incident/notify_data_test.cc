@@ -1,0 +1,371 @@
+// Runs tests/data/notify/*.test: a timeline in, deliveries with reasons out, in virtual time.
+//
+// The grammar is in tests/data/notify/README.md. The runner calls Engine::step directly and keeps
+// what each step commits in a fake store, so that `restart` is a new engine over what was durable.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "alertd/incident/engine.h"
+#include "alertd/incident/fake_state_store.h"
+#include "alertd/routing/matcher_text.h"
+#include "alertd/routing/route_config.h"
+#include "common/base/file_system.h"
+#include "common/base/sim_executor.h"
+#include "common/base/strings.h"
+
+namespace tocsin::incident {
+namespace {
+
+using base::Duration;
+using base::WallTime;
+
+const WallTime kStart = base::wall_time(1'700'000'000'000);
+
+struct Delivery {
+  Duration at;
+  Notification notification;
+};
+
+struct Line {
+  std::string where;
+  std::string verb;
+  std::vector<std::string> words;               ///< Without name=value pairs.
+  std::map<std::string, std::string> settings;  ///< name=value
+  std::string labels;                           ///< Text inside {}.
+};
+
+Duration must_duration(std::string_view text) {
+  const auto duration = base::parse_duration(text);
+  REQUIRE_MESSAGE(duration, "bad duration ", std::string(text));
+  return *duration;
+}
+
+/// Splits at spaces outside quotes, braces and brackets.
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> words(1);
+  int depth = 0;
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (!quoted && (c == '{' || c == '[')) ++depth;
+    if (!quoted && (c == '}' || c == ']')) --depth;
+    if (c == ' ' && depth == 0 && !quoted) {
+      if (!words.back().empty()) words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  if (words.back().empty()) words.pop_back();
+  return words;
+}
+
+Line parse_line(std::string where, std::string_view text) {
+  Line line;
+  line.where = std::move(where);
+  for (std::string& word : split_words(text)) {
+    const std::size_t equals = word.find('=');
+    if (line.verb.empty()) {
+      line.verb = std::move(word);
+    } else if (word.front() == '{') {
+      line.labels = word.substr(1, word.size() - 2);
+    } else if (equals != std::string::npos && word.front() != '"') {
+      line.settings[word.substr(0, equals)] = word.substr(equals + 1);
+    } else {
+      line.words.push_back(std::move(word));
+    }
+  }
+  return line;
+}
+
+class Scenario {
+ public:
+  void run(const std::string& file, std::string_view text) {
+    std::size_t number = 0;
+    base::for_each_line(text, [&](std::string_view raw) {
+      ++number;
+      std::string_view content = base::trim(raw.substr(0, raw.find('#')));
+      if (content.empty()) return;
+      run_line(fmt::format("{}:{}", file, number), content);
+    });
+    CHECK_MESSAGE(deliveries_.empty(), file, ": not expected at the end: ", describe_next());
+  }
+
+ private:
+  void run_line(const std::string& where, std::string_view content) {
+    INFO(where, ": ", std::string(content));
+    const std::size_t space = content.find(' ');
+    const std::string_view first = content.substr(0, space);
+    const std::string_view rest = base::trim(content.substr(std::min(space, content.size())));
+    if (first == "config") {
+      configure(parse_line(where, rest));
+      return;
+    }
+    if (!engine_) start();
+    advance(must_duration(first));
+    act(parse_line(where, rest));
+  }
+
+  void configure(const Line& line) {
+    REQUIRE_MESSAGE(!engine_, "config must stand before the timeline");
+    if (line.verb == "channels") {
+      REQUIRE(!line.words.empty());
+      std::vector<std::string>& channels = settings_.receivers[line.words.front()];
+      channels.assign(line.words.begin() + 1, line.words.end());
+    } else if (line.verb == "route") {
+      add_route(line);
+    } else if (line.verb == "incident") {
+      for (const auto& [name, value] : line.settings) set_incident(name, value);
+    } else {
+      FAIL("unknown config ", line.verb);
+    }
+  }
+
+  void set_incident(const std::string& name, const std::string& value) {
+    const bool never = value == "never";
+    if (name == "resolve_hold") {
+      routing_.resolve_wait = never ? std::nullopt : std::optional(must_duration(value));
+    } else if (name == "raise_early") {
+      routing_.raise_early = !never;
+    } else if (name == "manual_hold") {
+      settings_.manual_hold = must_duration(value);
+    } else if (name == "reopen_window") {
+      settings_.reopen_window = must_duration(value);
+    } else if (name == "startup_grace") {
+      settings_.startup_grace = must_duration(value);
+    } else {
+      FAIL("unknown setting ", name);
+    }
+  }
+
+  void add_route(const Line& line) {
+    routing::Route route;
+    for (const auto& [name, value] : line.settings) {
+      if (name == "receiver") {
+        route.receiver = value;
+      } else if (name == "name") {
+        route.name = value;
+      } else if (name == "match") {
+        auto matchers = routing::parse_matchers(value);
+        REQUIRE_MESSAGE(matchers, matchers);
+        route.matchers = *matchers;
+      } else if (name == "group_by") {
+        for (const auto label : base::split(value.substr(1, value.size() - 2), ',')) {
+          route.group_by.emplace_back(base::trim(label));
+        }
+        std::sort(route.group_by.begin(), route.group_by.end());
+      } else if (name == "group_wait") {
+        route.timing.group_wait = must_duration(value);
+      } else if (name == "group_interval") {
+        route.timing.group_interval = must_duration(value);
+      } else if (name == "repeat") {
+        route.timing.repeat_interval = must_duration(value);
+      } else {
+        FAIL("unknown route setting ", name);
+      }
+    }
+    route.continues =
+        std::find(line.words.begin(), line.words.end(), "continue") != line.words.end();
+    if (has_root_) {
+      routing_.root.children.push_back(std::move(route));
+    } else {
+      routing_.root = std::move(route);
+      has_root_ = true;
+    }
+  }
+
+  void start() {
+    REQUIRE(has_root_);
+    routing::complete_routes(routing_.root);
+    engine_ = std::make_unique<Engine>(routing_, routing::PipelineLimits{}, settings_);
+    store_.load(now() - settings_.reopen_window, executor_,
+                [this](base::Result<LoadedState> state) {
+                  REQUIRE(state);
+                  const auto errors = engine_->restore(*state, now());
+                  REQUIRE(errors.empty());
+                });
+    executor_.run_ready();
+  }
+
+  WallTime now() const { return kStart + at_; }
+
+  void advance(Duration to) {
+    REQUIRE_MESSAGE(to >= at_, "time goes back");
+    while (true) {
+      const auto due = engine_->next_due();
+      if (!due || *due > kStart + to) break;
+      const Duration next = std::max(at_, *due - kStart);
+      if (next > at_) check_seen();
+      at_ = next;
+      step({});
+    }
+    if (to > at_) check_seen();
+    at_ = to;
+  }
+
+  /// What was delivered must have been expected before time goes on.
+  void check_seen() {
+    CHECK_MESSAGE(deliveries_.empty(), "not expected: ", describe_next());
+    deliveries_.clear();
+    held_.clear();
+  }
+
+  void step(const StepInput& input) {
+    StepResult result = engine_->step(now(), input);
+    for (const Decided& decided : result.decisions) {
+      if (!decided.sent) held_.push_back(std::string(routing::to_string(decided.reason)));
+    }
+    for (const auto& reply : result.replies) CHECK_MESSAGE(reply, reply);
+    for (const Notification& notification : result.change.outbox) {
+      CHECK_MESSAGE(keys_.insert(notification.key).second, "delivery key used twice");
+      deliveries_.push_back({at_, notification});
+    }
+    store_.commit(std::move(result.change), executor_, [](base::Result<void>) {});
+    executor_.run_ready();
+  }
+
+  void act(const Line& line) {
+    if (line.verb == "fire" || line.verb == "resolve") {
+      post(line);
+    } else if (line.verb == "ack" || line.verb == "close" || line.verb == "unack") {
+      command(line);
+    } else if (line.verb == "restart") {
+      start();
+      step({});
+    } else if (line.verb == "expect") {
+      expect(line);
+    } else if (line.verb == "incident") {
+      expect_incident(line);
+    } else {
+      FAIL("unknown verb ", line.verb);
+    }
+  }
+
+  void post(const Line& line) {
+    auto matchers = routing::parse_matchers(line.labels);
+    REQUIRE_MESSAGE(matchers, matchers);
+    model::LabelsBuilder labels;
+    for (const auto& matcher : *matchers) labels.set(matcher.name(), matcher.value());
+    model::Alert alert;
+    alert.labels = labels.build();
+    alert.severity = model::parse_severity(labels.get("severity")).value_or(model::Severity::High);
+    if (const auto given = line.settings.find("severity"); given != line.settings.end()) {
+      alert.severity = model::parse_severity(given->second).value();
+    }
+    Duration valid = std::chrono::hours(24 * 365);
+    if (const auto given = line.settings.find("valid"); given != line.settings.end()) {
+      valid = must_duration(given->second);
+    }
+    alert.starts_at = alert.updated_at = now();
+    alert.valid_until = now() + valid;
+    if (line.verb == "resolve") alert.ends_at = now();
+    step({std::span(&alert, 1), {}, {}});
+  }
+
+  void command(const Line& line) {
+    Command command;
+    command.kind = line.verb == "ack"     ? Command::Kind::Acknowledge
+                   : line.verb == "close" ? Command::Kind::Resolve
+                                          : Command::Kind::Unacknowledge;
+    REQUIRE(line.words.size() == 1);
+    command.incident_id = line.words.front();
+    command.actor = line.settings.at("by");
+    if (const auto given = line.settings.find("for"); given != line.settings.end()) {
+      command.expires_in = must_duration(given->second);
+    }
+    step({{}, std::span(&command, 1), {}});
+  }
+
+  void expect(const Line& line) {
+    REQUIRE(!line.words.empty());
+    if (line.words.front() == "nothing") {
+      CHECK_MESSAGE(deliveries_.empty(), "expected nothing, got ", describe_next());
+      deliveries_.clear();
+      return;
+    }
+    if (line.words.front() == "held") {
+      REQUIRE(line.words.size() == 2);
+      CHECK_MESSAGE(std::find(held_.begin(), held_.end(), line.words[1]) != held_.end(),
+                    "not held for this; held: ", base::join(held_, ", "));
+      return;
+    }
+    REQUIRE_MESSAGE(!deliveries_.empty(), "nothing was delivered");
+    const Notification& got = deliveries_.front().notification;
+    CHECK_MESSAGE(got.channel == line.words.front(), "got ", describe_next());
+    for (const auto& [name, value] : line.settings) {
+      CHECK_MESSAGE(property(got, name) == value, name, " in ", describe_next());
+    }
+    deliveries_.pop_front();
+  }
+
+  static std::string property(const Notification& got, const std::string& name) {
+    const auto firing = std::count_if(got.alerts.begin(), got.alerts.end(),
+                                      [](const auto& each) { return each.firing; });
+    if (name == "reason") return std::string(routing::to_string(got.reason));
+    if (name == "kind") return std::string(to_string(got.kind));
+    if (name == "incident") return got.incident.id;
+    if (name == "severity") return std::string(model::to_string(got.incident.severity));
+    if (name == "firing") return std::to_string(firing);
+    if (name == "resolved") return std::to_string(static_cast<long>(got.alerts.size()) - firing);
+    if (name == "receiver") return got.receiver;
+    return "unknown property " + name;
+  }
+
+  void expect_incident(const Line& line) {
+    REQUIRE(line.words.size() == 2);
+    for (const auto& [number, record] : store_.disk().incidents) {
+      if (record.id != line.words[0]) continue;
+      CHECK(std::string(to_string(record.state)) == line.words[1]);
+      for (const auto& [name, value] : line.settings) {
+        if (name == "severity") CHECK(std::string(model::to_string(record.severity)) == value);
+        if (name == "peak") CHECK(std::string(model::to_string(record.peak_severity)) == value);
+      }
+      return;
+    }
+    FAIL("there is no incident ", line.words[0]);
+  }
+
+  std::string describe_next() const {
+    if (deliveries_.empty()) return "nothing";
+    const auto& [at, got] = deliveries_.front();
+    return fmt::format("{} expect {} firing={} resolved={} kind={} incident={} reason={}",
+                       base::format_duration(at), got.channel, property(got, "firing"),
+                       property(got, "resolved"), to_string(got.kind), got.incident.id,
+                       routing::to_string(got.reason));
+  }
+
+  routing::Routing routing_;
+  IncidentSettings settings_;
+  bool has_root_ = false;
+  Duration at_{0};
+  base::SimClock clock_;
+  base::SimExecutor executor_{clock_};
+  FakeStateStore store_{std::make_shared<FakeStateStore::Disk>()};
+  std::unique_ptr<Engine> engine_;
+  std::deque<Delivery> deliveries_;
+  std::vector<std::string> held_;
+  std::set<std::string> keys_;
+};
+
+}  // namespace
+
+TEST_CASE("notification timelines") {
+  const auto files = base::make_real_file_system();
+  const std::string folder = std::string(TOCSIN_SOURCE_DIR) + "/tests/data/notify";
+  const auto names = files->list(folder);
+  REQUIRE(names);
+  std::size_t count = 0;
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".test")) continue;
+    const auto text = files->read(base::join_path(folder, name), 1 << 20);
+    REQUIRE(text);
+    Scenario().run(name, *text);
+    ++count;
+  }
+  CHECK(count >= 12);
+}
+
+}  // namespace tocsin::incident

@@ -382,6 +382,23 @@ ExpositionFormat exposition_format(std::string_view content_type) {
                                                                  : ExpositionFormat::Prometheus;
 }
 
+model::MetricType series_type(const ExpositionSample& sample) {
+  const bool cumulative =
+      sample.type == MetricType::Histogram || sample.type == MetricType::Summary;
+  if (sample.name.size() == sample.family.size()) {
+    const bool as_it_is = sample.type == MetricType::Counter || sample.type == MetricType::Gauge ||
+                          sample.type == MetricType::Unknown;
+    if (as_it_is) return sample.type;
+    return sample.type == MetricType::Histogram ? MetricType::Unknown : MetricType::Gauge;
+  }
+  if (sample.created) return MetricType::Gauge;
+  if (sample.type == MetricType::Counter) return MetricType::Counter;
+  if (cumulative) {
+    return sample.name.ends_with("_sum") ? MetricType::Unknown : MetricType::Counter;
+  }
+  return MetricType::Gauge;
+}
+
 Result<ExpositionSummary> parse_exposition(std::string_view text, ExpositionFormat format,
                                            const ExpositionLimits& limits,
                                            const ExpositionCallback& on_sample) {

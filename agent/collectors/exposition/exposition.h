@@ -54,6 +54,11 @@ struct ExpositionSample {
   bool has_exemplar = false;  ///< The line had an exemplar, which is checked and not kept.
 };
 
+/// Returns what one series of the sample's family is by itself: Counter, Gauge or Unknown. The
+/// buckets and counts of a histogram are counters; a sum is Unknown, since negative observations
+/// make it fall.
+model::MetricType series_type(const ExpositionSample& sample);
+
 /// What a text held.
 struct ExpositionSummary {
   std::size_t samples = 0;

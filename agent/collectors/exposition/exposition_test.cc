@@ -335,6 +335,22 @@ TEST_CASE("every prefix of a text gives an answer, never a crash") {
   CHECK(open("x 1\n# EOF").summary.samples == 1);
 }
 
+TEST_CASE("one series of a family is a counter, a gauge or unknown") {
+  std::vector<model::MetricType> types;
+  const auto parsed = parse_exposition(
+      "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n"
+      "# TYPE s summary\ns{quantile=\"1\"} 1\n# TYPE c counter\nc 1\nu 1\n",
+      ExpositionFormat::Prometheus, {}, [&](const ExpositionSample& sample) {
+        types.push_back(series_type(sample));
+        return base::ok();
+      });
+  REQUIRE(parsed);
+  using model::MetricType;
+  CHECK(types == std::vector<MetricType>{MetricType::Counter, MetricType::Unknown,
+                                         MetricType::Counter, MetricType::Gauge,
+                                         MetricType::Counter, MetricType::Unknown});
+}
+
 TEST_CASE("the content type picks the format") {
   CHECK(exposition_format("application/openmetrics-text; version=1.0.0; charset=utf-8") ==
         ExpositionFormat::OpenMetrics);

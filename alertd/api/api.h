@@ -1,0 +1,64 @@
+// The HTTP API of the daemon: the table of all routes, over the handlers of this folder.
+#pragma once
+
+#include "alertd/api/admin_handlers.h"
+#include "alertd/api/incident_handlers.h"
+#include "alertd/api/query_handlers.h"
+#include "alertd/api/router.h"
+#include "alertd/api/rule_handlers.h"
+#include "alertd/api/views.h"
+
+namespace tocsin::api {
+
+struct ApiOptions {
+  base::Secret admin_token;  ///< Empty: only this host is served.
+  base::Duration query_timeout{30'000};
+  std::size_t queries_max = 20;  ///< Running and waiting.
+  promql::EngineOptions engine;
+  promql::ParseOptions parse;
+};
+
+/// What the API stands on; everything outlives it.
+struct ApiParts {
+  const base::Clock& clock;
+  base::Metrics& metrics;
+  base::Executor& workers;  ///< For queries; stopped before the API is destroyed.
+  const model::SeriesSource& source;
+  const RuleView& rules;
+  IncidentView& incidents;
+  IncidentCommands& commands;
+  AgentDirectory& agents;
+  Reloader& reloader;
+  TestSender& test_sender;
+  const StatusView& status;
+  net::Handler write;  ///< POST /api/v1/write; authenticates by itself.
+  net::Handler page;   ///< The web page: GET of everything that is no API route; may be empty.
+  std::vector<Route> extra;  ///< Routes of other folders, checked by the same router.
+};
+
+/// Usage: HttpServer::start(io, options, [&api](auto request, auto respond) {
+///   api.handle(std::move(request), std::move(respond)); }).
+/// Thread: handle() from any.
+class Api {
+ public:
+  Api(ApiOptions options, ApiParts parts);
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+
+  void handle(net::ServerRequest request, net::Respond respond) const {
+    router_.handle(std::move(request), std::move(respond));
+  }
+  const std::vector<Route>& routes() const { return router_.routes(); }
+
+ private:
+  std::vector<Route> table(net::Handler write, std::vector<Route> extra);
+
+  QueryRunner runner_;
+  QueryHandlers queries_;
+  RuleHandlers rules_;
+  IncidentHandlers incidents_;
+  AdminHandlers admin_;
+  Router router_;
+};
+
+}  // namespace tocsin::api

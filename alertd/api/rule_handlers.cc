@@ -1,0 +1,111 @@
+#include "alertd/api/rule_handlers.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "alertd/api/json.h"
+#include "alertd/api/parameters.h"
+
+namespace tocsin::api {
+namespace {
+
+namespace json = boost::json;
+
+// Prometheus clients expect a time even where there was none yet: Go's zero time.
+constexpr std::string_view kNever = "0001-01-01T00:00:00Z";
+
+double seconds(base::Duration duration) {
+  return static_cast<double>(duration.count()) / 1000.0;
+}
+
+std::string time_or_never(const std::optional<base::WallTime>& time) {
+  return time ? base::format_rfc3339(*time) : std::string(kNever);
+}
+
+json::object alert_json(const RuleAlert& alert) {
+  json::object object;
+  object["labels"] = labels_json(alert.labels);
+  object["annotations"] = labels_json(alert.annotations);
+  object["state"] = alert.state;
+  object["activeAt"] = base::format_rfc3339(alert.active_at);
+  if (alert.keep_firing_since) {
+    object["keepFiringSince"] = base::format_rfc3339(*alert.keep_firing_since);
+  }
+  object["value"] = alert_value(alert.value);
+  return object;
+}
+
+json::object rule_json(const RuleInfo& rule, bool with_alerts) {
+  json::object object;
+  if (rule.alerting) object["state"] = rule.state;
+  object["name"] = clean(rule.name);
+  object["query"] = clean(rule.query);
+  if (rule.alerting) {
+    object["duration"] = seconds(rule.hold);
+    object["keepFiringFor"] = seconds(rule.keep_firing_for);
+  }
+  object["labels"] = labels_json(rule.labels);
+  if (rule.alerting) {
+    object["annotations"] = labels_json(rule.annotations);
+    json::array alerts;
+    if (with_alerts) {
+      for (const RuleAlert& alert : rule.alerts) alerts.push_back(alert_json(alert));
+    }
+    object["alerts"] = std::move(alerts);
+  }
+  object["health"] = rule.health;
+  if (!rule.last_error.empty()) object["lastError"] = clean(rule.last_error);
+  object["evaluationTime"] = seconds(rule.evaluation_time);
+  object["lastEvaluation"] = time_or_never(rule.last_evaluation);
+  object["type"] = rule.alerting ? "alerting" : "recording";
+  if (!rule.source.empty()) object["source"] = clean(rule.source);
+  return object;
+}
+
+bool listed(const std::vector<std::string>& names, const std::string& name) {
+  return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+void RuleHandlers::rules(ApiCall call) const {
+  const std::string_view type = call.request.parameter("type");
+  if (!type.empty() && type != "alert" && type != "record") {
+    call.respond(bad_data("parameter 'type' is neither 'alert' nor 'record'"));
+    return;
+  }
+  const auto names = list_parameter(call.request, "rule_name[]");
+  const auto group_names = list_parameter(call.request, "rule_group[]");
+  const auto files = list_parameter(call.request, "file[]");
+  const bool with_alerts = call.request.parameter("exclude_alerts") != "true";
+  json::array groups;
+  for (const RuleGroupInfo& group : rules_.groups()) {
+    if (!listed(group_names, group.name) || !listed(files, group.file)) continue;
+    json::array rules;
+    for (const RuleInfo& rule : group.rules) {
+      const bool wanted_type = type.empty() || (type == "alert") == rule.alerting;
+      if (wanted_type && listed(names, rule.name)) rules.push_back(rule_json(rule, with_alerts));
+    }
+    if (rules.empty() && !(names.empty() && type.empty())) continue;
+    groups.push_back(json::object{{"name", clean(group.name)},
+                                  {"file", clean(group.file)},
+                                  {"rules", std::move(rules)},
+                                  {"interval", seconds(group.interval)},
+                                  {"limit", group.limit},
+                                  {"evaluationTime", seconds(group.evaluation_time)},
+                                  {"lastEvaluation", time_or_never(group.last_evaluation)}});
+  }
+  call.respond(success(json::object{{"groups", std::move(groups)}}));
+}
+
+void RuleHandlers::alerts(ApiCall call) const {
+  json::array alerts;
+  for (const RuleGroupInfo& group : rules_.groups()) {
+    for (const RuleInfo& rule : group.rules) {
+      for (const RuleAlert& alert : rule.alerts) alerts.push_back(alert_json(alert));
+    }
+  }
+  call.respond(success(json::object{{"alerts", std::move(alerts)}}));
+}
+
+}  // namespace tocsin::api

@@ -1,0 +1,234 @@
+// What the API sees of the rest of the daemon: plain values, and the few things it may ask for.
+//
+// The API knows neither ruler nor state nor incident engine; alertd/app adapts them to these
+// interfaces. Everything that lives on another thread answers through a `done`, called exactly
+// once, from any thread (an adapter that has the answer at hand may call it at once).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/base/secret.h"
+#include "common/base/time.h"
+#include "common/model/labels.h"
+#include "common/model/severity.h"
+
+namespace tocsin::api {
+
+template <class T>
+using Done = std::function<void(base::Result<T>)>;
+
+/// One pending or firing alert of a rule.
+struct RuleAlert {
+  model::Labels labels;
+  model::Labels annotations;
+  std::string state;  ///< "pending" or "firing".
+  base::WallTime active_at;
+  std::optional<base::WallTime> keep_firing_since;
+  double value = 0;
+};
+
+struct RuleInfo {
+  bool alerting = true;  ///< Else a recording rule.
+  std::string name;
+  std::string query;
+  base::Duration hold{0};  ///< `for`
+  base::Duration keep_firing_for{0};
+  model::Labels labels;
+  model::Labels annotations;  ///< Templates, not expanded.
+  std::string state;          ///< "inactive", "pending" or "firing"; empty for a recording rule.
+  std::vector<RuleAlert> alerts;
+  std::string health = "unknown";  ///< "ok", "err" or "unknown".
+  std::string last_error;
+  base::Duration evaluation_time{0};
+  std::optional<base::WallTime> last_evaluation;
+  std::string source;  ///< file:line
+};
+
+struct RuleGroupInfo {
+  std::string name;
+  std::string file;
+  base::Duration interval{0};
+  std::size_t limit = 0;
+  std::vector<RuleInfo> rules;
+  base::Duration evaluation_time{0};
+  std::optional<base::WallTime> last_evaluation;
+};
+
+/// Thread: any; returns a snapshot.
+class RuleView {
+ public:
+  virtual ~RuleView() = default;
+  /// Groups in order of file and name; rules in order of writing.
+  virtual std::vector<RuleGroupInfo> groups() const = 0;
+};
+
+struct IncidentAlert {
+  model::Labels labels;
+  model::Labels annotations;
+  bool firing = true;
+  base::WallTime starts_at;
+  std::optional<base::WallTime> ends_at;
+  std::vector<std::string> suppressed_by;  ///< "silence 42", "inhibited by ..."; empty: not.
+};
+
+struct IncidentEvent {
+  base::WallTime at;
+  std::string kind;
+  std::string actor;  ///< Empty: the daemon itself.
+  std::string text;
+};
+
+struct IncidentDelivery {
+  std::string receiver;
+  std::string channel;
+  std::string kind;   ///< "firing", "resolved", ...
+  std::string state;  ///< "pending", "delivered" or "dead".
+  std::uint32_t attempts = 0;
+  std::string reason;  ///< Why it was sent.
+  std::string detail;  ///< What the receiver said last.
+  base::WallTime created_at;
+};
+
+/// An incident; the three lists are filled by find() only.
+struct IncidentInfo {
+  std::string id;  ///< "T-1042"
+  std::string title;
+  std::string state;  ///< "open", "acknowledged", "resolved"
+  model::Severity severity = model::Severity::Medium;
+  model::Severity peak_severity = model::Severity::Medium;
+  base::WallTime opened_at;
+  base::WallTime updated_at;
+  std::optional<base::WallTime> resolved_at;
+  std::string acknowledged_by;
+  std::optional<base::WallTime> acknowledged_until;
+  std::string resolved_by;
+  std::string comment;
+  model::Labels labels;  ///< The group's labels.
+  std::uint64_t alerts_firing = 0;
+  std::string escalation;  ///< For people: "step 2 of 4, next at 14:05"; empty for none.
+  std::vector<IncidentAlert> alerts;
+  std::vector<IncidentEvent> timeline;
+  std::vector<IncidentDelivery> deliveries;
+};
+
+struct IncidentFilter {
+  std::string state;  ///< "open", "acknowledged", "resolved", "unresolved"; empty: all.
+  std::optional<model::Severity> severity;
+  std::string before;       ///< Only incidents older than this id; empty: from the newest.
+  std::size_t limit = 100;  ///< 1 to 1000.
+};
+
+class IncidentView {
+ public:
+  virtual ~IncidentView() = default;
+  /// Newest first.
+  virtual void list(IncidentFilter filter, Done<std::vector<IncidentInfo>> done) = 0;
+  /// Errors in `done`: NotFound.
+  virtual void find(std::string id, Done<IncidentInfo> done) = 0;
+};
+
+/// What a person does to an incident.
+struct IncidentCommand {
+  std::string id;
+  std::string by;                      ///< As given; 1 to 200 bytes.
+  std::string comment;                 ///< At most 4000 bytes.
+  std::optional<base::Duration> hold;  ///< `for`: how long an acknowledgement holds.
+  std::string source;                  ///< How it came and with which right: "api 192.0.2.7 token".
+};
+
+class IncidentCommands {
+ public:
+  virtual ~IncidentCommands() = default;
+  /// `done` is called once the change is durable.
+  /// Errors in `done`: NotFound; InvalidArgument (it is resolved already); Unavailable.
+  virtual void acknowledge(IncidentCommand command, Done<IncidentInfo> done) = 0;
+  virtual void resolve(IncidentCommand command, Done<IncidentInfo> done) = 0;
+};
+
+struct AgentInfo {
+  std::string name;
+  model::Labels labels;  ///< Stamped on everything it sends.
+  base::WallTime created_at;
+  std::optional<base::WallTime> last_seen;
+  std::string version;  ///< As it said last; empty if it never came.
+};
+
+/// A new agent and its token, which is shown once and stored only as a hash.
+struct EnrolledAgent {
+  AgentInfo agent;
+  base::Secret token;
+};
+
+struct AgentRequest {
+  std::string name;
+  model::Labels labels;
+  std::string source;
+};
+
+class AgentDirectory {
+ public:
+  virtual ~AgentDirectory() = default;
+  virtual void list(Done<std::vector<AgentInfo>> done) = 0;
+  /// Errors in `done`: InvalidArgument (exists already), Unavailable, Io.
+  virtual void add(AgentRequest request, Done<EnrolledAgent> done) = 0;
+  /// Its token is refused from now on. Errors in `done`: NotFound, Unavailable, Io.
+  virtual void remove(std::string name, std::string source, Done<void> done) = 0;
+};
+
+struct ReloadOutcome {
+  std::uint64_t generation = 0;
+  std::uint64_t rules = 0;
+  std::vector<std::string> warnings;
+};
+
+class Reloader {
+ public:
+  virtual ~Reloader() = default;
+  /// Errors in `done`: InvalidArgument with all diagnostics, one a line; the running generation
+  /// stays.
+  virtual void reload(std::string source, Done<ReloadOutcome> done) = 0;
+};
+
+struct TestOutcome {
+  bool delivered = false;
+  std::string detail;  ///< What the receiver said; secrets removed.
+  base::Duration took{0};
+};
+
+class TestSender {
+ public:
+  virtual ~TestSender() = default;
+  /// Sends a test through the real queue. Errors in `done`: NotFound (no such channel), Timeout.
+  virtual void send_test(std::string channel, std::string source, Done<TestOutcome> done) = 0;
+};
+
+/// One part of the daemon and whether it works.
+struct HealthPart {
+  std::string name;
+  bool ok = true;
+  std::string detail;
+};
+
+struct StatusInfo {
+  std::string revision;  ///< Commit of the build; may be empty.
+  base::WallTime started_at;
+  bool ready = true;  ///< Replay is done and rules are being evaluated.
+  std::vector<HealthPart> parts;
+  std::vector<std::pair<std::string, double>> store;   ///< "series", "samples", "bytes", ...
+  std::vector<std::pair<std::string, double>> counts;  ///< "agents", "rules", "alerts_firing", ...
+};
+
+/// Thread: any; returns a snapshot.
+class StatusView {
+ public:
+  virtual ~StatusView() = default;
+  virtual StatusInfo status() const = 0;
+};
+
+}  // namespace tocsin::api

@@ -1,0 +1,95 @@
+// Chunks: up to 120 samples of one series, compressed as in Facebook's Gorilla.
+//
+// Timestamps as differences of differences (a regular series costs one bit a sample), values as XOR
+// with the one before, of which only the changed bits are kept. Monitoring data takes 1.3 to 2
+// bytes a sample. The bit layout is in WAL_FORMAT.md, because checkpoints contain chunks as they
+// are. Source: Pelkonen and others, "Gorilla: A Fast, Scalable, In-Memory Time Series Database",
+// VLDB 2015, 4.1.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "common/model/sample.h"
+
+namespace tocsin::tsdb {
+
+inline constexpr unsigned kChunkSamplesMax = 120;
+/// What a chunk of kChunkSamplesMax samples takes at most: 8 bytes, then 146 bits a sample.
+inline constexpr std::size_t kChunkBytesMax = 8 + (146 * (kChunkSamplesMax - 1) + 7) / 8;
+/// The decoder loads whole words: so many readable bytes must follow a chunk's bytes.
+inline constexpr std::size_t kChunkPadding = 8;
+
+/// Encoded samples that belong to somebody else; kChunkPadding readable bytes follow `bytes`.
+struct ChunkView {
+  std::int64_t first_ms = 0;
+  std::uint32_t count = 0;
+  std::string_view bytes;
+};
+
+/// Appends the samples in [begin_ms, end_ms], both inclusive, to `out`.
+/// Returns false if the bytes are damaged (they end early, or time does not increase). Thread: any.
+bool decode_chunk(const ChunkView& chunk, std::int64_t begin_ms, std::int64_t end_ms,
+                  std::vector<model::Sample>& out);
+
+/// A full chunk. Immutable, shared with snapshots. Thread: any.
+class Chunk {
+ public:
+  /// Copies the bytes.
+  Chunk(const ChunkView& chunk, std::int64_t last_ms);
+
+  std::int64_t first_ms() const { return first_ms_; }
+  std::int64_t last_ms() const { return last_ms_; }
+  ChunkView view() const { return {first_ms_, count_, {bytes_.get(), size_}}; }
+  std::size_t memory_bytes() const { return sizeof(Chunk) + size_ + kChunkPadding; }
+
+ private:
+  std::int64_t first_ms_;
+  std::int64_t last_ms_;
+  std::uint32_t count_;
+  std::uint32_t size_;
+  std::unique_ptr<char[]> bytes_;
+};
+
+using ChunkPtr = std::shared_ptr<const Chunk>;
+
+/// The chunk that a series is writing. Owner: the store thread, under the head's lock.
+class OpenChunk {
+ public:
+  /// `timestamp_ms` must be greater than last_ms(), and the chunk not full.
+  void append(std::int64_t timestamp_ms, double value);
+
+  bool empty() const { return count_ == 0; }
+  bool full() const { return count_ >= kChunkSamplesMax; }
+  std::uint32_t count() const { return count_; }
+  std::int64_t first_ms() const { return first_ms_; }
+  std::int64_t last_ms() const { return last_ms_; }
+  double last_value() const { return last_value_; }
+  ChunkView view() const { return {first_ms_, count_, {bytes_.get(), (bits_ + 7U) / 8U}}; }
+  std::size_t memory_bytes() const { return capacity_; }
+
+  /// Returns the samples as an immutable chunk and starts afresh.
+  ChunkPtr seal();
+
+ private:
+  void put(std::uint64_t value, unsigned count);
+  void put_word(std::uint64_t value, unsigned count);
+  void put_timestamp(std::int64_t difference);
+  void put_value(std::uint64_t changed);
+  void reserve(std::size_t bits);
+
+  std::unique_ptr<char[]> bytes_;
+  std::int64_t first_ms_ = 0;
+  std::int64_t last_ms_ = 0;
+  std::int64_t last_delta_ms_ = 0;
+  double last_value_ = 0;
+  std::uint32_t bits_ = 0;
+  std::uint16_t capacity_ = 0;
+  std::uint8_t count_ = 0;
+  std::uint8_t leading_ = 0xff;  // of the XOR window in use; 0xff: none yet
+  std::uint8_t significant_ = 0;
+};
+
+}  // namespace tocsin::tsdb

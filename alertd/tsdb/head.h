@@ -1,0 +1,103 @@
+// The head: the series table with its lock. Writing for the store thread, reading for all.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "alertd/tsdb/select_cache.h"
+#include "alertd/tsdb/series_table.h"
+#include "common/base/mutex.h"
+#include "common/model/appender.h"
+#include "common/model/series_source.h"
+
+namespace tocsin::tsdb {
+
+/// Timestamps that are accepted, both inclusive.
+struct TimeRange {
+  std::int64_t first_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t last_ms = std::numeric_limits<std::int64_t>::max();
+};
+
+/// What applying one batch did.
+struct Applied {
+  model::AppendOutcome outcome;
+  std::uint64_t samples_over_series_limit = 0;
+};
+
+/// What retention did.
+struct Dropped {
+  std::uint64_t series = 0;
+  std::uint64_t chunk_bytes_left = 0;
+};
+
+/// The one lock that readers and the store thread share. The functions up to `newest_ms` are for
+/// the store thread only.
+class Head {
+ public:
+  Head(std::int64_t window_ms, std::size_t series_max)
+      : window_ms_(window_ms), series_max_(series_max) {}
+
+  /// Calls `load(table)` before anybody else knows this object.
+  template <class Load>
+  auto load(Load load) EXCLUDES(mutex_) {
+    const base::WriterLock lock(mutex_);
+    return load(table_);
+  }
+  /// Calls `visit(table)` for reading.
+  template <class Visit>
+  auto read(Visit visit) const EXCLUDES(mutex_) {
+    const base::ReaderLock lock(mutex_);
+    return visit(table_);
+  }
+
+  /// Finds or makes the series of a batch: one slot each, kNoSlot for those over the limit.
+  /// Returns the number of series made; they are not logged yet.
+  std::uint64_t resolve(const model::WriteBatch& batch, std::vector<Slot>& slots) EXCLUDES(mutex_);
+  /// Puts the samples into the series found by resolve().
+  Applied apply(const model::WriteBatch& batch, std::span<const Slot> slots, const TimeRange& range)
+      EXCLUDES(mutex_);
+  /// Drops chunks before `cutoff_ms`, and series that have none left.
+  Dropped drop_before(std::int64_t cutoff_ms) EXCLUDES(mutex_);
+  /// Returns the time before which sealed chunks must go so that `bytes` are freed.
+  std::int64_t cutoff_to_free(std::uint64_t bytes) const EXCLUDES(mutex_);
+  /// The series in the slot; only its `logged` may be changed.
+  Series& series(Slot slot) EXCLUDES(mutex_);
+  /// Of the newest sample.
+  std::int64_t newest_ms() const { return newest_ms_; }
+  void find_newest() EXCLUDES(mutex_);
+
+  /// As SeriesSource. Thread: any.
+  base::Result<std::unique_ptr<model::SeriesSet>> select(std::span<const model::Matcher> matchers,
+                                                         const TimeRange& range,
+                                                         const model::SelectLimits& limits) const
+      EXCLUDES(mutex_);
+  std::vector<std::string> label_values(std::string_view name,
+                                        std::span<const model::Matcher> matchers) const
+      EXCLUDES(mutex_);
+  std::vector<std::string> label_names(std::span<const model::Matcher> matchers) const
+      EXCLUDES(mutex_);
+  std::size_t series_count() const EXCLUDES(mutex_);
+
+ private:
+  Slot predicted(Slot previous, std::span<const model::LabelView> labels) const
+      REQUIRES_SHARED(mutex_);
+  std::vector<std::shared_ptr<Series>> matching(std::span<const model::Matcher> matchers) const
+      REQUIRES_SHARED(mutex_);
+  SortedSeries sorted(std::span<const model::Matcher> matchers) const EXCLUDES(mutex_);
+  void remove(std::span<const Slot> slots) EXCLUDES(mutex_);
+
+  std::int64_t window_ms_;
+  std::size_t series_max_;
+  std::int64_t newest_ms_ = std::numeric_limits<std::int64_t>::min();
+  Slot previous_ = kNoSlot;  // the last slot of the last batch
+  std::string packed_;       // scratch
+  mutable SelectCache cache_;
+  mutable base::SharedMutex mutex_;
+  SeriesTable table_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,37 @@
+// Reads checkpoint and log back into memory when the store opens.
+//
+// Anything may be damaged: a torn tail of the last segment is what a crash leaves and is cut off;
+// other damage is passed over, reported, and the file is kept under another name once a checkpoint
+// holds what could be read. Repeated samples are harmless, so a checkpoint may overlap the segments
+// after it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "alertd/tsdb/series_table.h"
+#include "common/base/file_system.h"
+
+namespace tocsin::tsdb {
+
+/// What was found on disk.
+struct ReplayReport {
+  std::uint64_t frames = 0;
+  std::uint64_t samples = 0;
+  std::uint64_t samples_unknown_series = 0;  ///< Their series was in a damaged place.
+  std::uint64_t damaged_bytes = 0;
+  std::uint64_t torn_bytes = 0;  ///< Cut off the end of the last segment.
+  std::vector<std::string> damaged_files;
+  std::map<std::uint64_t, std::uint64_t> segments;  ///< Number -> bytes; those still needed.
+  std::uint64_t checkpoint_bytes = 0;
+  std::uint64_t next_number = 1;  ///< For the next segment.
+};
+
+/// Loads everything in `folder` (created if missing) into the empty `table`.
+/// Errors: Io, PermissionDenied (folder not usable). Damage is not an error; see the report.
+base::Result<ReplayReport> replay(base::FileSystem& files, const std::string& folder,
+                                  SeriesTable& table, std::int64_t window_ms);
+
+}  // namespace tocsin::tsdb

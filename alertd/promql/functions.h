@@ -19,6 +19,7 @@ namespace tocsin::promql {
 
 class Evaluator;
 struct Table;
+struct Grid;
 
 /// What a function of a range vector sees: one series, one step.
 struct Window {
@@ -37,7 +38,11 @@ using RangeFunction = double (*)(const Window& window);
 using MathFunction = double (*)(double value);
 /// Everything else: evaluates its own arguments.
 using SpecialFunction = base::Result<Table> (*)(Evaluator& evaluator, const Expr& expr,
-                                                const Call& call);
+                                                const Grid& grid);
+
+/// Looks at a scalar argument before the series are read; may warn or refuse.
+using ParameterCheck = base::Result<void> (*)(Evaluator& evaluator, const Expr& arg,
+                                              std::span<const double> values);
 
 /// One row.
 struct FunctionInfo {
@@ -48,7 +53,10 @@ struct FunctionInfo {
   ValueType result = ValueType::InstantVector;
   bool experimental = false;
   bool time_dependent = false;  ///< Not step invariant even if its arguments are.
+  bool wants_counter = false;   ///< Tells if the metric's name is not that of a counter.
+  bool keeps_name = false;      ///< A range function whose values are plain samples.
   RangeFunction range = nullptr;
+  ParameterCheck check = nullptr;
   MathFunction math = nullptr;
   SpecialFunction special = nullptr;
 

@@ -1,0 +1,127 @@
+// Evaluates one query: walks the tree, each node over all steps at once.
+//
+// Lives for one call of Engine::instant or Engine::range and owns what tables point to: the
+// selected series and the labels made on the way. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "alertd/promql/ast.h"
+#include "alertd/promql/engine.h"
+#include "alertd/promql/functions.h"
+#include "alertd/promql/table.h"
+#include "common/model/series_source.h"
+
+namespace tocsin::promql {
+
+/// Warnings and infos, without repetition. At most kAnnotationsMax of each; more are dropped.
+class Annotations {
+ public:
+  static constexpr std::size_t kAnnotationsMax = 100;
+  void warning(const Location& at, std::string_view text);
+  void info(const Location& at, std::string_view text);
+  void move_to(QueryResult& result);
+
+ private:
+  std::set<std::string> warnings_;
+  std::set<std::string> infos_;
+};
+
+/// One range vector, series by series.
+struct RangeSeries {
+  SeriesRef ref;
+  std::vector<model::Sample> samples;  ///< Of all windows; no stale markers.
+};
+
+class Evaluator {
+ public:
+  /// The query as asked: what start(), end(), step() and range() mean.
+  struct Query {
+    std::int64_t begin_ms = 0;
+    std::int64_t end_ms = 0;
+    std::int64_t step_ms = 0;  ///< 0 for an instant query.
+  };
+
+  Evaluator(const model::SeriesSource& source, const EngineOptions& options, const Query& query,
+            const std::function<bool()>& cancelled);
+
+  /// Evaluates a scalar or instant vector at every time of the grid.
+  base::Result<Table> evaluate(const Expr& expr, const Grid& grid);
+
+  /// Evaluates a selector; `timestamps` yields the samples' times in seconds instead of values.
+  base::Result<Table> evaluate_selector(const VectorSelector& selector, const Grid& grid,
+                                        bool timestamps);
+
+  /// Calls `visit(series)` for each series of a range vector with its samples for the whole grid.
+  base::Result<void> for_each_range(
+      const Expr& expr, const Grid& grid,
+      const std::function<base::Result<void>(const RangeSeries&)>& visit);
+
+  /// The window of a range vector at one step: (begin, end].
+  struct Shift {
+    bool fixed = false;         ///< By @: the same at every step.
+    std::int64_t fixed_ms = 0;  ///< Without the offset.
+    std::int64_t offset_ms = 0;
+    std::int64_t range_ms = 0;
+    std::int64_t end_at(std::int64_t at_ms) const { return (fixed ? fixed_ms : at_ms) - offset_ms; }
+  };
+  base::Result<Shift> shift_of(const Expr& range_expr);
+
+  /// Evaluates an argument that is a scalar: one value per step.
+  base::Result<std::vector<double>> scalar(const Expr& expr, const Grid& grid);
+  /// Returns the text of a string argument.
+  static const std::string& text(const Expr& expr);
+
+  /// Marks names as dropped and, unless removal is delayed, checks that no labels collide.
+  base::Result<void> drop_names(Table& table) const;
+  /// Counts the table's cells against the limit.
+  base::Result<void> charge(Table& table);
+  base::Result<void> check_cancelled();
+
+  const model::Labels* keep(model::Labels labels);
+  bool delayed() const { return options_.delayed_name_removal; }
+  const Query& query() const { return query_; }
+  Annotations& annotations() { return annotations_; }
+  Budget& budget() { return budget_; }
+
+ private:
+  base::Result<Table> evaluate_node(const Expr& expr, const Grid& grid);
+  base::Result<Table> evaluate_unary(const Unary& unary, const Grid& grid);
+  base::Result<Table> evaluate_call(const Expr& expr, const Grid& grid);
+  base::Result<Table> evaluate_range_call(const Expr& expr, const Grid& grid);
+  base::Result<void> for_each_subquery(
+      const Subquery& subquery, const Shift& shift, const Grid& grid,
+      const std::function<base::Result<void>(const RangeSeries&)>& visit);
+  base::Result<double> duration_seconds(const DurationExpr& expr) const;
+  base::Result<std::int64_t> duration_ms(const DurationExpr& expr, bool positive) const;
+  base::Result<void> apply(const TimeShift& time, Shift& shift) const;
+  base::Result<const model::SeriesSet*> select(const VectorSelector& selector,
+                                               std::int64_t begin_ms, std::int64_t end_ms);
+
+  const model::SeriesSource& source_;
+  const EngineOptions& options_;
+  Query query_;
+  const std::function<bool()>& cancelled_;
+  Budget budget_;
+  Annotations annotations_;
+  std::vector<std::unique_ptr<model::SeriesSet>> sets_;
+  std::deque<model::Labels> labels_;
+  std::vector<double> scratch_;
+};
+
+/// Nodes with files of their own.
+base::Result<Table> evaluate_binary(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+base::Result<Table> evaluate_aggregation(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+
+/// An error that says where in the expression.
+base::Error error_at(const Location& at, std::string_view text);
+base::Error unsupported(const Location& at, std::string_view what);
+
+/// Returns a table with one series without labels.
+Table scalar_table(const Evaluator& evaluator, std::size_t steps, double value);
+
+}  // namespace tocsin::promql

@@ -1,0 +1,308 @@
+// Matching two vectors, one-to-one or many-to-one, with fill values for missing partners.
+//
+// Groups are found once per series; a "one" side with several series in a group is fine as long as
+// no step has two of them. Most groups have one series on each side, and then a row is computed in
+// one loop.
+#include "alertd/promql/matching.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace tocsin::promql {
+namespace {
+
+constexpr std::uint32_t kNobody = 0xffffffff;
+
+std::string braces(const model::Labels& labels) {
+  std::string out = "{";
+  for (const model::LabelView label : labels) {
+    if (out.size() > 1) out += ", ";
+    out += fmt::format("{}=\"{}\"", label.name, label.value);
+  }
+  return out + "}";
+}
+
+// The "one" side of a group: one value per step, and whose it is.
+struct OneSide {
+  std::vector<std::uint32_t> rows;
+  std::vector<double> merged;        // only if there is more than one row
+  std::vector<std::uint32_t> owner;  // ditto
+};
+
+class Matcher {
+ public:
+  Matcher(Evaluator& evaluator, const Expr& expr, Table left, Table right)
+      : evaluator_(evaluator),
+        expr_(expr),
+        node_(std::get<Binary>(expr.node)),
+        swapped_(node_.matching.group == Group::Right),
+        many_(swapped_ ? std::move(right) : std::move(left)),
+        one_(swapped_ ? std::move(left) : std::move(right)),
+        many_fill_(swapped_ ? node_.matching.fill_right : node_.matching.fill_left),
+        one_fill_(swapped_ ? node_.matching.fill_left : node_.matching.fill_right),
+        grouper_(grouping_of(node_.matching), evaluator.delayed()) {}
+
+  base::Result<Table> run() {
+    out_.steps = many_.steps;
+    out_.distinct_without_name = true;
+    if (many_.series.empty() && !many_fill_) return std::move(out_);
+    if (one_.series.empty() && !one_fill_) return std::move(out_);
+    TC_TRY(group_one_side());
+    group_many_side();
+    for (std::size_t i = 0; i < many_.series.size(); ++i) {
+      if (i % 1024 == 1023) TC_TRY(evaluator_.check_cancelled());
+      TC_TRY(match_row(i));
+    }
+    if (many_fill_) TC_TRY(fill_many_side());
+    TC_TRY(evaluator_.charge(out_));
+    if (keeps_name()) out_.distinct_without_name = false;
+    return std::move(out_);
+  }
+
+ private:
+  bool one_to_one() const { return node_.matching.group == Group::None; }
+  bool keeps_name() const { return is_comparison(node_.op) && !node_.return_bool; }
+
+  base::Result<void> group_one_side() {
+    for (std::size_t i = 0; i < one_.series.size(); ++i) {
+      const std::uint32_t group = grouper_.group_of(one_.series[i]);
+      if (group >= groups_.size()) groups_.resize(group + 1);
+      groups_[group].rows.push_back(static_cast<std::uint32_t>(i));
+    }
+    for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+      if (groups_[group].rows.size() > 1) TC_TRY(merge_one_side(group));
+    }
+    return base::ok();
+  }
+
+  base::Result<void> merge_one_side(std::uint32_t group) {
+    OneSide& side = groups_[group];
+    side.merged.assign(one_.steps, absent_value());
+    side.owner.assign(one_.steps, kNobody);
+    for (const std::uint32_t row : side.rows) {
+      const std::span<const double> cells = one_.row(row);
+      for (std::size_t step = 0; step < one_.steps; ++step) {
+        if (is_absent(cells[step])) continue;
+        if (side.owner[step] != kNobody) {
+          if (!many_side_has_any(step)) continue;  // nothing to match with: not an error
+          return duplicate_error(group, side.owner[step], row);
+        }
+        side.merged[step] = cells[step];
+        side.owner[step] = row;
+      }
+    }
+    return base::ok();
+  }
+
+  bool many_side_has_any(std::size_t step) const {
+    if (many_fill_) return true;
+    for (std::size_t i = 0; i < many_.series.size(); ++i) {
+      if (!is_absent(many_.row(i)[step])) return true;
+    }
+    return false;
+  }
+
+  base::Error duplicate_error(std::uint32_t group, std::uint32_t first,
+                              std::uint32_t second) const {
+    std::vector<std::string> names{braces(visible(one_.series[first])),
+                                   braces(visible(one_.series[second]))};
+    std::ranges::sort(names);
+    return base::error(
+        base::ErrorCode::InvalidArgument,
+        fmt::format("found duplicate series for the match group {} on the {} hand-side of the "
+                    "operation: [{}, {}];many-to-many matching not allowed: matching labels must "
+                    "be unique on one side",
+                    braces(grouper_.labels_of(group)), swapped_ ? "left" : "right", names[0],
+                    names[1]));
+  }
+
+  model::Labels visible(const SeriesRef& series) const {
+    std::vector<model::LabelView> labels;
+    for_each_label(series, evaluator_.delayed(),
+                   [&](const model::LabelView& label) { labels.push_back(label); });
+    return model::Labels::from_sorted(labels);
+  }
+
+  void group_many_side() {
+    many_groups_.reserve(many_.series.size());
+    for (const SeriesRef& series : many_.series) many_groups_.push_back(grouper_.group_of(series));
+    groups_.resize(grouper_.size());
+    many_count_.assign(grouper_.size(), 0);
+    for (const std::uint32_t group : many_groups_) ++many_count_[group];
+    group_row_.assign(grouper_.size(), kNobody);
+  }
+
+  double apply(double many, double one) const {
+    const double left = swapped_ ? one : many;
+    const double right = swapped_ ? many : one;
+    return apply_operator(node_, left, right, left);
+  }
+
+  // Two series of the "many" side may not meet the same partner at one step unless group_left says
+  // so.
+  base::Result<void> claim(std::uint32_t group, std::size_t step) {
+    if (!one_to_one() || (many_count_[group] < 2 && !many_fill_)) return base::ok();
+    auto& used = used_[group];
+    if (used.empty()) used.assign(many_.steps, 0);
+    if (used[step] != 0) {
+      if (many_count_[group] < 2) return base::ok();
+      return error_at(expr_.location,
+                      "multiple matches for labels: many-to-one matching must be explicit "
+                      "(group_left/group_right)");
+    }
+    used[step] = 1;
+    return base::ok();
+  }
+
+  base::Result<void> match_row(std::size_t index) {
+    const std::uint32_t group = many_groups_[index];
+    const OneSide& side = groups_[group];
+    if (side.rows.empty() && !one_fill_) return base::ok();
+    const std::span<const double> many = many_.row(index);
+    const bool merged = side.rows.size() > 1;
+    const double* one = side.rows.empty() ? nullptr
+                        : merged          ? side.merged.data()
+                                          : one_.row(side.rows[0]).data();
+    std::uint32_t target = kNobody;
+    std::uint32_t target_owner = kNobody;
+    for (std::size_t step = 0; step < many.size(); ++step) {
+      if (is_absent(many[step])) continue;
+      const bool partner = one != nullptr && !is_absent(one[step]);
+      if (!partner && !one_fill_) continue;
+      TC_TRY(claim(group, step));
+      const double value = apply(many[step], partner ? one[step] : *one_fill_);
+      if (is_absent(value)) continue;
+      const std::uint32_t owner = !partner ? kNobody : merged ? side.owner[step] : side.rows[0];
+      if (target == kNobody || owner != target_owner) {
+        target = row_for(index, owner, group);
+        target_owner = owner;
+      }
+      double& cell = out_.row(target)[step];
+      if (!is_absent(cell)) {
+        return error_at(expr_.location,
+                        "multiple matches for labels: grouping labels must ensure unique matches");
+      }
+      cell = value;
+    }
+    return base::ok();
+  }
+
+  // Partners of the "one" side that nobody met, with the fill value for the "many" side.
+  base::Result<void> fill_many_side() {
+    for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+      const OneSide& side = groups_[group];
+      std::vector<std::uint8_t> taken(many_.steps, 0);
+      for (std::size_t i = 0; i < many_groups_.size(); ++i) {
+        if (many_groups_[i] != group) continue;
+        for (std::size_t step = 0; step < many_.steps; ++step) {
+          if (!is_absent(many_.row(i)[step])) taken[step] = 1;
+        }
+      }
+      for (const std::uint32_t row : side.rows) {
+        const std::span<const double> cells = one_.row(row);
+        for (std::size_t step = 0; step < one_.steps; ++step) {
+          if (taken[step] != 0 || is_absent(cells[step])) continue;
+          const double value = apply(*many_fill_, cells[step]);
+          if (is_absent(value)) continue;
+          out_.row(filled_row(row, group))[step] = value;
+        }
+      }
+    }
+    return base::ok();
+  }
+
+  std::uint32_t add_row(const SeriesRef& series) {
+    out_.add_row(series);
+    return static_cast<std::uint32_t>(out_.series.size() - 1);
+  }
+
+  std::uint32_t row_of_labels(model::Labels labels) {
+    const auto found = by_labels_.find(labels);
+    if (found != by_labels_.end()) return found->second;
+    const std::uint32_t row = add_row({evaluator_.keep(labels), NameState::Keep});
+    by_labels_.emplace(std::move(labels), row);
+    return row;
+  }
+
+  // The result's row for a pair; `owner` is kNobody if the "one" side is filled.
+  std::uint32_t row_for(std::size_t index, std::uint32_t owner, std::uint32_t group) {
+    const SeriesRef& series = many_.series[index];
+    const Matching& matching = node_.matching;
+    if (one_to_one() && (!keeps_name() || matching.on)) return group_row(group, series);
+    if (one_to_one() && matching.labels.empty()) return add_row(series);
+    model::LabelsBuilder builder(visible(series));
+    if (!keeps_name()) remove_name(builder);
+    if (one_to_one()) {
+      for (const std::string& label : matching.labels) builder.remove(label);
+    }
+    for (const std::string& label : matching.include) {
+      if (owner == kNobody) continue;
+      builder.set(label, visible_label(one_.series[owner], label, evaluator_.delayed()));
+    }
+    return row_of_labels(builder.build());
+  }
+
+  // One-to-one results that lose the name have exactly the labels of the group.
+  std::uint32_t group_row(std::uint32_t group, const SeriesRef& series) {
+    std::uint32_t& row = group_row_[group];
+    if (row != kNobody) return row;
+    if (!node_.matching.on && node_.matching.labels.empty()) {
+      row = add_row({series.labels, NameState::Gone});
+      return row;
+    }
+    model::Labels labels = grouper_.labels_of(group);
+    if (!keeps_name() && labels.has(model::kMetricName)) {
+      model::LabelsBuilder builder(labels);
+      remove_name(builder);
+      labels = builder.build();
+    }
+    row = add_row({evaluator_.keep(std::move(labels)), NameState::Keep});
+    return row;
+  }
+
+  std::uint32_t filled_row(std::uint32_t one_row, std::uint32_t group) {
+    model::LabelsBuilder builder(grouper_.labels_of(group));
+    for (const std::string& label : node_.matching.include) {
+      builder.set(label, visible_label(one_.series[one_row], label, evaluator_.delayed()));
+    }
+    if (!keeps_name()) remove_name(builder);
+    const model::Labels labels = builder.build();
+    // A row of the same labels may exist for other steps.
+    for (std::uint32_t row = 0; row < out_.series.size(); ++row) {
+      if (visible(out_.series[row]) == labels) return row;
+    }
+    return row_of_labels(labels);
+  }
+
+  static void remove_name(model::LabelsBuilder& builder) {
+    for (const std::string_view label : {"__name__", "__type__", "__unit__"}) {
+      builder.remove(label);
+    }
+  }
+
+  Evaluator& evaluator_;
+  const Expr& expr_;
+  const Binary& node_;
+  const bool swapped_;
+  Table many_;
+  Table one_;
+  const std::optional<double> many_fill_;
+  const std::optional<double> one_fill_;
+  Grouper grouper_;
+  std::vector<OneSide> groups_;
+  std::vector<std::uint32_t> many_groups_;
+  std::vector<std::uint32_t> many_count_;
+  std::vector<std::uint32_t> group_row_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint8_t>> used_;
+  std::unordered_map<model::Labels, std::uint32_t> by_labels_;
+  Table out_;
+};
+
+}  // namespace
+
+base::Result<Table> match_vectors(Evaluator& evaluator, const Expr& expr, Table left, Table right) {
+  return Matcher(evaluator, expr, std::move(left), std::move(right)).run();
+}
+
+}  // namespace tocsin::promql

@@ -1,5 +1,8 @@
 #include "alertd/ruler/rule_template.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "common/base/diagnostic.h"
 #include "common/base/strings.h"
 
@@ -118,6 +121,58 @@ TemplateError to_error(const std::string& message, std::string_view text) {
           std::string(base::trim(std::string_view(message).substr(second + 1)))};
 }
 
+bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/// Calls `visit(offset, name)` for each $name inside actions, outside strings and comments.
+template <class Visit>
+void for_each_variable(std::string_view text, Visit visit) {
+  bool inside = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!inside) {
+      inside = text.substr(i, 2) == "{{";
+      if (!inside) continue;
+      ++i;
+      if (text.substr(i + 1, 2) == "/*" || text.substr(i + 1, 4) == "- /*") {
+        i = std::min(text.find("*/", i), text.size());
+      }
+    } else if (text[i] == '"' || text[i] == '`' || text[i] == '\'') {
+      const char quote = text[i];
+      for (++i; i < text.size() && text[i] != quote; ++i) {
+        if (text[i] == '\\' && quote != '`') ++i;
+      }
+    } else if (text.substr(i, 2) == "}}") {
+      inside = false;
+      ++i;
+    } else if (text[i] == '$') {
+      std::size_t end = i + 1;
+      while (end < text.size() && is_name_char(text[end])) ++end;
+      visit(i, text.substr(i + 1, end - i - 1));
+      i = end - 1;
+    }
+  }
+}
+
+/// A variable that nothing declares: the template engine would say so only when the alert fires.
+std::optional<TemplateError> find_undeclared(std::string_view text) {
+  std::vector<std::string> declared{"", "labels", "value", "externalLabels", "externalURL"};
+  for_each_variable(text, [&](std::size_t at, std::string_view name) {
+    const std::string_view rest = base::trim(text.substr(at + 1 + name.size()));
+    // `$x := ...`, and the first of `range $i, $x := ...`.
+    if (rest.starts_with(":=") || rest.starts_with(',')) declared.emplace_back(name);
+  });
+  std::optional<TemplateError> error;
+  for_each_variable(text, [&](std::size_t at, std::string_view name) {
+    if (error || std::find(declared.begin(), declared.end(), name) != declared.end()) return;
+    error = TemplateError{at, "undefined variable \"$" + std::string(name) + "\""};
+    if (const auto near = base::closest(name, declared); near && !near->empty()) {
+      error->message += "; did you mean $" + *near + "?";
+    }
+  });
+  return error;
+}
+
 }  // namespace
 
 bool has_actions(std::string_view text) {
@@ -129,7 +184,7 @@ std::optional<TemplateError> check_template(std::string_view text) {
   const TemplateContext nothing;
   const auto parsed =
       gotemplate::Template::parse(std::string(kPrefix) + std::string(text), functions_of(nothing));
-  if (parsed) return std::nullopt;
+  if (parsed) return find_undeclared(text);
   return to_error(parsed.error().message, text);
 }
 

@@ -91,9 +91,10 @@ class TomlAlertReader {
       table.node("clear");
       table.error("clear", "'clear' needs 'value' with a bound for each severity");
     }
-    const std::string text =
-        table.one_of("severity", "", {"critical", "high", "medium", "low", ""});
-    if (!table.has("severity") && table.has("expr")) {
+    std::string text;
+    if (table.has("severity")) {
+      text = table.one_of("severity", "medium", {"critical", "high", "medium", "low"});
+    } else if (table.has("expr")) {
       table.error("", "alert '" + rule.name + "' has no severity",
                   "add severity = \"critical\", \"high\", \"medium\" or \"low\"");
     }
@@ -251,15 +252,15 @@ class TomlAlertReader {
     const RuleFileOptions& options = reader_.options();
     const std::string& file = context_.source.file;
     const auto slash = file.rfind('/');
+    const std::string wanted = "runbooks/" + *name + ".md";
     const std::string beside =
-        (slash == std::string::npos ? std::string() : file.substr(0, slash + 1)) + "runbooks/" +
-        *name + ".md";
+        (slash == std::string::npos ? std::string() : file.substr(0, slash + 1)) + wanted;
     const std::string elsewhere = options.runbook_folder.empty()
                                       ? std::string()
                                       : base::join_path(options.runbook_folder, *name + ".md");
     if (!context_.files.exists(beside) &&
         (elsewhere.empty() || !context_.files.exists(elsewhere))) {
-      table.error("runbook", "there is no runbook '" + beside + "'",
+      table.error("runbook", "there is no '" + wanted + "' beside the rule file",
                   elsewhere.empty() ? "write it, or give a URL" : "nor is there " + elsewhere);
     }
     add_annotation(table, "runbook", "runbook_url",

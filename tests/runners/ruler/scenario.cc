@@ -185,7 +185,11 @@ class Reader {
   }
 
   base::Result<void> labels_and_fields(std::string_view line, Expectation& wanted) {
-    const std::size_t end = end_of_labels(line);
+    std::size_t end = end_of_labels(line);
+    if (end != std::string_view::npos && line.substr(0, end).find('{') == std::string_view::npos &&
+        line.substr(0, end).find('=') != std::string_view::npos) {
+      end = 0;  // fields at once: no name, no labels
+    }
     if (end == std::string_view::npos) return invalid("no end of the labels");
     const std::string_view series = line.substr(0, end);
     line = base::trim(line.substr(end));

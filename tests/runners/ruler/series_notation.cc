@@ -23,7 +23,7 @@ base::Result<void> add_item(std::string_view item, std::vector<std::optional<dou
   const auto times = item.rfind('x');
   std::uint64_t count = 0;
   std::string_view first = item;
-  if (times != std::string_view::npos && !item.starts_with("0x")) {
+  if (times != std::string_view::npos) {
     const auto parsed = base::parse_u64(item.substr(times + 1));
     if (!parsed) return invalid("'" + std::string(item) + "': no number after the x");
     if (*parsed > kValuesMax) {

@@ -81,7 +81,7 @@ void Dispatcher::stop(base::Task done) {
   executor_.post([this, alive = alive_, done = std::move(done)]() mutable {
     if (!*alive) return;
     stopped_ = std::move(done);
-    if (!committing_ || !running_) finish_stop();
+    if (!waiting_for_store_) finish_stop();
   });
 }
 
@@ -90,15 +90,20 @@ void Dispatcher::finish_stop() {
   committing_ = false;
   executor_.cancel(timer_);
   executor_.cancel(prune_timer_);
+  const auto stopping = [] {
+    return base::error(ErrorCode::Unavailable, "the daemon is stopping");
+  };
+  for (PendingReply& reply : std::exchange(replies_, {})) {
+    reply.reply_on->post([done = std::move(reply.done), stopping] { done(stopping()); });
+  }
   Queue left;
   {
     MutexLock lock(mutex_);
+    stopped_for_good_ = true;
     std::swap(left, queue_);
   }
   for (WaitingCommand& waiting : left.commands) {
-    waiting.reply_on->post([done = std::move(waiting.done)] {
-      done(base::error(ErrorCode::Unavailable, "the daemon is stopping"));
-    });
+    waiting.reply_on->post([done = std::move(waiting.done), stopping] { done(stopping()); });
   }
   if (stopped_) std::exchange(stopped_, nullptr)();
 }
@@ -108,7 +113,7 @@ void Dispatcher::post(std::vector<model::Alert> alerts) {
   const auto refused = static_cast<double>(alerts.size());
   {
     MutexLock lock(mutex_);
-    full = queue_.alerts.size() + alerts.size() > options_.queue_max;
+    full = stopped_for_good_ || queue_.alerts.size() + alerts.size() > options_.queue_max;
     if (!full) {
       std::move(alerts.begin(), alerts.end(), std::back_inserter(queue_.alerts));
     }
@@ -126,14 +131,15 @@ void Dispatcher::post(std::vector<model::Alert> alerts) {
 void Dispatcher::command(Command command, base::Executor& reply_on, Done<IncidentRecord> done) {
   {
     MutexLock lock(mutex_);
-    if (queue_.commands.size() < options_.queue_max / 10) {
+    if (!stopped_for_good_ && queue_.commands.size() < options_.queue_max / 10) {
       queue_.commands.push_back({std::move(command), &reply_on, std::move(done)});
       done = nullptr;
     }
   }
   if (done) {
     reply_on.post([done = std::move(done)] {
-      done(base::error(ErrorCode::Unavailable, "too many commands are waiting"));
+      done(base::error(ErrorCode::Unavailable,
+                       "too many commands are waiting, or the daemon is stopping"));
     });
     return;
   }
@@ -213,13 +219,18 @@ void Dispatcher::check_clock(WallTime now) {
 }
 
 void Dispatcher::commit() {
+  waiting_for_store_ = true;
   store_.commit(change_, executor_, [this, alive = alive_](Result<void> result) {
     if (*alive) committed(std::move(result));
   });
 }
 
 void Dispatcher::committed(Result<void> result) {
+  waiting_for_store_ = false;
   if (!committing_) return;
+  base::Gauge failing = metrics_.gauge("tocsin_alertd_state_commit_failing",
+                                       "1 while alert state cannot be written, else 0.");
+  failing.set(result ? 0 : 1);
   if (!result) {
     metrics_
         .counter("tocsin_alertd_state_commit_failures_total",
@@ -357,7 +368,8 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
       const routing::Group* group = pipeline.find_group(key);
       const Incident* incident = engine_.incident_of(key);
       view.groups.push_back({key, group ? group->receiver : "",
-                             incident && !incident->resolved() ? incident->id() : ""});
+                             incident && !incident->resolved() ? incident->id() : "",
+                             pipeline.last_decision(key)});
     }
     snapshot->alerts.push_back(std::move(view));
   }

@@ -43,7 +43,8 @@ struct AlertView {
   struct InGroup {
     std::string group_key;
     std::string receiver;
-    std::string incident_id;  ///< Empty while nothing was sent.
+    std::string incident_id;                         ///< Empty while nothing was sent.
+    std::optional<routing::Decision> last_decision;  ///< About the group.
   };
   std::vector<InGroup> groups;
 };
@@ -143,11 +144,13 @@ class Dispatcher final : public model::AlertSink {
   base::Mutex mutex_;
   Queue queue_ GUARDED_BY(mutex_);
   bool pump_posted_ GUARDED_BY(mutex_) = false;
+  bool stopped_for_good_ GUARDED_BY(mutex_) = false;
 
   // Owned by the executor's thread.
   bool running_ = false;
-  bool committing_ = false;
-  StateChange change_;  ///< Being committed; kept to be tried again.
+  bool committing_ = false;         ///< A change is not durable yet.
+  bool waiting_for_store_ = false;  ///< The store owes an answer about it.
+  StateChange change_;              ///< Being committed; kept to be tried again.
   std::vector<PendingReply> replies_;
   base::Duration retry_delay_{0};
   base::TimerId timer_ = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace tocsin::incident {
 
@@ -174,26 +175,18 @@ void FakeStateStore::incident(std::string id, base::Executor& reply_on, Done<Inc
 
 void FakeStateStore::prune(base::WallTime before, base::Executor& reply_on,
                            Done<std::uint64_t> done) {
-  std::uint64_t pruned = 0;
-  for (auto it = disk_->incidents.begin(); it != disk_->incidents.end();) {
-    const IncidentRecord& record = it->second;
-    if (!record.resolved_at || *record.resolved_at >= before) {
-      ++it;
-      continue;
-    }
-    std::erase_if(disk_->events, [&](const auto& each) { return each.first.first == record.id; });
-    std::erase_if(disk_->rows, [&](const auto& each) {
-      const bool gone = each.second.notification.incident.id == record.id &&
-                        each.second.state != DeliveryState::Pending;
-      if (gone) {
-        std::erase_if(disk_->attempts,
-                      [&](const auto& attempt) { return attempt.first.first == each.first; });
-      }
-      return gone;
-    });
-    it = disk_->incidents.erase(it);
-    ++pruned;
-  }
+  const std::uint64_t pruned = std::erase_if(disk_->incidents, [before](const auto& each) {
+    return each.second.resolved_at && *each.second.resolved_at < before;
+  });
+  std::set<std::string> kept;
+  for (const auto& [number, record] : disk_->incidents) kept.insert(record.id);
+  std::erase_if(disk_->events, [&](const auto& each) { return !kept.contains(each.first.first); });
+  std::erase_if(disk_->rows, [&](const auto& each) {
+    return each.second.state != DeliveryState::Pending &&
+           !kept.contains(each.second.notification.incident.id);
+  });
+  std::erase_if(disk_->attempts,
+                [this](const auto& each) { return !disk_->rows.contains(each.first.first); });
   answer<std::uint64_t>(reply_on, std::move(done), pruned);
 }
 

@@ -36,4 +36,10 @@ std::vector<Decision> DecisionLog::of(const std::string& subject) const {
   return {found->second.decisions.begin(), found->second.decisions.end()};
 }
 
+std::optional<Decision> DecisionLog::last(const std::string& subject) const {
+  const auto found = histories_.find(subject);
+  if (found == histories_.end()) return std::nullopt;
+  return found->second.decisions.back();
+}
+
 }  // namespace tocsin::routing

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +37,7 @@ class DecisionLog {
   void add(const std::string& subject, Decision decision);
   /// Returns the decisions about a group key or a refused alert, oldest first.
   std::vector<Decision> of(const std::string& subject) const;
+  std::optional<Decision> last(const std::string& subject) const;
 
  private:
   struct History {

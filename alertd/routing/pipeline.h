@@ -106,6 +106,10 @@ class Pipeline {
   Dirty take_dirty();
 
   Explanation explain(const model::Alert& alert) const;
+  /// Returns the last decision about a group; nullopt if none is kept.
+  std::optional<Decision> last_decision(const std::string& group_key) const {
+    return decisions_.last(group_key);
+  }
 
  private:
   using Touched = std::set<std::string>;

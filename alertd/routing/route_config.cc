@@ -142,8 +142,9 @@ class Reader {
                      std::string message) {
     base::Diagnostic diagnostic;
     diagnostic.file = table.context().source.file;
-    diagnostic.line = node.text_at.line;
-    diagnostic.column = node.text_at.column + offset;
+    const base::Position at = config::position_in(node, offset, table.context().source);
+    diagnostic.line = at.line;
+    diagnostic.column = at.column;
     diagnostic.message = std::move(message);
     diagnostic.hint =
         "write it as label=\"value\", label!=\"value\", label=~\"pattern\" or label!~\"pattern\"";

@@ -358,21 +358,25 @@ Result<std::vector<AttemptRecord>> StateTables::attempts(std::int64_t row_id) {
 }
 
 Result<std::uint64_t> StateTables::prune(WallTime before) {
-  static constexpr const char* kSteps[] = {
-      "DELETE FROM attempts WHERE row_id IN (SELECT outbox.id FROM outbox JOIN incidents"
-      " ON outbox.incident_id = incidents.id WHERE resolved_ms < ? AND outbox.state <> 'pending')",
-      "DELETE FROM outbox WHERE state <> 'pending' AND incident_id IN"
-      " (SELECT id FROM incidents WHERE resolved_ms < ?)",
-      "DELETE FROM events WHERE incident_id IN (SELECT id FROM incidents WHERE resolved_ms < ?)",
-      "DELETE FROM incidents WHERE resolved_ms < ?",
+  // What has lost its incident follows; an unsent message stays until it is sent and the next
+  // prune.
+  static constexpr const char* kFollowers[] = {
+      "DELETE FROM events WHERE incident_id NOT IN (SELECT id FROM incidents)",
+      "DELETE FROM outbox WHERE state <> 'pending'"
+      " AND incident_id NOT IN (SELECT id FROM incidents)",
+      "DELETE FROM attempts WHERE row_id NOT IN (SELECT id FROM outbox)",
   };
   Transaction transaction(database_);
   TC_TRY(transaction.begin());
-  for (const char* sql : kSteps) {
-    Statement statement = database_.statement(sql);
-    TC_TRY(statement.integer(base::to_ms(before)).run());
+  {
+    Statement remove = database_.statement("DELETE FROM incidents WHERE resolved_ms < ?");
+    TC_TRY(remove.integer(base::to_ms(before)).run());
   }
   const auto pruned = static_cast<std::uint64_t>(database_.changes());
+  for (const char* sql : kFollowers) {
+    Statement statement = database_.statement(sql);
+    TC_TRY(statement.run());
+  }
   TC_TRY(transaction.commit());
   return pruned;
 }

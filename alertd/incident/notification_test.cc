@@ -1,0 +1,191 @@
+#include "alertd/incident/notification.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <set>
+
+#include "alertd/incident/json_codec.h"
+#include "alertd/incident/notification_builder.h"
+
+namespace tocsin::incident {
+namespace {
+
+const base::WallTime kStart = base::wall_time(1'700'000'000'123);
+
+model::Alert make_alert(std::string_view host, model::Severity severity) {
+  model::Alert alert;
+  alert.labels = model::Labels({{"alertname", "DiskFull"}, {"host", host}, {"team", "db"}});
+  alert.annotations = model::Labels({{"summary", "\"full\"\n\x01 größer <b>"}, {"on", host}});
+  alert.severity = severity;
+  alert.starts_at = kStart;
+  alert.valid_until = kStart + std::chrono::minutes(4);
+  alert.updated_at = kStart + std::chrono::seconds(1);
+  alert.value = 97.5;
+  alert.generator_url = "/graph?x=1";
+  alert.rule_source = "disk.toml:7";
+  return alert;
+}
+
+Incident make_incident() {
+  Incident incident;
+  incident.number = 1042;
+  incident.group_key = "pages:{alertname=\"DiskFull\"}";
+  incident.route = "pages";
+  incident.receiver = "oncall";
+  incident.group_labels = model::Labels({{"alertname", "DiskFull"}});
+  incident.title = "it is full";
+  incident.severity = model::Severity::High;
+  incident.peak_severity = model::Severity::Critical;
+  incident.opened_at = incident.updated_at = kStart;
+  incident.notifications = 3;
+  return incident;
+}
+
+}  // namespace
+
+TEST_CASE("delivery key: the same for ever, and different for everything else") {
+  const auto key = [](const char* id, const char* receiver, const char* channel,
+                      NotificationKind kind, std::uint64_t sequence) {
+    return delivery_key(id, receiver, channel, kind, sequence);
+  };
+  const std::string first = key("T-1", "oncall", "pager", NotificationKind::Firing, 1);
+  CHECK(first.size() == 32);
+  // First half of the SHA-256 of "3:T-1 6:oncall 5:pager firing 1": receivers remember keys over
+  // upgrades.
+  CHECK(first == "190ff2cb849a4f381db7cbf632eb0c0b");
+  const std::set<std::string> keys{first,
+                                   key("T-2", "oncall", "pager", NotificationKind::Firing, 1),
+                                   key("T-1", "oncal", "lpager", NotificationKind::Firing, 1),
+                                   key("T-1", "oncall", "mail", NotificationKind::Firing, 1),
+                                   key("T-1", "oncall", "pager", NotificationKind::Update, 1),
+                                   key("T-1", "oncall", "pager", NotificationKind::Firing, 2)};
+  CHECK(keys.size() == 6);
+}
+
+TEST_CASE("notification: JSON and back") {
+  Incident incident = make_incident();
+  incident.state = IncidentState::Acknowledged;
+  incident.acknowledgement = Acknowledgement{"ann", "on it", kStart, kStart, model::Severity::High};
+  model::Alert resolved = make_alert("b", model::Severity::Low);
+  resolved.ends_at = kStart + std::chrono::hours(1);
+  resolved.value = std::nan("");
+  Notification notification =
+      make_notification(incident, NotificationKind::Update, Reason::SomeResolved,
+                        {{make_alert("a", model::Severity::High)}, {resolved}}, 10);
+  notification.channel = "pager";
+  notification.key = "k";
+  const auto back = notification_from_json(to_json(notification));
+  REQUIRE_MESSAGE(back, back);
+  CHECK(to_json(*back) == to_json(notification));
+  CHECK(back->incident.acknowledged_by == "ann");
+  CHECK(back->incident.comment == "on it");
+  CHECK(back->incident.url_path == "/incidents/T-1042");
+  CHECK(back->incident.state == IncidentState::Acknowledged);
+  CHECK(back->reason == Reason::SomeResolved);
+  CHECK(back->sequence == 3);
+  CHECK(back->thread_key.size() == 16);
+  CHECK(back->common_labels == model::Labels({{"alertname", "DiskFull"}, {"team", "db"}}));
+  CHECK(back->common_annotations ==
+        std::map<std::string, std::string>{{"summary", "\"full\"\n\x01 größer <b>"}});
+  REQUIRE(back->alerts.size() == 2);
+  CHECK(back->alerts[0].firing);
+  CHECK(back->alerts[0].alert.value == 97.5);
+  CHECK(back->alerts[0].alert.starts_at == kStart);
+  CHECK(!back->alerts[0].alert.ends_at);
+  CHECK(!back->alerts[1].firing);
+  CHECK(std::isnan(*back->alerts[1].alert.value));
+  CHECK(back->alerts[1].alert.ends_at == resolved.ends_at);
+}
+
+TEST_CASE("notification: damaged text is Corruption and names the field") {
+  const auto message = [](std::string_view text) {
+    const auto result = notification_from_json(text);
+    REQUIRE(!result);
+    CHECK(result.error().code == base::ErrorCode::Corruption);
+    return result.error().message;
+  };
+  CHECK(message("{").find("not JSON") != std::string::npos);
+  CHECK(message("[]").find("not a JSON object") != std::string::npos);
+  CHECK(message("{}").find("'incident'") != std::string::npos);
+  CHECK(message(std::string(100'000, '[')).find("not JSON") != std::string::npos);
+  const Notification whole = make_notification(make_incident(), NotificationKind::Firing,
+                                               Reason::FirstNotification, {}, 1);
+  std::string text = to_json(whole);
+  const std::size_t at = text.find("FirstNotification");
+  text.replace(at, 17, "Whim");
+  CHECK(message(text).find("'reason'") != std::string::npos);
+}
+
+TEST_CASE("notification: worst first, and what does not fit is counted") {
+  const Notification notification = make_notification(
+      make_incident(), NotificationKind::Firing, Reason::FirstNotification,
+      {{make_alert("a", model::Severity::Low), make_alert("c", model::Severity::High),
+        make_alert("b", model::Severity::High)},
+       {make_alert("r", model::Severity::Critical)}},
+      3);
+  REQUIRE(notification.alerts.size() == 3);
+  CHECK(notification.alerts[0].alert.labels.get("host") == "b");
+  CHECK(notification.alerts[1].alert.labels.get("host") == "c");
+  CHECK(notification.alerts[2].alert.labels.get("host") == "a");
+  CHECK(notification.truncated_alerts == 1);
+  CHECK(notification.firing());
+}
+
+TEST_CASE("titles") {
+  model::Alert plain = make_alert("a", model::Severity::High);
+  plain.annotations = {};
+  const model::Labels group({{"alertname", "DiskFull"}, {"host", "a"}});
+  CHECK(make_title({{plain}, {}}, group) == "DiskFull (host=a)");
+  CHECK(make_title({{plain}, {}}, {}) == "DiskFull");
+  plain.annotations = model::Labels({{"summary", "a is full"}});
+  CHECK(make_title({{plain}, {}}, group) == "a is full");
+  model::Alert other = plain;
+  other.annotations = model::Labels({{"summary", "b is full"}});
+  other.labels = model::Labels({{"alertname", "Other"}});
+  CHECK(make_title({{plain, other}, {}}, {}) == "Several alerts");
+}
+
+TEST_CASE("stored bodies: and back") {
+  const model::Alert alert = make_alert("a", model::Severity::High);
+  const auto alert_back = alert_from_record(alert_record(alert));
+  REQUIRE(alert_back);
+  CHECK(alert_record(*alert_back).body == alert_record(alert).body);
+  Record wrong = alert_record(alert);
+  wrong.key = "0000000000000001";
+  CHECK(alert_from_record(wrong).error().code == base::ErrorCode::Corruption);
+
+  routing::Group group;
+  group.key = "k";
+  group.route = "pages";
+  group.receiver = "oncall";
+  group.labels = alert.labels;
+  group.members[~0ULL] = {model::Severity::Critical, true, kStart};
+  group.log.firing[7] = model::Severity::Low;
+  group.log.at = kStart;
+  group.waited = true;
+  group.early_turn = kStart;
+  group.resolved_at = kStart;
+  group.repeats_held = true;
+  const auto group_back = group_from_record(group_record(group));
+  REQUIRE_MESSAGE(group_back, group_back);
+  CHECK(group_record(*group_back).body == group_record(group).body);
+  CHECK(group_back->members.at(~0ULL).resolved);
+  CHECK(group_back->repeats_held);
+  CHECK(!group_from_record({"k", R"({"members":{"zz":{}}})"}));
+  CHECK(!group_from_record({"k", R"({"told":{"07":"dire"}})"}));
+
+  Incident incident = make_incident();
+  incident.reopen_at = kStart;
+  incident.previous = 1041;
+  incident.resolved_at = kStart;
+  incident.state = IncidentState::Resolved;
+  incident.resolved_by = "ann";
+  const auto incident_back = incident_from_record(incident_record(incident));
+  REQUIRE(incident_back);
+  CHECK(incident_record(*incident_back).body == incident_record(incident).body);
+  CHECK(incident_back->previous == 1041);
+  CHECK(incident_back->resolved_at == kStart);
+}
+
+}  // namespace tocsin::incident

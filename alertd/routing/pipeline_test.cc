@@ -1,0 +1,235 @@
+// The timelines of tests/data/notify cover the ordinary life of a group; here are the edges.
+#include "alertd/routing/pipeline.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "alertd/routing/dedup.h"
+#include "alertd/routing/route_config.h"
+
+namespace tocsin::routing {
+namespace {
+
+using base::WallTime;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const WallTime kStart = base::wall_time(1'700'000'000'000);
+
+Routing one_route() {
+  Routing routing;
+  routing.root.receiver = "oncall";
+  routing.root.group_by = {"alertname"};
+  routing.root.timing.group_wait = seconds(30);
+  routing.root.timing.group_interval = minutes(5);
+  routing.root.timing.repeat_interval = hours(4);
+  complete_routes(routing.root);
+  return routing;
+}
+
+model::Alert make_alert(std::string_view name, std::string_view host, WallTime now) {
+  model::Alert alert;
+  alert.labels = model::Labels({{"alertname", name}, {"host", host}});
+  alert.severity = model::Severity::High;
+  alert.starts_at = alert.updated_at = now;
+  alert.valid_until = now + minutes(4);
+  return alert;
+}
+
+std::string reasons(const std::vector<Action>& actions) {
+  std::string text;
+  for (const Action& action : actions) {
+    text += fmt::format("{}{} ", action.send ? "+" : "-", to_string(action.reason));
+  }
+  return text;
+}
+
+std::string step(Pipeline& pipeline, WallTime now, std::vector<model::Alert> alerts = {}) {
+  return reasons(pipeline.step(now, alerts));
+}
+
+}  // namespace
+
+TEST_CASE("pipeline: an older word about an alert is not taken") {
+  Pipeline pipeline(one_route(), {});
+  CHECK(step(pipeline, kStart, {make_alert("A", "a", kStart)}) == "-GroupWait ");
+  model::Alert late = make_alert("A", "a", kStart - seconds(1));
+  late.ends_at = kStart;
+  CHECK(step(pipeline, kStart, {late}) == "-Outdated ");
+  CHECK(step(pipeline, kStart + seconds(30)) == "+FirstNotification ");
+}
+
+TEST_CASE("pipeline: over the limit of alerts, known ones go on") {
+  Pipeline pipeline(one_route(), {2, 100});
+  step(pipeline, kStart, {make_alert("A", "a", kStart), make_alert("A", "b", kStart)});
+  CHECK(step(pipeline, kStart, {make_alert("A", "c", kStart)}) == "-LimitExceeded ");
+  const WallTime later = kStart + minutes(3);
+  CHECK(step(pipeline, later, {make_alert("A", "a", later)}) == "+FirstNotification ");
+  const auto explanation = pipeline.explain(make_alert("A", "c", kStart));
+  REQUIRE(explanation.refusals.size() == 1);
+  CHECK(explanation.refusals[0].reason == Reason::LimitExceeded);
+}
+
+TEST_CASE("pipeline: over the limit of groups, the rest gathers in one") {
+  Pipeline pipeline(one_route(), {100, 2});
+  for (const char* name : {"A", "B", "C", "D"}) {
+    step(pipeline, kStart, {make_alert(name, "a", kStart)});
+  }
+  CHECK(pipeline.groups().size() == 3);
+  const Group* overflow = pipeline.find_group("{}:overflow");
+  REQUIRE(overflow);
+  CHECK(overflow->members.size() == 2);
+}
+
+TEST_CASE("pipeline: an alert that fires for long already is not made to wait") {
+  Pipeline pipeline(one_route(), {});
+  model::Alert alert = make_alert("A", "a", kStart);
+  alert.starts_at = kStart - minutes(1);
+  CHECK(step(pipeline, kStart, {alert}) == "-GroupWait +FirstNotification ");
+}
+
+TEST_CASE("pipeline: an end announced for later is a time-out") {
+  Pipeline pipeline(one_route(), {});
+  model::Alert alert = make_alert("A", "a", kStart);
+  alert.ends_at = kStart + minutes(2);
+  alert.valid_until = kStart + hours(9);
+  step(pipeline, kStart, {alert});
+  CHECK(step(pipeline, kStart + minutes(1)) == "+FirstNotification ");
+  CHECK(pipeline.next_due() == kStart + minutes(2));
+  const auto actions = pipeline.step(kStart + minutes(2), {});
+  CHECK(reasons(actions) == "+AllResolved ");
+  REQUIRE(actions[0].resolved.size() == 1);
+  CHECK(actions[0].resolved[0].ends_at == kStart + minutes(2));
+}
+
+TEST_CASE("pipeline: repeated sending costs nothing and writes nothing") {
+  Pipeline pipeline(one_route(), {});
+  step(pipeline, kStart, {make_alert("A", "a", kStart)});
+  step(pipeline, kStart + seconds(30));
+  pipeline.take_dirty();
+  for (int i = 1; i < 100; ++i) {
+    const WallTime now = kStart + seconds(30 + i);
+    model::Alert alert = make_alert("A", "a", now);
+    alert.starts_at = kStart;
+    alert.value = i;
+    CHECK(step(pipeline, now, {alert}) == "");
+  }
+  const Dirty dirty = pipeline.take_dirty();
+  CHECK(dirty.alerts.empty());
+  CHECK(dirty.groups.empty());
+}
+
+TEST_CASE("pipeline: a clock set back does not make groups mute") {
+  Pipeline pipeline(one_route(), {});
+  step(pipeline, kStart, {make_alert("A", "a", kStart)});
+  step(pipeline, kStart + seconds(30));
+  const WallTime earlier = kStart - hours(5);
+  CHECK(step(pipeline, earlier, {make_alert("A", "b", kStart + minutes(1))}) == "-GroupInterval ");
+  // The turn that was 5 h 5 m away is 5 m away.
+  CHECK(pipeline.next_due().value() <= earlier + minutes(5));
+  CHECK(step(pipeline, earlier + minutes(5)) == "+NewAlerts ");
+}
+
+TEST_CASE("pipeline: restored state says nothing again") {
+  Pipeline before(one_route(), {});
+  step(before, kStart, {make_alert("A", "a", kStart), make_alert("A", "b", kStart)});
+  step(before, kStart + seconds(30));
+  std::vector<model::Alert> alerts;
+  for (const auto& [fingerprint, entry] : before.alerts()) alerts.push_back(entry.alert);
+  std::vector<Group> groups;
+  for (const auto& [key, group] : before.groups()) groups.push_back(group);
+  Group orphan;
+  orphan.key = "gone";
+  orphan.members[7] = {};
+  groups.push_back(orphan);
+
+  const WallTime restart = kStart + hours(10);
+  Pipeline after(one_route(), {});
+  after.restore(alerts, groups, restart, restart + minutes(5));
+  CHECK(after.groups().size() == 1);
+  CHECK(after.take_dirty().groups.contains("gone"));
+  // Overdue by far, repeat included; but nobody has said yet whether it still fires.
+  CHECK(step(after, restart) == "-Unchanged ");
+  const WallTime later = restart + minutes(1);
+  CHECK(step(after, later, {make_alert("A", "a", later)}) == "");
+  CHECK(step(after, restart + minutes(5), {make_alert("A", "a", restart + minutes(5))}) ==
+        "+SomeResolved ");
+}
+
+TEST_CASE("pipeline: new configuration moves alerts and keeps what stays") {
+  Pipeline pipeline(one_route(), {});
+  step(pipeline, kStart, {make_alert("A", "a", kStart), make_alert("B", "b", kStart)});
+  CHECK(step(pipeline, kStart + seconds(30)) == "+FirstNotification +FirstNotification ");
+  Routing changed = one_route();
+  Route child;
+  child.name = "b";
+  child.matchers = {model::Matcher::equal("alertname", "B")};
+  child.receiver = "other";
+  child.group_by = {"alertname"};
+  changed.root.children.push_back(child);
+  complete_routes(changed.root);
+  pipeline.set_routing(changed, kStart + minutes(1));
+  const auto actions = pipeline.step(kStart + minutes(2), {});
+  // B leaves its old group (which is told at once) and its new group says it for the first time.
+  REQUIRE(reasons(actions) == "+FirstNotification +AllResolved ");
+  CHECK(actions[0].group.receiver == "other");
+  CHECK(pipeline.find_group("{}:{alertname=\"A\"}") != nullptr);
+  CHECK(pipeline.find_group("{}:{alertname=\"B\"}") == nullptr);
+}
+
+TEST_CASE("dedup: the order of reasons") {
+  Group group;
+  group.members[1] = {model::Severity::High, false, kStart};
+  CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::FirstNotification});
+  group.log.firing = {{1, model::Severity::High}};
+  group.log.at = kStart;
+  CHECK(decide(group, hours(1), kStart) == Verdict{false, Reason::Unchanged});
+  CHECK(decide(group, hours(1), kStart + hours(1)) == Verdict{true, Reason::Repeat});
+  CHECK(decide(group, base::Duration{0}, kStart + hours(1)) == Verdict{false, Reason::Unchanged});
+  group.repeats_held = true;
+  CHECK(decide(group, hours(1), kStart + hours(1)) == Verdict{false, Reason::Acknowledged});
+  group.members[2] = {model::Severity::Low, true, kStart};  // came and went
+  CHECK(decide(group, hours(1), kStart) == Verdict{false, Reason::Unchanged});
+  group.log.firing[2] = model::Severity::Low;
+  CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::SomeResolved});
+  group.members[1].severity = model::Severity::Critical;
+  CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::SeverityRaised});
+  group.members[3] = {model::Severity::Low, false, kStart};
+  CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::NewAlerts});
+  group.members.erase(3);
+  group.members[1].resolved = true;
+  CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::AllResolved});
+  group.log.firing.clear();
+  CHECK(decide(group, hours(1), kStart) == Verdict{false, Reason::NeverNotified});
+}
+
+TEST_CASE("decision log: bounded, and runs of the same are counted") {
+  DecisionLog log;
+  for (int i = 0; i < 1000; ++i) {
+    log.add("g", {kStart, kStart + seconds(i), 1, false, Reason::Unchanged, ""});
+  }
+  REQUIRE(log.of("g").size() == 1);
+  CHECK(log.of("g")[0].count == 1000);
+  CHECK(log.of("g")[0].last_at == kStart + seconds(999));
+  for (int i = 0; i < 1000; ++i) log.add("g", {kStart, kStart, 1, true, Reason::Repeat, ""});
+  CHECK(log.of("g").size() == DecisionLog::kPerSubject);
+  for (std::size_t i = 0; i < DecisionLog::kSubjects; ++i) {
+    log.add(std::to_string(i), {kStart, kStart, 1, true, Reason::Repeat, ""});
+  }
+  CHECK(log.of("g").empty());
+  CHECK(log.of("4999").size() == 1);
+}
+
+TEST_CASE("reasons: every name reads back") {
+  for (std::size_t i = 0; i < kReasonCount; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    CHECK(parse_reason(to_string(reason)) == reason);
+    CHECK(!describe(reason).empty());
+  }
+  CHECK(!parse_reason("Whim"));
+}
+
+}  // namespace tocsin::routing

@@ -1,0 +1,204 @@
+#include "alertd/state/sqlite_state_store.h"
+
+#include <unistd.h>
+
+#include <atomic>
+
+#include "alertd/incident/state_store_suite.h"
+#include "alertd/state/schema.h"
+#include "alertd/state/state_tables.h"
+#include "common/base/asio_executor.h"
+#include "common/base/file_system.h"
+#include "common/base/mutex.h"
+#include "common/base/random.h"
+
+namespace tocsin::state {
+namespace {
+
+using base::ErrorCode;
+using incident::StateStore;
+
+/// A folder of its own in /tmp, gone at the end.
+class Folder {
+ public:
+  Folder() : path_("/tmp/tocsin-state-" + base::make_real_random()->hex(8)) {
+    REQUIRE(files->create_folders(path_));
+  }
+  ~Folder() {
+    for (const char* name : {"state.db", "state.db-wal", "state.db-shm"}) {
+      if (files->exists(file(name))) static_cast<void>(files->remove(file(name)));
+    }
+    ::rmdir(path_.c_str());
+  }
+  std::string file(const std::string& name) const { return base::join_path(path_, name); }
+
+  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
+
+ private:
+  std::string path_;
+};
+
+struct World {
+  Folder folder;
+  base::SimClock clock{base::wall_time(1'700'000'000'000)};
+  base::SimExecutor executor{clock};
+  std::unique_ptr<StateStore> store;
+  std::string path = folder.file("state.db");
+  incident::StoreUnderTest test{executor, [this]() -> StateStore& {
+                                  store.reset();
+                                  auto opened = open();
+                                  REQUIRE_MESSAGE(opened, opened);
+                                  store = std::move(*opened);
+                                  return *store;
+                                }};
+
+  base::Result<std::unique_ptr<StateStore>> open() {
+    SqliteOptions options;
+    options.path = path;
+    options.busy_timeout_ms = 20;
+    options.worker = &executor;
+    return open_sqlite_state_store(options, clock);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("sqlite store: state survives") {
+  suite_state_survives(World().test);
+}
+TEST_CASE("sqlite store: outbox") {
+  suite_outbox(World().test);
+}
+TEST_CASE("sqlite store: queries") {
+  suite_queries(World().test);
+}
+
+TEST_CASE("sqlite store: the file is private and held by one process") {
+  World world;
+  REQUIRE(world.folder.files->write_atomic(world.path, "", 0644));
+  world.test.reopen();
+  CHECK(world.folder.files->mode(world.path).value() == 0600);
+  CHECK(world.folder.files->mode(world.path + "-wal").value() == 0600);
+  const auto second = world.open();
+  REQUIRE(!second);
+  CHECK(second.error().code == ErrorCode::Unavailable);
+  CHECK(second.error().message.find("another process") != std::string::npos);
+}
+
+TEST_CASE("sqlite store: a newer schema is refused, an older one migrated") {
+  World world;
+  {
+    auto database = Database::open(world.path, 20);
+    REQUIRE(database);
+    REQUIRE(migrate(**database, 0, world.clock.wall()));
+    CHECK(schema_version(**database).value() == 0);
+  }
+  world.test.reopen();
+  world.store.reset();
+  {
+    auto database = Database::open(world.path, 20);
+    REQUIRE(database);
+    CHECK(schema_version(**database).value() == newest_schema_version());
+    REQUIRE((*database)->execute("INSERT INTO schema_versions VALUES (999, 0)"));
+  }
+  const auto refused = world.open();
+  REQUIRE(!refused);
+  CHECK(refused.error().code == ErrorCode::InvalidArgument);
+  CHECK(refused.error().message.find("version 999") != std::string::npos);
+}
+
+TEST_CASE("sqlite store: a damaged file is told of") {
+  World world;
+  REQUIRE(world.folder.files->write_atomic(world.path, std::string(8192, 'x'), 0600));
+  const auto garbage = world.open();
+  REQUIRE(!garbage);
+  CHECK(garbage.error().code == ErrorCode::Corruption);
+  CHECK(garbage.error().message.find("move it away") != std::string::npos);
+
+  // A good header with a broken page inside.
+  REQUIRE(world.folder.files->write_atomic(world.path, "", 0600));
+  incident::StateChange change;
+  for (int i = 0; i < 500; ++i) {
+    change.alerts_upsert.push_back({"key" + std::to_string(i), std::string(200, 'b')});
+  }
+  REQUIRE(suite_commit(world.test, world.test.reopen(), change));
+  world.store.reset();  // closing moves the log into the file
+  auto bytes = world.folder.files->read(world.path, 64 << 20);
+  REQUIRE(bytes);
+  REQUIRE(bytes->size() > 40'000);
+  bytes->replace(bytes->size() - 20'000, 12'000, std::string(12'000, '\xff'));
+  REQUIRE(world.folder.files->write_atomic(world.path, *bytes, 0600));
+  const auto broken = world.open();
+  REQUIRE(!broken);
+  CHECK(broken.error().code == ErrorCode::Corruption);
+}
+
+TEST_CASE("sqlite store: a change is written whole or not at all") {
+  World world;
+  world.test.reopen();
+  world.store.reset();
+  auto database = Database::open(world.path, 20);
+  REQUIRE(database);
+  REQUIRE(
+      (*database)->execute("CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN"
+                           " SELECT raise(ABORT, 'no room'); END"));
+  StateTables tables(**database);
+  incident::StateChange change;
+  change.alerts_upsert = {{"a", "{}"}};
+  change.outbox = {incident::suite_notification("T-1", 1)};
+  REQUIRE(!tables.commit(change));
+  CHECK(tables.load(base::wall_time(0))->alerts.empty());
+  REQUIRE((*database)->execute("DROP TRIGGER full"));
+  REQUIRE(tables.commit(change));
+  CHECK(tables.load(base::wall_time(0))->alerts.size() == 1);
+}
+
+TEST_CASE("sqlite store: the queue is bounded") {
+  World world;
+  SqliteOptions options;
+  options.path = world.path;
+  options.queue_max = 2;
+  options.worker = &world.executor;
+  auto store = open_sqlite_state_store(options, world.clock);
+  REQUIRE(store);
+  int ok = 0;
+  int refused = 0;
+  for (int i = 0; i < 3; ++i) {
+    (*store)->commit({}, world.executor, [&](base::Result<void> result) {
+      ++(result ? ok : refused);
+      if (!result) CHECK(result.error().code == ErrorCode::Unavailable);
+    });
+  }
+  world.executor.run_ready();
+  CHECK(ok == 2);
+  CHECK(refused == 1);
+}
+
+TEST_CASE("sqlite store: works on a thread of its own") {
+  World world;
+  base::RealClock clock;
+  base::AsioExecutor replies(clock, "test", 1);
+  SqliteOptions options;
+  options.path = world.path;
+  auto store = open_sqlite_state_store(options, clock);
+  REQUIRE(store);
+  base::Mutex mutex;
+  base::Condition condition;
+  int answers = 0;
+  for (int i = 0; i < 50; ++i) {
+    incident::StateChange change;
+    change.alerts_upsert = {{"key" + std::to_string(i), "{}"}};
+    (*store)->commit(change, replies, [&](base::Result<void> result) {
+      base::MutexLock lock(mutex);
+      if (result) ++answers;
+      condition.notify_all();
+    });
+  }
+  mutex.lock();
+  CHECK(condition.wait_for(mutex, std::chrono::seconds(30), [&] { return answers == 50; }));
+  mutex.unlock();
+  store->reset();
+  replies.stop();
+}
+
+}  // namespace tocsin::state

@@ -1,0 +1,261 @@
+#include "agent/app/app.h"
+
+#include <fmt/core.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "agent/app/instance_lock.h"
+#include "agent/app/text_page.h"
+#include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/scrape/scrape_target.h"
+#include "agent/sampler/sampler.h"
+#include "agent/sender/sender.h"
+#include "agent/spool/spool.h"
+#include "common/base/asio_executor.h"
+#include "common/base/metrics.h"
+#include "common/base/mutex.h"
+#include "common/base/process.h"
+#include "common/base/random.h"
+
+namespace tocsin::agent {
+namespace {
+
+constexpr const char* kLog = "agent/app";
+constexpr unsigned kScrapeThreads = 2;
+constexpr std::size_t kHttpQueueMax = 256;
+// Batches on their way from the sampler to the sender; more means that the disk hangs.
+constexpr int kHandoffMax = 64;
+constexpr base::Duration kStopSampler{500};
+constexpr base::Duration kStopSender{1'300};
+constexpr base::Duration kOnceMargin{15'000};
+
+// Waits for something that another thread says once.
+class Signal {
+ public:
+  void set() {
+    const base::MutexLock lock(mutex_);
+    set_ = true;
+    condition_.notify_all();
+  }
+  bool wait_for(base::Duration limit) {
+    const base::MutexLock lock(mutex_);
+    return condition_.wait_for(mutex_, limit, [this] { return set_; });
+  }
+
+ private:
+  base::Mutex mutex_;
+  base::Condition condition_;
+  bool set_ = false;
+};
+
+// Every collector and source there is. A new kind of collector is added here.
+struct SourceWorld {
+  base::Executor& executor;
+  const base::Clock& clock;
+  base::Metrics& metrics;
+  net::HttpClient* http;
+  base::FailureLog& scrape_failures;
+};
+
+Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& world) {
+  Sampler::Sources sources;
+  sources.collectors = make_host_collectors(settings.host, {world.clock, world.metrics});
+  for (const ScrapeSettings& scrape : settings.scrapes) {
+    sources.async.push_back(std::make_unique<ScrapeTarget>(
+        scrape, ScrapeTarget::World{world.executor, *world.http, world.scrape_failures}));
+  }
+  return sources;
+}
+
+}  // namespace
+
+// Everything there is. ~App takes it apart: first the threads stop, then what used them goes.
+struct App::Parts {
+  Parts(AgentSettings with, World in) : settings(std::move(with)), world(in) {}
+
+  AgentSettings settings;
+  World world;
+  std::unique_ptr<InstanceLock> lock;
+  base::Metrics metrics;
+  base::FailureLog scrape_failures{"agent/scrape"};
+  std::unique_ptr<base::Random> random = base::make_real_random();
+  std::atomic<int> handoff = 0;
+  std::unique_ptr<Spool> spool;
+  std::unique_ptr<Sender> sender;
+  std::unique_ptr<Sampler> sampler;
+  base::AsioExecutor sender_thread{world.clock, "sender", 1};
+  base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
+  std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
+  std::unique_ptr<net::HttpClient> scrape_http;
+  bool stopped = false;
+
+  void hand_over(model::WriteBatch batch);
+  void configure_sampler();
+  void feed_watchdog(base::Duration every);
+};
+
+void App::Parts::hand_over(model::WriteBatch batch) {
+  if (handoff.load() >= kHandoffMax) {
+    metrics
+        .counter("tocsin_agent_samples_dropped_total", "Samples that will never reach alertd.",
+                 {{"reason", "handoff_full"}})
+        .increment(static_cast<double>(batch.sample_count()));
+    return;
+  }
+  ++handoff;
+  auto shared = std::make_shared<model::WriteBatch>(std::move(batch));
+  sender_thread.post([this, shared] {
+    --handoff;
+    sender->push(std::move(*shared));
+  });
+}
+
+void App::Parts::configure_sampler() {
+  if (!settings.scrapes.empty() && !scrape_http) {
+    scrape_http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
+  }
+  auto sources = std::make_shared<Sampler::Sources>(make_sources(
+      settings, {sampler_thread, world.clock, metrics, scrape_http.get(), scrape_failures}));
+  sampler_thread.post([this, sources, options = settings.sampler] {
+    sampler->configure(options, std::move(*sources));
+  });
+}
+
+// Through both loops: the service manager hears from us only while both are alive.
+void App::Parts::feed_watchdog(base::Duration every) {
+  sampler_thread.post(
+      [this] { sender_thread.post([] { base::notify_service_manager("WATCHDOG=1"); }); });
+  sampler_thread.post_after(every, [this, every] { feed_watchdog(every); });
+}
+
+App::App(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+App::~App() {
+  Parts& p = *parts_;
+  if (!p.stopped) stop();
+  p.sampler_thread.stop();
+  p.sender_thread.stop();
+  p.scrape_http.reset();
+  p.write_http.reset();
+  p.sampler.reset();
+  p.sender.reset();
+}
+
+base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World world) {
+  auto parts = std::make_unique<Parts>(std::move(settings), world);
+  Parts& p = *parts;
+
+  // ---- the disk queue, ours alone
+  const std::string& folder = p.settings.spool.folder;
+  if (auto made = world.files.create_folders(folder); made) {
+    auto lock = InstanceLock::take(base::join_path(folder, "lock"));
+    if (lock) {
+      p.lock = std::make_unique<InstanceLock>(std::move(*lock));
+    } else if (lock.error().code == base::ErrorCode::Unavailable) {
+      return lock.error();
+    } else {
+      base::log_warning(kLog, "{}", lock.error().message);
+    }
+  }
+  p.spool =
+      std::make_unique<Spool>(p.settings.spool, Spool::World{world.files, world.clock, p.metrics});
+
+  // ---- from the queue to alertd
+  p.sender = std::make_unique<Sender>(
+      p.settings.sender,
+      Sender::World{p.sender_thread, *p.write_http, *p.spool, *p.random, p.metrics});
+  p.sender_thread.post([&p] { p.sender->start(); });
+
+  // ---- from the host to the queue
+  p.sampler =
+      std::make_unique<Sampler>(p.settings.sampler, Sampler::World{p.sampler_thread, p.metrics},
+                                [&p](model::WriteBatch batch) { p.hand_over(std::move(batch)); });
+  p.configure_sampler();
+  p.sampler_thread.post([&p] { p.sampler->start(); });
+
+  // ---- tell the service manager
+  if (const auto every = base::watchdog_interval()) p.feed_watchdog(*every);
+  base::notify_service_manager("READY=1");
+  base::log_info(kLog, "version {}, host '{}', every {}, {} scrapes, to {}, spool '{}'",
+                 TOCSIN_VERSION, p.settings.sampler.identity.host,
+                 base::format_duration(p.settings.sampler.interval), p.settings.scrapes.size(),
+                 p.settings.sender.url, folder);
+  return std::unique_ptr<App>(new App(std::move(parts)));
+}
+
+void App::reload(AgentSettings settings) {
+  Parts& p = *parts_;
+  const SpoolOptions& now = p.settings.spool;
+  if (settings.spool.folder != now.folder || settings.spool.bytes_max != now.bytes_max ||
+      settings.spool.age_max != now.age_max || settings.spool.sync_interval != now.sync_interval) {
+    base::log_warning(kLog, "changes to [spool] take effect after a restart");
+    settings.spool = now;
+  }
+  p.settings = std::move(settings);
+  p.sender_thread.post([&p, options = p.settings.sender] { p.sender->configure(options); });
+  p.configure_sampler();
+  base::log_info(kLog, "reloaded: host '{}', every {}, {} scrapes",
+                 p.settings.sampler.identity.host,
+                 base::format_duration(p.settings.sampler.interval), p.settings.scrapes.size());
+}
+
+bool App::stop() {
+  Parts& p = *parts_;
+  p.stopped = true;
+  base::notify_service_manager("STOPPING=1");
+  // The tasks may outlive this call if a thread hangs, so they own what they set.
+  auto sampler_done = std::make_shared<Signal>();
+  p.sampler_thread.post([&p, sampler_done] {
+    p.sampler->stop();
+    sampler_done->set();
+  });
+  const bool sampler_ended = sampler_done->wait_for(kStopSampler);
+  auto sender_done = std::make_shared<Signal>();
+  p.sender_thread.post(
+      [&p, sender_done] { p.sender->stop([sender_done] { sender_done->set(); }); });
+  bool sender_ended = sender_done->wait_for(kStopSender);
+  if (!sender_ended) {
+    // No answer to the request under way: it stays queued and is sent again at the next start.
+    auto flushed = std::make_shared<Signal>();
+    p.sender_thread.post([&p, flushed] {
+      p.spool->flush();
+      flushed->set();
+    });
+    sender_ended = flushed->wait_for(base::Duration{150});
+  }
+  base::log_info(kLog, "stopped{}", sampler_ended && sender_ended ? "" : "; a thread hangs");
+  return sampler_ended && sender_ended;
+}
+
+std::string one_round(AgentSettings settings, App::World world) {
+  settings.sampler.identity = {};
+  base::Metrics metrics;
+  base::FailureLog scrape_failures{"agent/scrape"};
+  const base::WallTime began = world.clock.wall();
+  std::vector<model::WriteBatch> batches;
+  Signal done;
+  base::AsioExecutor thread(world.clock, "sampler", 1);
+  const auto http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
+  Sampler sampler(settings.sampler, {thread, metrics},
+                  [&](model::WriteBatch batch) { batches.push_back(std::move(batch)); });
+  thread.post([&] {
+    sampler.configure(settings.sampler, make_sources(settings, {thread, world.clock, metrics,
+                                                                http.get(), scrape_failures}));
+    sampler.run_once([&] { done.set(); });
+  });
+  const bool ended = done.wait_for(settings.sampler.interval + kOnceMargin);
+  if (!ended) {
+    // A thread hangs in the kernel and cannot be joined; there is nothing to save.
+    base::log_error(kLog, "the round begun at {} is not over", base::format_rfc3339(began));
+    std::_Exit(1);
+  }
+  thread.stop();
+  if (batches.empty()) return std::string();
+  const model::WriteBatch& first = batches.front();
+  TextPage page(first.samples(first.series().front()).front().timestamp_ms);
+  for (const model::WriteBatch& batch : batches) page.add(batch);
+  return page.text();
+}
+
+}  // namespace tocsin::agent

@@ -1,0 +1,127 @@
+// tocsin-agent: measures this host and pushes to tocsin-alertd.
+#include <fmt/core.h>
+#include <malloc.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "agent/app/app.h"
+#include "common/base/process.h"
+#include "common/config/source.h"
+
+namespace {
+
+using namespace tocsin;
+
+constexpr const char* kHelp = R"(Usage: tocsin-agent [--config FILE] [--once | --check]
+
+Measures this host and pushes to tocsin-alertd by Prometheus remote write.
+
+  --config FILE  settings (default: /etc/tocsin/agent.toml if it exists)
+  --once         print one round in the Prometheus text format and exit
+  --check        check the settings and exit: 0 if sound, 1 if not
+  --version      print the version
+  --help         print this
+
+SIGHUP reloads the settings; SIGTERM stops. Without any file: host metrics every 15 s to
+http://127.0.0.1:9464.
+)";
+
+enum class Mode { Run, Once, Check, Version, Help };
+
+struct Arguments {
+  Mode mode = Mode::Run;
+  std::string config;
+  std::string mistake;
+};
+
+Arguments parse_arguments(std::span<char*> words) {
+  Arguments arguments;
+  for (std::size_t index = 0; index < words.size(); ++index) {
+    const std::string_view word = words[index];
+    if (word == "--once") {
+      arguments.mode = Mode::Once;
+    } else if (word == "--check") {
+      arguments.mode = Mode::Check;
+    } else if (word == "--version") {
+      arguments.mode = Mode::Version;
+    } else if (word == "--help" || word == "-h") {
+      arguments.mode = Mode::Help;
+    } else if (word == "--config" && index + 1 < words.size()) {
+      arguments.config = words[++index];
+    } else if (word.starts_with("--config=")) {
+      arguments.config = word.substr(9);
+    } else if (word == "--config") {
+      arguments.mistake = "--config needs a file";
+    } else {
+      arguments.mistake = fmt::format("unknown argument '{}'", word);
+    }
+  }
+  return arguments;
+}
+
+// Prints what is wrong; returns whether the settings can be used.
+bool show_diagnostics(const agent::LoadedSettings& loaded) {
+  const std::string text = config::render_all(loaded.diagnostics, std::span(&loaded.source, 1));
+  std::fputs(text.c_str(), stderr);
+  return !base::has_errors(loaded.diagnostics);
+}
+
+int run_once(agent::LoadedSettings loaded, agent::App::World world) {
+  const std::string page = agent::one_round(std::move(loaded.settings), world);
+  std::fputs(page.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+int run(const Arguments& arguments, agent::LoadedSettings loaded, agent::App::World world) {
+  base::Signals signals;  // Before any thread, so that all inherit the mask.
+  auto app = agent::App::start(std::move(loaded.settings), world);
+  if (!app) {
+    fmt::print(stderr, "tocsin-agent: {}\n", app.error().message);
+    return 1;
+  }
+  while (signals.wait() == SIGHUP) {
+    agent::LoadedSettings next =
+        agent::load_settings(world.files, arguments.config, agent::surroundings());
+    if (!show_diagnostics(next)) {
+      base::log_error("agent/app", "the settings have errors: the running ones stay");
+      continue;
+    }
+    base::set_log_level(next.settings.log_level);
+    (*app)->reload(std::move(next.settings));
+  }
+  if (!(*app)->stop()) std::_Exit(0);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Few threads and small rounds: one arena, so that memory freed by one thread serves the others.
+  ::mallopt(M_ARENA_MAX, 1);
+  const Arguments arguments =
+      parse_arguments(std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
+  if (!arguments.mistake.empty()) {
+    fmt::print(stderr, "tocsin-agent: {}\nTry 'tocsin-agent --help'.\n", arguments.mistake);
+    return 2;
+  }
+  if (arguments.mode == Mode::Help) return std::fputs(kHelp, stdout) < 0 ? 1 : 0;
+  if (arguments.mode == Mode::Version) {
+    fmt::print("tocsin-agent {}\n", TOCSIN_VERSION);
+    return 0;
+  }
+  const auto files = base::make_real_file_system();
+  const base::RealClock clock;
+  agent::LoadedSettings loaded =
+      agent::load_settings(*files, arguments.config, agent::surroundings());
+  if (!show_diagnostics(loaded)) return 1;
+  if (arguments.mode == Mode::Check) return 0;
+  base::set_log_level(loaded.settings.log_level);
+  const agent::App::World world{*files, clock};
+  if (arguments.mode == Mode::Once) return run_once(std::move(loaded), world);
+  return run(arguments, std::move(loaded), world);
+}

@@ -1,0 +1,59 @@
+// agent.toml: what it says, with defaults good enough for no file at all.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/scrape/scrape_settings.h"
+#include "agent/sampler/sampler.h"
+#include "agent/sender/sender.h"
+#include "agent/spool/spool.h"
+#include "common/base/log.h"
+#include "common/config/node.h"
+
+namespace tocsin::agent {
+
+/// The whole configuration of the agent.
+struct AgentSettings {
+  SamplerOptions sampler;  ///< [agent]
+  base::LogLevel log_level = base::LogLevel::Info;
+  SenderOptions sender;  ///< [alertd]
+  SpoolOptions spool;    ///< [spool]
+  HostSettings host;     ///< [host]
+  std::vector<ScrapeSettings> scrapes;
+};
+
+/// What the program's surroundings give; passed in so that tests need no root and no environment.
+struct Surroundings {
+  std::string host_name;
+  std::optional<std::string> state_directory;  ///< $STATE_DIRECTORY, set by systemd.
+  std::optional<std::string> home;
+  bool is_root = false;
+};
+
+/// Asks the system.
+Surroundings surroundings();
+
+/// A file as read, with everything that is wrong with it.
+struct LoadedSettings {
+  AgentSettings settings;
+  base::Diagnostics diagnostics;
+  config::Source source;
+};
+
+inline constexpr const char* kDefaultConfigPath = "/etc/tocsin/agent.toml";
+/// Read from the folder of the configuration when [alertd] names no token.
+inline constexpr const char* kTokenFileName = "tocsin-agent.token";
+
+/// Reads the configuration. `path` empty: kDefaultConfigPath if it exists, else the defaults.
+///
+/// Never fails: what is wrong, a missing file included, is in the diagnostics.
+LoadedSettings load_settings(const base::FileSystem& files, const std::string& path,
+                             const Surroundings& around);
+
+/// Returns the URL to post to: "/api/v1/write" is added to an address without a path.
+std::string write_url(std::string_view url);
+
+}  // namespace tocsin::agent

@@ -1,0 +1,190 @@
+#include "agent/app/settings.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "agent/app/test_folder.h"
+#include "common/config/source.h"
+
+using namespace tocsin;
+using namespace tocsin::agent;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Surroundings kAround{"db1", {}, "/home/me", false};
+
+LoadedSettings load(const std::string& path, const Surroundings& around = kAround) {
+  return load_settings(*base::make_real_file_system(), path, around);
+}
+
+LoadedSettings load_text(const TestFolder& folder, std::string_view text) {
+  return load(folder.write("agent.toml", text));
+}
+
+}  // namespace
+
+TEST_CASE("an empty file gives working defaults") {
+  const TestFolder folder;
+  const LoadedSettings loaded = load_text(folder, "");
+  CHECK(loaded.diagnostics.empty());
+  const AgentSettings& settings = loaded.settings;
+  CHECK(settings.sampler.identity.host == "db1");
+  CHECK(settings.sampler.identity.instance == "db1");
+  CHECK(settings.sampler.interval == 15s);
+  CHECK(settings.sender.url == "http://127.0.0.1:9464/api/v1/write");
+  CHECK(settings.sender.token.empty());
+  CHECK(settings.sender.host == "db1");
+  CHECK(settings.spool.bytes_max == 256ULL << 20);
+  CHECK(settings.spool.age_max == 24h);
+  CHECK(settings.spool.folder == "/home/me/.local/state/tocsin/agent/spool");
+  CHECK(settings.scrapes.empty());
+}
+
+TEST_CASE("where the spool goes without being told") {
+  const TestFolder folder;
+  const std::string file = folder.write("agent.toml", "");
+  CHECK(load(file, {"h", "/var/lib/x:/var/lib/y", "/root", true}).settings.spool.folder ==
+        "/var/lib/x/spool");
+  CHECK(load(file, {"h", {}, "/root", true}).settings.spool.folder ==
+        "/var/lib/tocsin/agent/spool");
+  CHECK(load(file, {"h", {}, {}, false}).settings.spool.folder == "/var/lib/tocsin/agent/spool");
+}
+
+TEST_CASE("everything set") {
+  const TestFolder folder;
+  folder.write("token", "secret\n");
+  const LoadedSettings loaded = load_text(folder, R"(
+[agent]
+host = "web1"
+instance = "web1:1"
+interval = "10s"
+labels = { env = "prod", site = "b" }
+samples_max = 5000
+log_level = "debug"
+[alertd]
+url = "https://alerts.example.org/push"
+token_file = "token"
+ca_file = "/etc/ca.pem"
+client_cert_file = "/etc/a.crt"
+client_key_file = "/etc/a.key"
+timeout = "5s"
+replay_samples_per_second = 500
+[spool]
+path = "/tmp/spool"
+bytes_max = "10MiB"
+age_max = "1h"
+sync_interval = "1s"
+[[scrape]]
+job = "app"
+url = "http://127.0.0.1:8000/metrics"
+)");
+  CHECK(loaded.diagnostics.empty());
+  const AgentSettings& settings = loaded.settings;
+  CHECK(settings.sampler.identity.instance == "web1:1");
+  CHECK(settings.sampler.identity.external.get("site") == "b");
+  CHECK(settings.log_level == base::LogLevel::Debug);
+  CHECK(settings.sender.url == "https://alerts.example.org/push");
+  CHECK(settings.sender.token.reveal() == "secret");
+  CHECK(settings.sender.tls.client_key_file == "/etc/a.key");
+  CHECK(settings.sender.replay_samples_per_second == 500);
+  CHECK(settings.spool.bytes_max == 10 << 20);
+  CHECK(settings.spool.sync_interval == 1s);
+  REQUIRE(settings.scrapes.size() == 1);
+  CHECK(settings.scrapes[0].timeout == 8s);  // Four fifths of the interval.
+}
+
+TEST_CASE("the token that enrolment left beside the configuration") {
+  const TestFolder folder;
+  folder.write(kTokenFileName, "enrolled\n");
+  CHECK(load_text(folder, "").settings.sender.token.reveal() == "enrolled");
+  CHECK(load_text(folder, "[alertd]\ntoken = \"own\"\n").settings.sender.token.reveal() == "own");
+  std::filesystem::permissions(folder.path / kTokenFileName, std::filesystem::perms(0644));
+  const LoadedSettings loaded = load_text(folder, "");
+  REQUIRE(base::has_errors(loaded.diagnostics));
+  CHECK(loaded.diagnostics[0].message.find("may be used by everybody") != std::string::npos);
+}
+
+TEST_CASE("mistakes: every one, each at its place, with a hint") {
+  struct Case {
+    const char* text;
+    std::size_t line;
+    const char* part;
+  };
+  const Case cases[] = {
+      {"[agnet]\n", 1, "agent"},
+      {"[agent]\nintervall = \"5s\"\n", 2, "interval"},
+      {"[agent]\ninterval = \"100ms\"\n", 2, "1s to 10m"},
+      {"[agent]\ninterval = 5\n", 2, "interval"},
+      {"[agent]\nhost = \"\"\n", 2, "host must be"},
+      {"[agent]\nlabels = {host = \"x\"}\n", 2, "[agent] host"},
+      {"[agent]\nlabels = {\"a-b\" = \"x\"}\n", 2, "no label name"},
+      {"[agent]\nlog_level = \"loud\"\n", 2, "info"},
+      {"[alertd]\nurl = \"alerts:9464\"\n", 2, "no http"},
+      {"[alertd]\nclient_key_file = \"x\"\n", 1, "belong together"},
+      {"[alertd]\ntoken_file = \"/nowhere\"\n", 2, "nowhere"},
+      {"[spool]\npath = \"spool\"\n", 2, "absolute"},
+      {"[spool]\nbytes_max = \"10KiB\"\n", 2, "1MiB"},
+      {"[[scrape]]\njob = \"a\"\n", 1, "url"},
+      {"[agent\n", 1, ""},
+  };
+  for (const Case& entry : cases) {
+    const TestFolder folder;
+    const LoadedSettings loaded = load_text(folder, entry.text);
+    CAPTURE(std::string(entry.text));
+    REQUIRE(base::has_errors(loaded.diagnostics));
+    const base::Diagnostic& first = loaded.diagnostics[0];
+    const std::string said = first.message + first.hint;
+    CAPTURE(said);
+    CHECK(first.line == entry.line);
+    CHECK(said.find(entry.part) != said.npos);
+  }
+}
+
+TEST_CASE("several mistakes are reported together") {
+  const TestFolder folder;
+  const LoadedSettings loaded =
+      load_text(folder, "[agent]\nfoo = 1\n[spool]\npath = \"x\"\n[alertd]\nurl = \"x\"\n");
+  CHECK(loaded.diagnostics.size() == 3);
+  const std::string text = config::render_all(loaded.diagnostics, std::span(&loaded.source, 1));
+  CHECK(text.find("agent.toml:2:") != text.npos);
+  CHECK(text.find("agent.toml:4:") != text.npos);
+  CHECK(text.find("agent.toml:6:") != text.npos);
+}
+
+TEST_CASE("a named file that is missing is an error; a token in clear is a warning") {
+  const LoadedSettings missing = load("/nowhere/agent.toml");
+  REQUIRE(base::has_errors(missing.diagnostics));
+  CHECK(missing.diagnostics[0].file == "/nowhere/agent.toml");
+
+  const TestFolder folder;
+  folder.write("token", "x");
+  const LoadedSettings clear =
+      load_text(folder, "[alertd]\nurl = \"http://other:9464\"\ntoken_file = \"token\"\n");
+  CHECK_FALSE(base::has_errors(clear.diagnostics));
+  REQUIRE(clear.diagnostics.size() == 1);
+  CHECK(clear.diagnostics[0].message.find("in clear") != std::string::npos);
+}
+
+TEST_CASE("the example that ships is sound, and says what the defaults are") {
+  const std::string path = TOCSIN_SOURCE_DIR "/packaging/examples/agent.toml";
+  const LoadedSettings loaded = load(path);
+  for (const auto& diagnostic : loaded.diagnostics) FAIL_CHECK(diagnostic.message);
+  const AgentSettings defaults;
+  CHECK(loaded.settings.sampler.interval == defaults.sampler.interval);
+  CHECK(loaded.settings.sampler.samples_max == defaults.sampler.samples_max);
+  CHECK(loaded.settings.spool.bytes_max == defaults.spool.bytes_max);
+  CHECK(loaded.settings.spool.age_max == defaults.spool.age_max);
+  CHECK(loaded.settings.spool.sync_interval == defaults.spool.sync_interval);
+  CHECK(loaded.settings.sender.request_timeout == defaults.sender.request_timeout);
+  CHECK(loaded.settings.sender.replay_samples_per_second ==
+        defaults.sender.replay_samples_per_second);
+  CHECK(loaded.settings.host.mount_points_exclude == defaults.host.mount_points_exclude);
+}
+
+TEST_CASE("the address of remote write") {
+  CHECK(write_url("http://a:9464") == "http://a:9464/api/v1/write");
+  CHECK(write_url("http://a:9464/") == "http://a:9464/api/v1/write");
+  CHECK(write_url("https://m/api/v1/push") == "https://m/api/v1/push");
+}

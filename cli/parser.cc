@@ -1,0 +1,267 @@
+#include "cli/parser.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "common/base/strings.h"
+
+namespace tocsin::cli {
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  tocsin status
+  tocsin query 'sum by (instance) (up)'
+  tocsin incidents
+  tocsin ack T-1042 -m 'looking into it' --for 2h
+  tocsin check /etc/tocsin
+
+Exit codes:
+  0   done; status: healthy
+  1   the server refused, check found errors, status: degraded
+  2   the server cannot be reached or did not answer in time
+  64  the command line is wrong
+
+Environment:
+  TOCSIN_SERVER, TOCSIN_TOKEN_FILE, TOCSIN_CA_FILE  defaults of the options of that name
+  NO_COLOR                                          if set, no colours)";
+
+/// The parser with the values it writes to.
+struct Program {
+  CLI::App app{"Tocsin: asks and tells the alert daemon.", "tocsin"};
+  GlobalOptions global;
+  QueryOptions query;
+  AlertsOptions alerts;
+  IncidentsOptions incidents;
+  AckOptions ack;
+  ResolveOptions resolve;
+  AgentOptions agent_add{AgentOptions::Action::Add, {}, {}};
+  AgentOptions agent_list;
+  AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
+  SendTestOptions send_test;
+  CheckOptions check;
+  CompletionOptions completion;
+  std::string output = "table";
+  std::string color = "auto";
+  std::string timeout = "10s";
+};
+
+std::string check_duration(const std::string& text) {
+  const auto parsed = base::parse_duration(text);
+  if (!parsed) return parsed.error().message;
+  return *parsed > base::Duration{0} ? "" : "must be greater than 0s";
+}
+
+std::string check_pair(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const bool good = equals != std::string::npos && equals > 0;
+  return good ? "" : fmt::format("'{}' is not of the form name=value", text);
+}
+
+void add_global_options(Program& program) {
+  CLI::App& app = program.app;
+  app.set_version_flag("--version", "tocsin " TOCSIN_VERSION);
+  app.add_option("--server", program.global.server, "URL of tocsin-alertd")->type_name("URL");
+  app.add_option("--token-file", program.global.token_file,
+                 "file that holds the admin token (mode 0600)")
+      ->type_name("FILE");
+  app.add_option("--ca-file", program.global.ca_file, "authority of the server's certificate, PEM")
+      ->type_name("FILE");
+  app.add_option("-o,--output", program.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->type_name("FORMAT");
+  app.add_option("--color", program.color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+  app.add_option("--timeout", program.timeout, "how long to wait for the server")
+      ->check(CLI::Validator(check_duration, "DURATION"))
+      ->capture_default_str();
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.footer(kFooter);
+}
+
+void add_reading_commands(Program& program) {
+  CLI::App& app = program.app;
+  CLI::App* query = app.add_subcommand("query", "evaluate a PromQL expression");
+  query->add_option("expr", program.query.expr, "the expression")->required();
+  query->add_option("--time", program.query.time, "unix seconds or RFC 3339; default: now");
+
+  CLI::App* alerts = app.add_subcommand("alerts", "list pending and firing alerts");
+  alerts->add_option("--severity", program.alerts.severity, "only this severity")
+      ->check(CLI::IsMember({"critical", "high", "medium", "low"}));
+  alerts->add_option("-l,--label", program.alerts.labels, "only alerts with this label")
+      ->check(CLI::Validator(check_pair, "NAME=VALUE"));
+  alerts->add_flag("--exit-code", program.alerts.exit_code, "exit 1 if one of them is firing");
+
+  CLI::App* incidents = app.add_subcommand("incidents", "list incidents, or show one");
+  incidents->add_option("id", program.incidents.id, "such as T-1042");
+  incidents->add_flag("--all", program.incidents.all, "resolved ones too");
+  incidents->add_flag("--ids", program.incidents.ids_only, "print only the ids");
+
+  app.add_subcommand("status", "say whether the daemon is healthy");
+}
+
+void add_changing_commands(Program& program) {
+  CLI::App& app = program.app;
+  CLI::App* ack = app.add_subcommand("ack", "acknowledge an incident: it stops escalating");
+  ack->add_option("id", program.ack.id, "such as T-1042")->required();
+  ack->add_option("-m,--message", program.ack.message, "comment for the timeline");
+  ack->add_option("--for", program.ack.hold, "escalate again after this time")
+      ->check(CLI::Validator(check_duration, "DURATION"));
+  ack->add_option("--by", program.ack.by, "who; default: you");
+
+  CLI::App* resolve = app.add_subcommand("resolve", "close an incident");
+  resolve->add_option("id", program.resolve.id, "such as T-1042")->required();
+  resolve->add_option("-m,--message", program.resolve.message, "comment for the timeline");
+  resolve->add_option("--by", program.resolve.by, "who; default: you");
+
+  CLI::App* agent = app.add_subcommand("agent", "agents that may push: add, list, remove");
+  agent->require_subcommand(1);
+  CLI::App* add = agent->add_subcommand("add", "enrol an agent and print its token, once");
+  add->add_option("name", program.agent_add.name, "name of the host")->required();
+  add->add_option("-l,--label", program.agent_add.labels, "label put on all it sends")
+      ->check(CLI::Validator(check_pair, "NAME=VALUE"));
+  agent->add_subcommand("list", "list the agents and when they were last seen");
+  CLI::App* remove = agent->add_subcommand("remove", "refuse an agent's token from now on");
+  remove->add_option("name", program.agent_remove.name, "name of the host")->required();
+
+  CLI::App* send_test = app.add_subcommand("send-test", "send a test message through a channel");
+  send_test->add_option("channel", program.send_test.channel, "as configured")->required();
+
+  CLI::App* check = app.add_subcommand("check", "check configuration and rule files");
+  check->add_option("path", program.check.paths, "files and folders")->required();
+
+  CLI::App* completion = app.add_subcommand("completion", "print a completion script");
+  completion->add_option("shell", program.completion.shell, "bash, zsh or fish")
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->required();
+}
+
+std::unique_ptr<Program> make_program() {
+  auto program = std::make_unique<Program>();
+  add_global_options(*program);
+  add_reading_commands(*program);
+  add_changing_commands(*program);
+  return program;
+}
+
+Command chosen(const Program& program) {
+  const CLI::App* command = program.app.get_subcommands().front();
+  const std::string& name = command->get_name();
+  if (name == "query") return program.query;
+  if (name == "alerts") return program.alerts;
+  if (name == "incidents") return program.incidents;
+  if (name == "ack") return program.ack;
+  if (name == "resolve") return program.resolve;
+  if (name == "send-test") return program.send_test;
+  if (name == "check") return program.check;
+  if (name == "completion") return program.completion;
+  if (name == "agent") {
+    const std::string& action = command->get_subcommands().front()->get_name();
+    if (action == "add") return program.agent_add;
+    if (action == "remove") return program.agent_remove;
+    return program.agent_list;
+  }
+  return StatusOptions{};
+}
+
+/// The first argument that is neither option nor the value of one, from `begin`.
+const std::string* first_word(const std::vector<std::string>& arguments, std::size_t begin) {
+  constexpr const char* kWithValue[] = {"--server", "--token-file", "--ca-file", "-o",
+                                        "--output", "--color",      "--timeout"};
+  for (std::size_t i = begin; i < arguments.size(); ++i) {
+    if (!arguments[i].starts_with('-')) return &arguments[i];
+    const bool takes_value = std::find(std::begin(kWithValue), std::end(kWithValue),
+                                       arguments[i]) != std::end(kWithValue);
+    if (takes_value) ++i;
+  }
+  return nullptr;
+}
+
+/// "unknown command 'quer'; did you mean 'query'?" if that is what is wrong, else "".
+std::string explain_unknown(const std::vector<std::string>& arguments, const CLI::App& app) {
+  const CLI::App* level = &app;
+  std::size_t begin = 0;
+  while (const std::string* word = first_word(arguments, begin)) {
+    std::vector<std::string> names;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* command : level->get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(command->get_name());
+      if (command->get_name() == *word) next = command;
+    }
+    if (names.empty()) return "";
+    if (next == nullptr) {
+      const auto near = base::closest(*word, names);
+      return fmt::format("unknown command '{}'{}", base::escape_control(*word),
+                         near ? fmt::format("; did you mean '{}'?", *near)
+                              : "; known: " + base::join(names, ", "));
+    }
+    level = next;
+    begin = static_cast<std::size_t>(word - arguments.data()) + 1;
+  }
+  return "";
+}
+
+Parsed usage_error(const std::string& message) {
+  return Parsed{std::nullopt, kUsage, "",
+                fmt::format("tocsin: {}\nRun 'tocsin --help' for the commands.\n", message)};
+}
+
+}  // namespace
+
+Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults& defaults) {
+  const std::unique_ptr<Program> program = make_program();
+  if (!defaults.server.empty()) program->global.server = defaults.server;
+  program->global.token_file = defaults.token_file;
+  program->global.ca_file = defaults.ca_file;
+  program->ack.by = defaults.person;
+  program->resolve.by = defaults.person;
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    program->app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      std::ostringstream out;
+      std::ostringstream err;
+      program->app.exit(error, out, err);
+      return Parsed{std::nullopt, kOk, out.str(), err.str()};
+    }
+    if (arguments.empty()) {
+      return Parsed{std::nullopt, kUsage, "", program->app.help()};
+    }
+    const std::string unknown = explain_unknown(arguments, program->app);
+    return usage_error(unknown.empty() ? base::escape_control(error.what()) : unknown);
+  }
+  program->global.output = program->output == "json" ? OutputFormat::Json : OutputFormat::Table;
+  program->global.color = program->color == "always"  ? ColorMode::Always
+                          : program->color == "never" ? ColorMode::Never
+                                                      : ColorMode::Auto;
+  program->global.timeout = *base::parse_duration(program->timeout);
+  return Parsed{Invocation{program->global, chosen(*program)}, kOk, "", ""};
+}
+
+std::map<std::string, std::vector<std::string>> command_table() {
+  const std::unique_ptr<Program> program = make_program();
+  std::map<std::string, std::vector<std::string>> table;
+  const auto every = [](const CLI::App*) { return true; };
+  const auto options_of = [](const CLI::App& app) {
+    std::vector<std::string> options;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    }
+    return options;
+  };
+  table[""] = options_of(program->app);
+  for (const CLI::App* command : program->app.get_subcommands(every)) {
+    table[command->get_name()] = options_of(*command);
+    for (const CLI::App* inner : command->get_subcommands(every)) {
+      table[command->get_name() + " " + inner->get_name()] = options_of(*inner);
+    }
+  }
+  return table;
+}
+
+}  // namespace tocsin::cli

@@ -1,0 +1,88 @@
+#include "cli/run.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/parser.h"
+#include "common/base/process.h"
+
+namespace tocsin::cli {
+namespace {
+
+Defaults defaults_from_environment() {
+  const auto variable = [](const char* name) { return base::environment(name).value_or(""); };
+  std::string person = variable("SUDO_USER");
+  if (person.empty()) person = variable("USER");
+  if (person.empty()) person = "uid " + std::to_string(::getuid());
+  return {variable("TOCSIN_SERVER"), variable("TOCSIN_TOKEN_FILE"), variable("TOCSIN_CA_FILE"),
+          person};
+}
+
+Terminal terminal_of(ColorMode mode) {
+  Terminal terminal;
+  const bool tty = ::isatty(STDOUT_FILENO) == 1;
+  winsize size{};
+  if (tty && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) terminal.width = size.ws_col;
+  const std::string no_color = base::environment("NO_COLOR").value_or("");
+  const bool dumb = base::environment("TERM").value_or("") == "dumb";
+  terminal.color =
+      mode == ColorMode::Always || (mode == ColorMode::Auto && tty && no_color.empty() && !dumb);
+  return terminal;
+}
+
+int dispatch(const Command& command, Context& context) {
+  struct Visitor {
+    Context& context;
+    int operator()(const QueryOptions& options) const { return run_query(options, context); }
+    int operator()(const AlertsOptions& options) const { return run_alerts(options, context); }
+    int operator()(const IncidentsOptions& options) const {
+      return run_incidents(options, context);
+    }
+    int operator()(const AckOptions& options) const { return run_ack(options, context); }
+    int operator()(const ResolveOptions& options) const { return run_resolve(options, context); }
+    int operator()(const AgentOptions& options) const { return run_agent(options, context); }
+    int operator()(const StatusOptions&) const { return run_status(context); }
+    int operator()(const SendTestOptions& options) const { return run_send_test(options, context); }
+    int operator()(const CheckOptions&) const { return kUsage; }       // needs no server
+    int operator()(const CompletionOptions&) const { return kUsage; }  // likewise
+  };
+  return std::visit(Visitor{context}, command);
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments) {
+  const Parsed parsed = parse_arguments(arguments, defaults_from_environment());
+  std::cout << parsed.out;
+  std::cerr << parsed.err;
+  if (!parsed.invocation) return parsed.exit_code;
+  const GlobalOptions& global = parsed.invocation->global;
+  const Terminal terminal = terminal_of(global.color);
+  const auto files = base::make_real_file_system();
+
+  if (const auto* completion = std::get_if<CompletionOptions>(&parsed.invocation->command)) {
+    std::cout << completion_script(completion->shell);
+    return kOk;
+  }
+  if (const auto* check = std::get_if<CheckOptions>(&parsed.invocation->command)) {
+    CheckOptions options = *check;
+    options.json = global.output == OutputFormat::Json;
+    options.color = terminal.color;
+    return run_check(options, *files, std::cout, std::cerr);
+  }
+  const base::RealClock clock;
+  std::string warning;
+  auto api = make_api_client(global, clock, *files, warning);
+  if (!api) {
+    std::cerr << "tocsin: " << printable(api.error().message) << '\n';
+    return kUsage;
+  }
+  if (!warning.empty()) std::cerr << "tocsin: warning: " << printable(warning) << '\n';
+  Context context{**api, global.output, terminal, clock, std::cout, std::cerr};
+  return dispatch(parsed.invocation->command, context);
+}
+
+}  // namespace tocsin::cli

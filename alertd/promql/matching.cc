@@ -39,8 +39,8 @@ class Matcher {
         swapped_(node_.matching.group == Group::Right),
         many_(swapped_ ? std::move(right) : std::move(left)),
         one_(swapped_ ? std::move(left) : std::move(right)),
-        many_fill_(swapped_ ? node_.matching.fill_right : node_.matching.fill_left),
-        one_fill_(swapped_ ? node_.matching.fill_left : node_.matching.fill_right),
+        many_fill_(node_.matching.fill_left),
+        one_fill_(node_.matching.fill_right),
         grouper_(grouping_of(node_.matching), evaluator.delayed()) {}
 
   base::Result<Table> run() {
@@ -287,6 +287,7 @@ class Matcher {
   const bool swapped_;
   Table many_;
   Table one_;
+  // As in Prometheus, group_right swaps the sides but not the fills: fill_left is for the "many" side.
   const std::optional<double> many_fill_;
   const std::optional<double> one_fill_;
   Grouper grouper_;

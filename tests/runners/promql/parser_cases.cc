@@ -16,6 +16,7 @@ bool is_series_line(std::string_view input) {
   std::size_t length = 0;
   if (!promql::parse_series(input, length) || length >= input.size()) return false;
   const std::string_view rest = base::trim(input.substr(length));
+  if (rest.starts_with('-') && (rest.size() < 2 || rest[1] == ' ')) return false;  // an operator
   return !rest.empty() && (input[length] == ' ' || input[length] == '\t') &&
          std::string_view("0123456789_-{").find(rest[0]) != std::string_view::npos;
 }

@@ -1,3 +1,4 @@
+// tocsin send-test. Not named send_test.cc: *_test.cc are unit tests here.
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

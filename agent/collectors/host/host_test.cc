@@ -172,8 +172,9 @@ TEST_CASE("filesystem: labels, escapes, excludes, errors") {
   CHECK_FALSE(sink.value("node_filesystem_size_bytes,device=tmpfs,fstype=tmpfs,mountpoint=/tmp"));
   // Four mounts: /, the one with the odd name, NFS, /tmp (an error only).
   CHECK(sink.samples.size() == 3 * 7 + 1);
+  // The local ones are asked before the remote one.
   CHECK(asked == std::vector<std::string>{kData + "/root/", kData + "/root/srv/two words\ttab",
-                                          kData + "/root/mnt/nfs", kData + "/root/tmp"});
+                                          kData + "/root/tmp", kData + "/root/mnt/nfs"});
 }
 
 TEST_CASE("network") {

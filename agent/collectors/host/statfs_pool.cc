@@ -4,12 +4,23 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
+#include <utility>
 
 namespace tocsin::agent {
 namespace {
 
 // A healthy mount answers in microseconds; after this the next one is asked without waiting longer.
 constexpr base::Duration kPatience{20};
+
+// Remote file systems may use up the time, so they come last.
+std::vector<std::size_t> local_first(std::span<const StatfsPool::Request> requests) {
+  std::vector<std::size_t> order(requests.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_partition(order.begin(), order.end(),
+                        [&](std::size_t i) { return !requests[i].remote; });
+  return order;
+}
 
 }  // namespace
 
@@ -49,40 +60,42 @@ StatfsPool::~StatfsPool() = default;
 std::vector<StatfsPool::Answer> StatfsPool::ask(std::span<const Request> requests) {
   const base::MonotonicTime started = clock_.monotonic();
   std::vector<Answer> answers(requests.size());
-  std::vector<std::pair<Worker*, std::size_t>>
-      pending;  // asked in this round, not answered at once
-  const auto finish = [&](const Worker& worker, std::size_t index) {
+  // Asked in this round, and not answered at once.
+  std::vector<std::pair<Worker*, std::size_t>> pending;
+  const auto take = [&](const Worker& worker, std::size_t index) {
     const StatfsReply& reply = *worker.reply;
     answers[index] = {reply.error == 0 ? Outcome::Answered : Outcome::Failed, reply};
   };
+  // Takes late answers before their workers are given something else.
+  const auto harvest = [&] {
+    std::erase_if(pending, [&](const auto& entry) {
+      if (entry.first->calls.busy()) return false;
+      take(*entry.first, entry.second);
+      return true;
+    });
+  };
 
-  for (std::size_t i = 0; i < requests.size(); ++i) {
+  for (const std::size_t i : local_first(requests)) {
     if (worker_on(requests[i].path) != nullptr) {
       answers[i].outcome = Outcome::Stuck;
       continue;
     }
+    harvest();
     Worker* worker = free_worker(requests[i].remote);
     if (worker == nullptr && !pending.empty()) {
       // All are taken, some of them by this round: one may come back in time.
       static_cast<void>(pending.front().first->calls.wait(left(started)));
-      std::erase_if(pending, [&](const auto& entry) {
-        if (entry.first->calls.busy()) return false;
-        finish(*entry.first, entry.second);
-        return true;
-      });
+      harvest();
       worker = free_worker(requests[i].remote);
     }
     if (worker == nullptr) continue;  // Refused
     start(*worker, requests[i]);
-    if (worker->calls.wait(std::min(kPatience, left(started)))) {
-      finish(*worker, i);
-    } else {
-      pending.emplace_back(worker, i);
-    }
+    pending.emplace_back(worker, i);
+    static_cast<void>(worker->calls.wait(std::min(kPatience, left(started))));
   }
   for (const auto& [worker, index] : pending) {
     if (worker->calls.wait(left(started))) {
-      finish(*worker, index);
+      take(*worker, index);
     } else {
       answers[index].outcome = Outcome::Stuck;
     }

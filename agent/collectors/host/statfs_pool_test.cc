@@ -69,7 +69,7 @@ void drain(StatfsPool& pool) {
   } while (pool.workers() > 1);
 }
 
-constexpr base::Duration kDeadline{60};
+constexpr base::Duration kDeadline{400};
 
 }  // namespace
 
@@ -100,6 +100,7 @@ TEST_CASE("a hung mount costs one thread for a hundred rounds, and the others an
   auto answers = pool.ask(requests);
   CHECK(clock.monotonic() - first < 10 * kDeadline);
   CHECK(answers[1].outcome == Outcome::Stuck);
+  answers = pool.ask(requests);  // the hung call keeps its worker: the others have a second one now
   const std::size_t threads = threads_alive();
   for (int round = 0; round < 100; ++round) {
     answers = pool.ask(requests);
@@ -109,7 +110,7 @@ TEST_CASE("a hung mount costs one thread for a hundred rounds, and the others an
     CHECK(threads_alive() == threads);
     CHECK(pool.workers() == 2);
   }
-  CHECK(mounts.calls() == 1 + 2 * 101);  // the hung one was asked once
+  CHECK(mounts.calls() == 1 + 2 * 102);  // the hung one was asked once
 
   mounts.release_all();
   // The call returns on its own thread; the next rounds ask again once it has.
@@ -133,7 +134,7 @@ TEST_CASE("many hung mounts: bounded threads, one deadline for all, local ones s
   StatfsPool pool(clock, mounts.function(), base::Duration{200});
   const base::MonotonicTime begin = clock.monotonic();
   const auto answers = pool.ask(requests);
-  CHECK(clock.monotonic() - begin < base::Duration{900});
+  CHECK(clock.monotonic() - begin < base::Duration{2'000});
   // Seven workers may hang; the eighth is kept for local file systems.
   CHECK(count(answers, Outcome::Stuck) == 7);
   CHECK(count(answers, Outcome::Refused) == 13);

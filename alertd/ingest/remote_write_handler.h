@@ -1,0 +1,73 @@
+// POST /api/v1/write: from an HTTP request to durable samples, or to an answer that says why not.
+//
+// Authenticate, decode within limits, check and stamp the identity, append, answer when it is on
+// disk. The answers are those of proto/REMOTE_WRITE.md: a sender must know whether to drop, to
+// split or to try again.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "alertd/ingest/agent_registry.h"
+#include "alertd/ingest/last_seen.h"
+#include "common/base/metrics.h"
+#include "common/model/appender.h"
+#include "common/net/http_server.h"
+#include "proto/codec.h"
+
+namespace tocsin::ingest {
+
+struct RemoteWriteOptions {
+  proto::Limits limits;
+  /// Writers on this host need no token; their labels are taken as they are.
+  bool loopback_without_token = true;
+  /// What Retry-After says when the store cannot take more.
+  base::Duration retry_after{5'000};
+  /// Requests of one agent (or of all local writers together) being worked on; beyond: 429.
+  std::size_t in_flight_max = 16;
+};
+
+/// Lifecycle: outlives the HTTP server and the appender's pending answers. Thread: any.
+class RemoteWriteHandler {
+ public:
+  RemoteWriteHandler(const RemoteWriteOptions& options, const AgentRegistry& registry,
+                     model::Appender& appender, const base::Clock& clock, base::Metrics& metrics);
+  ~RemoteWriteHandler();
+  RemoteWriteHandler(const RemoteWriteHandler&) = delete;
+  RemoteWriteHandler& operator=(const RemoteWriteHandler&) = delete;
+
+  /// Answers one request; does not block. Give it to net::HttpServer for the path.
+  void handle(net::ServerRequest request, net::Respond respond);
+
+  /// Takes up who is enrolled: call after the registry was loaded or changed. New agents are
+  /// expected from now on, removed ones no longer.
+  void registry_changed();
+  /// Returns when a host was last heard of.
+  std::optional<SeenHost> last_seen(std::string_view host) const { return last_seen_.find(host); }
+
+ private:
+  class InFlight;
+
+  /// Returns the agent, null for a local writer without token.
+  base::Result<std::shared_ptr<const Agent>> authenticate(const net::ServerRequest& request) const;
+  void refuse(const net::Respond& respond, int status, std::string_view reason,
+              std::string message);
+  void write(std::shared_ptr<const Agent> agent, model::WriteBatch batch, net::Respond respond);
+  void note_hosts(const model::WriteBatch& batch, const Agent* agent);
+  void answer(const net::Respond& respond, const std::string& host, std::uint64_t samples_sent,
+              const base::Result<model::AppendOutcome>& outcome);
+
+  const RemoteWriteOptions options_;
+  const AgentRegistry& registry_;
+  model::Appender& appender_;
+  const base::Clock& clock_;
+  base::Metrics& metrics_;
+  LastSeen last_seen_;
+  std::shared_ptr<InFlight> in_flight_;
+  base::Mutex mutex_;
+  std::set<std::string> enrolled_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tocsin::ingest

@@ -1,0 +1,50 @@
+// Remote write bodies, as they come and after compressing them, so that the fuzzer gets past
+// snappy.
+#include <snappy.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "common/base/check.h"
+#include "proto/codec.h"
+
+namespace {
+
+using tocsin::model::WriteBatch;
+
+void check_batch(const WriteBatch& batch, const tocsin::proto::Limits& limits) {
+  TC_CHECK(batch.series_count() <= limits.series_max, "series limit");
+  TC_CHECK(batch.sample_count() <= limits.samples_max, "sample limit");
+  for (const auto& series : batch.series()) {
+    std::string_view last;
+    for (const auto& label : batch.labels(series)) {
+      TC_CHECK(!label.name.empty() && !label.value.empty(), "empty label");
+      TC_CHECK(last < label.name, "labels are not sorted");
+      last = label.name;
+    }
+  }
+  // What we accept, we can send on, and it comes back.
+  tocsin::proto::Limits wide = limits;
+  wide.body_bytes_max = wide.decoded_bytes_max = 64 << 20;
+  wide.decoded_ratio_max = 1000;
+  const auto again = tocsin::proto::decode_v1(tocsin::proto::encode_v1(batch), wide);
+  TC_CHECK(again && again->sample_count() == batch.sample_count(), "does not come back");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  std::string packed;
+  snappy::Compress(bytes.data(), bytes.size(), &packed);
+  const tocsin::proto::Limits limits;
+  for (const std::string_view body : {bytes, std::string_view(packed)}) {
+    for (const auto version : {tocsin::proto::Version::V1, tocsin::proto::Version::V2}) {
+      const auto batch = tocsin::proto::decode(version, body, limits);
+      if (batch) check_batch(*batch, limits);
+    }
+  }
+  return 0;
+}

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/sender/batches.h"
 #include "common/base/check.h"
@@ -58,6 +59,7 @@ void Sender::configure(SenderOptions options) {
   samples_max_ = options_.samples_per_request;
   version_ = proto::Version::V2;
   failures_in_row_ = 0;
+  settings_changed_ = in_flight_.has_value();
   if (!stopped_ && !in_flight_) wake_in(base::Duration{0});
 }
 
@@ -198,6 +200,7 @@ void Sender::answered(const base::Result<net::HttpResponse>& answer) {
             answer ? net::retry_after(*answer, world_.executor.clock().wall()) : base::Duration{0});
       break;
   }
+  if (std::exchange(settings_changed_, false)) wake_in(base::Duration{0});
   if (!stopped_) return;
   world_.executor.cancel(timer_);
   timer_ = 0;
@@ -211,6 +214,7 @@ void Sender::delivered(const InFlight& request) {
   last_success_.set(base::to_seconds(world_.executor.clock().wall()));
   failures_in_row_ = 0;
   failures_.clear("send");
+  if (request.version == proto::Version::V2) failures_.clear("version");
   samples_max_ = std::min(options_.samples_per_request, samples_max_ * 2);
   if (world_.spool.empty()) return;
   // More is waiting: not faster than the bound, measured from the start of the request just done.

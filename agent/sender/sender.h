@@ -111,6 +111,8 @@ class Sender {
       0;  // Up to this sequence batches go one by one, to find the bad one.
   proto::Version version_ = proto::Version::V2;
   base::MonotonicTime try_v2_again_{};
+  bool settings_changed_ =
+      false;  // While a request was in flight: its failure says nothing of the new.
   bool stopped_ = false;
   std::function<void()> stop_done_;
   base::Counter requests_;

@@ -318,6 +318,23 @@ TEST_CASE("a wrong token keeps the data and asks slowly; the right one is tried 
   world.check_all_taken();
 }
 
+TEST_CASE("settings that change while a request is under way are tried right after it") {
+  World world;
+  world.receiver.answer = [&](const model::WriteBatch&) {
+    return base::Result<net::HttpResponse>(
+        status(world.receiver.requests.back().token == "right" ? 204 : 401));
+  };
+  world.round();
+  world.executor.run_for(105ms);
+  REQUIRE(world.receiver.in_flight == 1);
+  SenderOptions options = World::options();
+  options.token = base::Secret("right");
+  world.sender->configure(options);
+  world.executor.run_for(1s);
+  CHECK(world.receiver.in_flight_max == 1);
+  world.check_all_taken();
+}
+
 TEST_CASE("a backlog is replayed no faster than the bound") {
   World world;
   world.receiver.answer = [](const model::WriteBatch&) { return down(); };

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tocsin::agent {
 namespace {
@@ -181,8 +182,9 @@ void Spool::close_segment() {
 
 void Spool::disk_failed(const base::Error& error) {
   write_failures_.increment();
-  failures_.report("disk",
-                   error.message + "; batches are kept in memory until the disk works again");
+  if (!std::exchange(disk_failure_said_, true)) {
+    failures_.report("disk", error.message + "; batches are kept in memory until it works again");
+  }
   degraded_ = true;
   retry_disk_at_ = world_.clock.monotonic() + kDiskRetry;
   unsynced_since_.reset();
@@ -208,7 +210,9 @@ void Spool::return_to_disk() {
   for (std::size_t index = uncached; index < entries_.size() && !degraded_; ++index) {
     if (entries_[index].offset == 0) write_through(entries_[index], cache_[index - uncached]);
   }
-  if (!degraded_) failures_.clear("disk");
+  if (degraded_) return;
+  disk_failure_said_ = false;
+  failures_.clear("disk");
 }
 
 base::Result<std::string> Spool::load(const RecordPlace& place) {

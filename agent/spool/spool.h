@@ -141,6 +141,7 @@ class Spool {
   std::set<std::string> dropping_;  // Reasons said since the queue was last empty.
   bool recovered_ = false;
   bool degraded_ = false;
+  bool disk_failure_said_ = false;  // Once, though the names of the files change.
   bool folder_dirty_ = false;
   int read_failures_ = 0;
   base::MonotonicTime retry_disk_at_{};

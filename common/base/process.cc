@@ -5,9 +5,11 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include "common/base/check.h"
 
@@ -58,6 +60,8 @@ int Signals::wait() {
   TC_CHECK(sigwait(&set, &number) == 0, "sigwait failed");
   return number;
 }
+
+unsigned processor_count() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 double process_cpu_seconds() {
   struct rusage usage {};

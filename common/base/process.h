@@ -34,6 +34,9 @@ class Signals {
   int wait();
 };
 
+/// Returns the number of processors this process may use; at least 1.
+unsigned processor_count();
+
 /// CPU seconds (user + system) used so far by this process.
 double process_cpu_seconds();
 /// Resident memory of this process in bytes; 0 if unknown.

@@ -1,0 +1,242 @@
+#include "alertd/app/app.h"
+
+#include <fmt/core.h>
+
+#include "common/base/log.h"
+#include "common/config/source.h"
+
+namespace tocsin::alertd {
+namespace {
+
+constexpr std::string_view kComponent = "alertd/app";
+constexpr base::Duration kSelfMetricsInterval{15'000};
+
+base::Error diagnostics_error(const base::Diagnostics& diagnostics,
+                              std::span<const config::Source> sources) {
+  return base::error(base::ErrorCode::InvalidArgument, config::render_all(diagnostics, sources));
+}
+
+}  // namespace
+
+App::App(const World& world, Settings settings, std::optional<std::string> config_path)
+    : world_(world),
+      settings_(std::move(settings)),
+      config_path_(std::move(config_path)),
+      started_at_(world.clock.wall()),
+      reloads_failed_(world.metrics.counter("tocsin_alertd_reloads_failed_total",
+                                            "Reloads that were refused; the old one runs on.")),
+      reload_ok_(world.metrics.gauge("tocsin_alertd_last_reload_successful",
+                                     "Whether the last reload was taken.")) {
+  reload_ok_.set(1);
+}
+
+App::~App() = default;
+
+base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settings,
+                                             std::optional<std::string> config_path) {
+  std::unique_ptr<App> app(new App(world, std::move(settings), std::move(config_path)));
+
+  // ---- the store: from here on samples can be read and written, durably
+  TC_TRY(app->open_store());
+
+  // ---- the way in: who may write, and what
+  const std::string agents_file = base::join_path(app->settings_.data_folder, "agents.json");
+  app->agents_ = std::make_unique<ingest::AgentRegistry>(world.files, world.clock, world.random,
+                                                         agents_file);
+  TC_TRY(app->agents_->load());
+  app->ingest_ = std::make_unique<ingest::RemoteWriteHandler>(
+      app->settings_.ingest, *app->agents_, *app->store_, world.clock, world.metrics);
+  app->ingest_->registry_changed();
+
+  // ---- the way out, from its end: notifier <- dispatcher <- ruler
+  app->make_notifier();
+  app->make_dispatcher();
+  TC_TRY(app->load_rules());
+  // Beyond this point rules are known to be good; nothing evaluates before start().
+
+  // ---- what people see
+  app->self_metrics_ = std::make_unique<SelfMetrics>(world.metrics, *app->store_, world.background,
+                                                     world.host_name);
+  app->make_api();
+  return app;
+}
+
+base::Result<void> App::open_store() {
+  TC_TRY(world_.files.create_folders(settings_.store.folder));
+  const base::MonotonicTime begin = world_.clock.monotonic();
+  TC_TRY(store_,
+         tsdb::Store::open(settings_.store, world_.files, world_.store, world_.metrics));
+  const auto took = std::chrono::duration_cast<base::Duration>(world_.clock.monotonic() - begin);
+  base::log_info(kComponent, "store in {} is open after {}: {} series", settings_.store.folder,
+                 base::format_duration(took), store_->status().series);
+  return base::ok();
+}
+
+void App::make_notifier() {
+  const notify::NotifierWorld notifier_world{world_.notify, world_.state,   world_.http,
+                                             world_.mail,   world_.random,  world_.metrics,
+                                             world_.host_name};
+  const auto report = [this](const incident::OutboxRow& row, incident::DeliveryState state,
+                             const std::string& text) {
+    const incident::Notification& sent = row.notification;
+    if (sent.kind == incident::NotificationKind::Test) return;  // belongs to no incident
+    dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
+                         row.attempts, text});
+  };
+  notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);
+}
+
+void App::make_dispatcher() {
+  incident::DispatcherOptions options;
+  options.routing = settings_.routing;
+  options.settings = settings_.incident;
+  options.outbox_changed = [this] { notifier_->poke(); };
+  dispatcher_ = std::make_unique<incident::Dispatcher>(std::move(options), world_.core,
+                                                       world_.state, world_.metrics);
+}
+
+base::Result<void> App::load_rules() {
+  ruler::RulerOptions options;
+  options.paths = settings_.rule_paths;
+  options.files = settings_.rule_files;
+  options.poll_interval = settings_.rule_poll_interval;
+  options.group.resend_delay = settings_.resend_delay;
+  options.group.severity_default = settings_.rule_files.severity_default;
+  options.group.external_url = settings_.external_url;
+  const ruler::RulerWorld ruler_world{world_.eval, engine_,      *store_,
+                                      *store_,     *dispatcher_, world_.metrics};
+  // Refused rules must not start the daemon; they are read once more by start(), which runs them.
+  const ruler::CheckResult check =
+      ruler::check_rule_paths(settings_.rule_paths, settings_.rule_files, world_.files);
+  if (!check.ok()) return diagnostics_error(check.diagnostics, check.sources);
+  ruler_ = std::make_unique<ruler::Ruler>(ruler_world, options, world_.files);
+  return base::ok();
+}
+
+void App::make_api() {
+  rule_view_ = std::make_unique<RuleViewAdapter>(*ruler_);
+  incident_view_ = std::make_unique<IncidentAdapter>(*dispatcher_, world_.state, world_.background);
+  agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background);
+  api::ApiOptions options;
+  options.admin_token = settings_.admin_token;
+  api_ = std::make_unique<api::Api>(
+      std::move(options),
+      api::ApiParts{world_.clock, world_.metrics, world_.queries, *store_, *rule_view_,
+                    *incident_view_, *incident_view_, *agent_view_, *this, *this, *this,
+                    [this](net::ServerRequest request, net::Respond respond) {
+                      ingest_->handle(std::move(request), std::move(respond));
+                    },
+                    {},
+                    {}});
+}
+
+void App::start(std::function<void(base::Result<void>)> done) {
+  dispatcher_->start([this, done = std::move(done)](base::Result<void> loaded) {
+    if (!loaded) return done(loaded.error());
+    // The state of incidents is back: alerts may come, messages may leave.
+    notifier_->start();
+    world_.background.post([this, done] {
+      const ruler::LoadOutcome outcome = ruler_->load();
+      if (!outcome.ok) return done(diagnostics_error(outcome.diagnostics, outcome.sources));
+      self_metrics_->start(kSelfMetricsInterval);
+      ready_ = true;
+      base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", outcome.rules,
+                     outcome.groups, settings_.notify.receivers.size());
+      done(base::ok());
+    });
+  });
+}
+
+void App::stop() {
+  ready_ = false;
+  self_metrics_->stop();
+  ruler_->stop();
+  notifier_->stop();
+  dispatcher_->stop([] {});
+}
+
+void App::reload(std::string source, api::Done<api::ReloadOutcome> done) {
+  world_.background.post([this, source = std::move(source), done = std::move(done)] {
+    auto outcome = reload_now(source);
+    reload_ok_.set(outcome ? 1 : 0);
+    if (!outcome) {
+      reloads_failed_.increment();
+      base::log_error(kComponent, "reload by {} refused, the running generation stays:\n{}", source,
+                      outcome.error().message);
+    }
+    done(std::move(outcome));
+  });
+}
+
+// Whole or not at all: everything is read and checked before anything changes.
+base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
+  TC_TRY(LoadedSettings loaded, load_settings(config_path_, world_.files));
+  const std::vector<config::Source> sources{loaded.source};
+  if (base::has_errors(loaded.diagnostics)) return diagnostics_error(loaded.diagnostics, sources);
+
+  const ruler::LoadOutcome rules = ruler_->load();
+  if (!rules.ok) return diagnostics_error(rules.diagnostics, rules.sources);
+  TC_TRY(agents_->load());
+  ingest_->registry_changed();
+  notifier_->reload(loaded.settings.notify);
+  dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
+  base::set_log_level(loaded.settings.log_level);
+
+  api::ReloadOutcome outcome;
+  outcome.generation = ++generation_;
+  outcome.rules = rules.rules;
+  const Settings& now = loaded.settings;
+  if (now.server.listen != settings_.server.listen || now.data_folder != settings_.data_folder ||
+      now.rule_paths != settings_.rule_paths) {
+    outcome.warnings.emplace_back(
+        "[server] listen, [store] path and [rules] paths take effect at the next start");
+  }
+  base::log_info(kComponent, "generation {} runs: {} rules, reload by {}", outcome.generation,
+                 outcome.rules, source);
+  return outcome;
+}
+
+void App::send_test(std::string channel, std::string source, api::Done<api::TestOutcome> done) {
+  base::log_info("alertd/audit", "test message to {} ({})", channel, source);
+  notifier_->send_test(std::move(channel), std::move(source),
+                       [done = std::move(done)](base::Result<notify::TestResult> result) {
+                         if (!result) return done(result.error());
+                         done(api::TestOutcome{result->delivered, result->detail, result->took});
+                       });
+}
+
+api::StatusInfo App::status() const {
+  const tsdb::StoreStatus store = store_->status();
+  const ruler::RulerView rules = ruler_->view();
+  api::StatusInfo info;
+  info.started_at = started_at_;
+  info.ready = ready_;
+  info.parts.push_back({"store", !store.read_only, store.last_error});
+  info.parts.push_back({"rules", rules.last_load_ok, rules.last_load_error});
+  std::size_t rule_count = 0;
+  std::size_t broken = 0;
+  std::size_t firing = 0;
+  for (const auto& group : rules.groups) {
+    for (const ruler::RuleView& rule : group->rules) {
+      ++rule_count;
+      if (rule.health == ruler::RuleHealth::Error) ++broken;
+      for (const ruler::AlertView& alert : rule.alerts) {
+        if (alert.phase == ruler::AlertPhase::Firing) ++firing;
+      }
+    }
+  }
+  info.parts.push_back({"evaluation", broken == 0,
+                        broken == 0 ? "" : fmt::format("{} rules fail; see /api/v1/rules", broken)});
+  info.parts.push_back({"reload", reload_ok_.value() == 1,
+                        reload_ok_.value() == 1 ? "" : "the last reload was refused; see the log"});
+  info.store = {{"series", static_cast<double>(store.series)},
+                {"chunk_bytes", static_cast<double>(store.chunk_bytes)},
+                {"wal_bytes", static_cast<double>(store.wal_bytes)},
+                {"checkpoint_bytes", static_cast<double>(store.checkpoint_bytes)}};
+  info.counts = {{"rules", static_cast<double>(rule_count)},
+                 {"alerts_firing", static_cast<double>(firing)},
+                 {"agents", static_cast<double>(agents_->list().size())}};
+  return info;
+}
+
+}  // namespace tocsin::alertd

@@ -1,0 +1,106 @@
+// The daemon without sockets and threads: every part, put together in the order of the data path.
+//
+// main.cc gives it the real world; the simulation (tests/sim) gives it a simulated one, with the same code
+// in between.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "alertd/api/api.h"
+#include "alertd/app/adapters.h"
+#include "alertd/app/self_metrics.h"
+#include "alertd/app/settings.h"
+#include "alertd/incident/dispatcher.h"
+#include "alertd/ingest/agent_registry.h"
+#include "alertd/ingest/remote_write_handler.h"
+#include "alertd/notify/notifier.h"
+#include "alertd/promql/engine.h"
+#include "alertd/ruler/ruler.h"
+#include "alertd/tsdb/store.h"
+#include "common/base/random.h"
+#include "common/net/http_client.h"
+#include "common/net/mail_client.h"
+
+namespace tocsin::alertd {
+
+/// Everything the daemon gets from outside. All of it outlives the App.
+struct World {
+  const base::Clock& clock;
+  base::FileSystem& files;
+  base::Random& random;
+  base::Metrics& metrics;
+  net::HttpClient& http;
+  net::MailClient& mail;
+  incident::StateStore& state;
+  std::string host_name;
+
+  // Where work runs. `store`, `core` and `notify` run one task at a time; they own their parts' state.
+  base::Executor& store;
+  base::Executor& eval;
+  base::Executor& core;
+  base::Executor& notify;
+  base::Executor& queries;
+  base::Executor& background;  ///< File work that may block: reload, the token registry.
+};
+
+/// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.
+/// Thread: handle() and reload() from any; the rest from main.
+class App final : public api::Reloader, public api::TestSender, public api::StatusView {
+ public:
+  /// Opens the store (replays its log) and reads the rules.
+  /// Errors: InvalidArgument with all diagnostics as text (rules), Io (the data folder).
+  static base::Result<std::unique_ptr<App>> make(const World& world, Settings settings,
+                                                 std::optional<std::string> config_path);
+  ~App() override;
+
+  /// Loads the state of incidents, then starts evaluating and sending. `done` runs on `core`.
+  void start(std::function<void(base::Result<void>)> done);
+  void stop();
+
+  void handle(net::ServerRequest request, net::Respond respond) {
+    api_->handle(std::move(request), std::move(respond));
+  }
+
+  void reload(std::string source, api::Done<api::ReloadOutcome> done) override;
+  void send_test(std::string channel, std::string source,
+                 api::Done<api::TestOutcome> done) override;
+  api::StatusInfo status() const override;
+
+ private:
+  App(const World& world, Settings settings, std::optional<std::string> config_path);
+
+  base::Result<void> open_store();
+  void make_notifier();
+  void make_dispatcher();
+  base::Result<void> load_rules();
+  void make_api();
+  base::Result<api::ReloadOutcome> reload_now(const std::string& source);
+
+  World world_;
+  Settings settings_;
+  std::optional<std::string> config_path_;
+  base::WallTime started_at_;
+  std::atomic<bool> ready_{false};
+  std::atomic<std::uint64_t> generation_{1};
+  base::Counter reloads_failed_;
+  base::Gauge reload_ok_;
+
+  std::unique_ptr<tsdb::Store> store_;
+  std::unique_ptr<ingest::AgentRegistry> agents_;
+  std::unique_ptr<ingest::RemoteWriteHandler> ingest_;
+  promql::Engine engine_;
+  std::unique_ptr<notify::Notifier> notifier_;
+  std::unique_ptr<incident::Dispatcher> dispatcher_;
+  std::unique_ptr<ruler::Ruler> ruler_;
+  std::unique_ptr<SelfMetrics> self_metrics_;
+  std::unique_ptr<RuleViewAdapter> rule_view_;
+  std::unique_ptr<IncidentAdapter> incident_view_;
+  std::unique_ptr<AgentAdapter> agent_view_;
+  std::unique_ptr<api::Api> api_;
+};
+
+}  // namespace tocsin::alertd

@@ -1,0 +1,196 @@
+// tocsin-alertd: the real world around App.
+//
+// Threads are made here and nowhere else; README.md has the table of who owns what.
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <string_view>
+
+#include "alertd/app/app.h"
+#include "alertd/state/sqlite_state_store.h"
+#include "common/base/asio_executor.h"
+#include "common/base/process.h"
+#include "common/config/source.h"
+
+namespace tocsin::alertd {
+namespace {
+
+constexpr int kExitConfig = 2;
+constexpr int kExitRuntime = 1;
+constexpr std::string_view kComponent = "alertd";
+
+constexpr std::string_view kHelp =
+    "tocsin-alertd: takes metrics, evaluates rules, tells people.\n"
+    "\n"
+    "Usage: tocsin-alertd [--config FILE] [--check] [--version] [--help]\n"
+    "  --config FILE  TOML; without it the daemon runs on its defaults (127.0.0.1:9464)\n"
+    "  --check        read configuration and rules, say what is wrong, and end\n"
+    "Signals: SIGHUP reloads configuration and rules (whole or not at all), SIGTERM ends.\n"
+    "Exit: 0 ended as asked, 1 failed at run time, 2 configuration or arguments are wrong.\n";
+
+struct Arguments {
+  std::optional<std::string> config;
+  bool check = false;
+};
+
+/// The real threads; one place to see them all.
+struct Threads {
+  explicit Threads(const base::Clock& clock)
+      : io(clock, "io", 2),
+        store(clock, "store", 1),
+        eval(clock, "eval", std::max(1U, base::processor_count())),
+        core(clock, "core", 1),
+        notify(clock, "notify", 1),
+        queries(clock, "query", 2),
+        background(clock, "background", 1) {}
+
+  base::AsioExecutor io, store, eval, core, notify, queries, background;
+
+  /// In the order of the data path: nobody is handed work by someone who still runs.
+  void stop() {
+    for (base::AsioExecutor* executor :
+         {&io, &queries, &eval, &background, &core, &notify, &store}) {
+      executor->stop();
+    }
+  }
+};
+
+int fail(int code, const std::string& message) {
+  fmt::print(stderr, "tocsin-alertd: {}{}", message, message.ends_with('\n') ? "" : "\n");
+  return code;
+}
+
+// Tells systemd that we live, as long as the thread that decides about pages does.
+void feed_watchdog(base::Executor& core, base::Duration interval) {
+  base::notify_service_manager("WATCHDOG=1");
+  core.post_after(interval, [&core, interval] { feed_watchdog(core, interval); });
+}
+
+// Serves until SIGTERM or SIGINT.
+void serve(App& app, base::Signals& signals) {
+  for (;;) {
+    if (const int number = signals.wait(); number != SIGHUP) {
+      base::log_info(kComponent, "signal {}: stopping", number);
+      base::notify_service_manager("STOPPING=1");
+      return;
+    }
+    base::notify_service_manager("RELOADING=1");
+    app.reload("SIGHUP", [](auto) { base::notify_service_manager("READY=1"); });
+  }
+}
+
+base::Result<void> wait_for_start(App& app) {
+  base::Mutex mutex;
+  base::Condition changed;
+  std::optional<base::Result<void>> started;
+  app.start([&](base::Result<void> result) {
+    base::MutexLock lock(mutex);
+    started = std::move(result);
+    changed.notify_all();
+  });
+  base::MutexLock lock(mutex);
+  changed.wait(mutex, [&] { return started.has_value(); });
+  return *started;
+}
+
+int run(base::Signals& signals, Settings settings, const std::optional<std::string>& config_path) {
+  const base::RealClock clock;
+  const auto files = base::make_real_file_system();
+  const auto random = base::make_real_random();
+  base::Metrics metrics;
+  const net::ServerOptions server_options = [&] {
+    net::ServerOptions options = settings.server;
+    options.metrics = &metrics;
+    return options;
+  }();
+
+  if (const auto made = files->create_folders(settings.data_folder); !made) {
+    return fail(kExitRuntime, made.error().message + "; set [store] path to a folder of yours");
+  }
+  const std::string state_path = base::join_path(settings.data_folder, "state.db");
+  auto state = state::open_sqlite_state_store({.path = state_path}, clock);
+  if (!state) return fail(kExitRuntime, state.error().message);
+
+  const auto http = net::make_http_client(clock, 4, 10'000);
+  const auto mail = net::make_mail_client(clock, 2, 10'000);
+  Threads threads(clock);
+  const World world{clock,          *files,         *random,          metrics,
+                    *http,          *mail,          **state,          base::host_name(),
+                    threads.store,  threads.eval,   threads.core,     threads.notify,
+                    threads.queries, threads.background};
+  auto app = App::make(world, std::move(settings), config_path);
+  if (!app) {
+    threads.stop();
+    const bool config = app.error().code == base::ErrorCode::InvalidArgument;
+    return fail(config ? kExitConfig : kExitRuntime, app.error().message);
+  }
+
+  // Listen first: agents are answered 503 until the state is back, instead of not at all.
+  auto server = net::HttpServer::start(
+      threads.io, server_options, [&app](net::ServerRequest request, net::Respond respond) {
+        (*app)->handle(std::move(request), std::move(respond));
+      });
+  if (!server) {
+    threads.stop();
+    return fail(kExitRuntime, server.error().message);
+  }
+  int exit_code = 0;
+  if (const auto started = wait_for_start(**app); started) {
+    base::log_info(kComponent, "listening on port {}", (*server)->port());
+    base::notify_service_manager("READY=1");
+    if (const auto interval = base::watchdog_interval()) feed_watchdog(threads.core, *interval);
+    serve(**app, signals);
+  } else {
+    exit_code = fail(kExitRuntime, started.error().message);
+  }
+  (*server)->stop();
+  (*app)->stop();
+  threads.stop();
+  return exit_code;
+}
+
+}  // namespace
+
+int main_with(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--help" || argument == "-h") {
+      fmt::print("{}", kHelp);
+      return 0;
+    }
+    if (argument == "--version") {
+      fmt::print("tocsin-alertd {}\n", TOCSIN_VERSION);
+      return 0;
+    }
+    if (argument == "--check") {
+      arguments.check = true;
+    } else if (argument == "--config" && i + 1 < argc) {
+      arguments.config = argv[++i];
+    } else {
+      return fail(kExitConfig, fmt::format("unknown argument '{}'; see --help", argument));
+    }
+  }
+
+  base::Signals signals;
+  const auto files = base::make_real_file_system();
+  auto loaded = load_settings(arguments.config, *files);
+  if (!loaded) return fail(kExitConfig, loaded.error().message);
+  const std::vector<config::Source> sources{loaded->source};
+  fmt::print(stderr, "{}", config::render_all(loaded->diagnostics, sources));
+  if (base::has_errors(loaded->diagnostics)) return kExitConfig;
+  base::set_log_level(loaded->settings.log_level);
+
+  if (arguments.check) {
+    const ruler::CheckResult check = ruler::check_rule_paths(loaded->settings.rule_paths,
+                                                             loaded->settings.rule_files, *files);
+    fmt::print(stderr, "{}", config::render_all(check.diagnostics, check.sources));
+    return check.ok() ? 0 : kExitConfig;
+  }
+  return run(signals, std::move(loaded->settings), arguments.config);
+}
+
+}  // namespace tocsin::alertd
+
+int main(int argc, char** argv) { return tocsin::alertd::main_with(argc, argv); }

@@ -1,0 +1,134 @@
+#include "alertd/app/settings.h"
+
+#include <fmt/core.h>
+
+#include "alertd/routing/route_config.h"
+#include "common/base/process.h"
+#include "common/base/strings.h"
+#include "common/config/source.h"
+#include "common/config/table.h"
+#include "common/config/toml.h"
+
+namespace tocsin::alertd {
+namespace {
+
+constexpr std::size_t kConfigBytesMax = 1 << 20;
+constexpr std::string_view kShippedRules = "/etc/tocsin/rules";
+
+// The service's folder, root's usual place, or a place of the user's own.
+std::string default_data_folder() {
+  if (const auto folder = base::environment("STATE_DIRECTORY")) return *folder;
+  if (const auto home = base::environment("HOME"); home && *home != "/root") {
+    return *home + "/.local/state/tocsin/alertd";
+  }
+  return "/var/lib/tocsin/alertd";
+}
+
+bool is_loopback(std::string_view listen) {
+  return listen.starts_with("127.") || listen.starts_with("[::1]") ||
+         listen.starts_with("localhost:");
+}
+
+void read_server(config::Table table, Settings& settings) {
+  settings.server.listen = table.string("listen", settings.server.listen);
+  settings.server.tls_cert_file = table.string("tls_cert_file", "");
+  settings.server.tls_key_file = table.string("tls_key_file", "");
+  const bool insecure = table.boolean("insecure", false);
+  if (const auto token = table.secret("admin_token")) settings.admin_token = *token;
+  settings.external_url =
+      table.string("external_url", fmt::format("http://{}", settings.server.listen));
+  while (settings.external_url.ends_with('/')) settings.external_url.pop_back();
+  const auto level = base::parse_log_level(
+      table.one_of("log_level", "info", {"debug", "info", "warning", "error"}));
+  if (level) settings.log_level = *level;
+
+  const bool tls = !settings.server.tls_cert_file.empty();
+  if (tls != !settings.server.tls_key_file.empty()) {
+    table.error(tls ? "tls_cert_file" : "tls_key_file",
+                "tls_cert_file and tls_key_file belong together", "give both or neither");
+  }
+  if (!is_loopback(settings.server.listen) && !tls && !insecure) {
+    table.error("listen",
+                fmt::format("refusing to listen on {} without TLS: tokens would travel in clear",
+                            settings.server.listen),
+                "set tls_cert_file and tls_key_file, or insecure = true if something in front does "
+                "TLS");
+  }
+  table.finish();
+}
+
+void read_store(config::Table table, Settings& settings) {
+  settings.data_folder = table.string("path", default_data_folder());
+  tsdb::StoreOptions& store = settings.store;
+  store.folder = base::join_path(settings.data_folder, "tsdb");
+  store.retention = table.duration("retention", store.retention);
+  if (store.retention < std::chrono::hours(1)) {
+    table.error("retention", "retention is shorter than an hour", "rules look back; use 1d or more");
+  }
+  store.retention_bytes = table.bytes("retention_bytes", store.retention_bytes);
+  store.fsync = table.one_of("fsync", "always", {"always", "interval"}) == "always"
+                    ? tsdb::Fsync::Always
+                    : tsdb::Fsync::Interval;
+  store.fsync_interval = table.duration("fsync_interval", store.fsync_interval);
+  store.series_max = static_cast<std::size_t>(table.integer(
+      "series_max", static_cast<std::int64_t>(store.series_max), 1'000, 100'000'000));
+  store.out_of_order_window = table.duration("out_of_order_window", store.out_of_order_window);
+  table.finish();
+}
+
+void read_rules(config::Table table, const base::FileSystem& files, Settings& settings) {
+  std::vector<std::string> paths;
+  if (files.is_folder(std::string(kShippedRules))) paths.emplace_back(kShippedRules);
+  settings.rule_paths = table.strings("paths", paths);
+  ruler::RuleFileOptions& options = settings.rule_files;
+  options.interval_default = table.duration("interval", std::chrono::seconds(15));
+  options.query_offset_default = table.duration("query_offset", base::Duration{0});
+  options.runbook_base_url = table.string("runbook_base_url", options.runbook_base_url);
+  options.runbook_suffix = table.string("runbook_suffix", options.runbook_suffix);
+  settings.rule_poll_interval = table.duration("poll_interval", std::chrono::seconds(5));
+  settings.resend_delay = table.duration("resend_delay", settings.resend_delay);
+  const std::string severity = table.one_of("default_severity", "medium",
+                                            {"critical", "high", "medium", "low"});
+  options.severity_default = model::parse_severity(severity).value_or(model::Severity::Medium);
+  table.finish();
+}
+
+void read_ingest(config::Table table, Settings& settings) {
+  settings.ingest.loopback_without_token = table.boolean("loopback_without_token", true);
+  settings.server.body_bytes_max = table.bytes("body_limit", settings.server.body_bytes_max);
+  table.finish();
+}
+
+void read_all(config::Table& root, const base::FileSystem& files, Settings& settings) {
+  read_server(root.table("server"), settings);
+  read_store(root.table("store"), settings);
+  read_ingest(root.table("ingest"), settings);
+  read_rules(root.table("rules"), files, settings);
+
+  settings.notify = notify::read_notify_settings(root);
+  settings.notify.external_url = settings.external_url;
+  config::Table incident = root.table("incident");
+  settings.routing =
+      routing::read_routing(root, incident, notify::receiver_names(settings.notify));
+  settings.incident = incident::read_incident_settings(incident);
+  settings.incident.receivers = notify::channels_by_receiver(settings.notify);
+  root.finish();
+}
+
+}  // namespace
+
+base::Result<LoadedSettings> load_settings(const std::optional<std::string>& path,
+                                           const base::FileSystem& files) {
+  LoadedSettings loaded;
+  loaded.source.file = path.value_or("(built-in configuration)");
+  if (path) {
+    TC_TRY(loaded.source, config::load_source(files, *path, kConfigBytesMax));
+  }
+  const config::Node document = config::parse_toml(loaded.source, loaded.diagnostics);
+  config::Context context{loaded.source, loaded.diagnostics, files};
+  config::Table root(context, &document);
+  if (!base::has_errors(loaded.diagnostics)) read_all(root, files, loaded.settings);
+  return loaded;
+}
+
+}  // namespace tocsin::alertd

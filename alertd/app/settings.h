@@ -1,0 +1,56 @@
+// alertd.toml, read into one value. With no file at all the daemon runs on the defaults below.
+//
+// Each part of the daemon reads its own table (routing, incident, notify); this file reads the rest and
+// puts them together, so that `tocsin check` and the daemon agree on every error.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "alertd/incident/incident.h"
+#include "alertd/ingest/remote_write_handler.h"
+#include "alertd/notify/receivers.h"
+#include "alertd/routing/route.h"
+#include "alertd/ruler/rule_file.h"
+#include "alertd/tsdb/store.h"
+#include "common/base/log.h"
+#include "common/net/http_server.h"
+
+namespace tocsin::alertd {
+
+struct Settings {
+  net::ServerOptions server;
+  base::Secret admin_token;  ///< For the API from other hosts; empty: this host only.
+  std::string external_url;  ///< What links in messages start with; no slash at the end.
+  base::LogLevel log_level = base::LogLevel::Info;
+
+  tsdb::StoreOptions store;
+  std::string data_folder;  ///< Of everything that must survive: the store, state.db, agents.json.
+
+  ingest::RemoteWriteOptions ingest;
+
+  std::vector<std::string> rule_paths;
+  ruler::RuleFileOptions rule_files;
+  base::Duration rule_poll_interval{0};
+  base::Duration resend_delay{60'000};
+
+  routing::Routing routing;
+  incident::IncidentSettings incident;
+  notify::NotifySettings notify;
+};
+
+/// Settings and everything that was wrong; use the settings only if has_errors(diagnostics) is false.
+struct LoadedSettings {
+  Settings settings;
+  base::Diagnostics diagnostics;
+  config::Source source;  ///< For excerpts.
+};
+
+/// Reads the file; without a path, the embedded default. Relative paths in it are relative to the
+/// working directory.
+/// Errors: those of config::load_source (the file cannot be read at all).
+base::Result<LoadedSettings> load_settings(const std::optional<std::string>& path,
+                                           const base::FileSystem& files);
+
+}  // namespace tocsin::alertd

@@ -1,0 +1,113 @@
+// The dispatcher over a real SQLite file: what a restart finds is what was committed.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "alertd/incident/dispatcher.h"
+#include "alertd/routing/route_config.h"
+#include "alertd/state/sqlite_state_store.h"
+#include "common/base/random.h"
+#include "tests/sim/state_store_suite.h"
+
+namespace tocsin {
+namespace {
+
+using incident::Command;
+using incident::Dispatcher;
+using incident::DispatcherOptions;
+using incident::StateStore;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+class StateFile {
+ public:
+  StateFile() : path_("/tmp/tocsin-restart-" + base::make_real_random()->hex(8) + ".db") {}
+  ~StateFile() {
+    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path_ + suffix).c_str());
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct World {
+  World() { base::set_log_level(base::LogLevel::Error); }
+
+  StateFile file;
+  base::SimClock clock{base::wall_time(1'700'000'000'000)};
+  base::SimExecutor executor{clock};
+  base::Metrics metrics;
+  std::unique_ptr<StateStore> store;
+  std::unique_ptr<Dispatcher> dispatcher;
+
+  void boot() {
+    dispatcher.reset();
+    store.reset();
+    executor.run_ready();
+    state::SqliteOptions sqlite;
+    sqlite.path = file.path();
+    sqlite.worker = &executor;
+    auto opened = state::open_sqlite_state_store(sqlite, clock);
+    REQUIRE_MESSAGE(opened, opened);
+    store = std::move(*opened);
+    DispatcherOptions options;
+    options.routing.root.receiver = "oncall";
+    options.routing.root.group_by = {"alertname"};
+    routing::complete_routes(options.routing.root);
+    options.settings.receivers = {{"oncall", {"pager"}}};
+    dispatcher = std::make_unique<Dispatcher>(options, executor, *store, metrics);
+    dispatcher->start([](base::Result<void> result) { CHECK(result); });
+    executor.run_ready();
+  }
+
+  void fire() {
+    model::Alert alert;
+    alert.labels = model::Labels({{"alertname", "Disk'Full"}, {"host", "größe \"x\""}});
+    alert.severity = model::Severity::Critical;
+    alert.starts_at = base::wall_time(1'700'000'000'000);
+    alert.updated_at = clock.wall();
+    alert.valid_until = clock.wall() + minutes(4);
+    dispatcher->post({alert});
+    executor.run_for(seconds(10));
+  }
+
+  std::string rows() {
+    const auto found = incident::ask<incident::PendingRows>(
+        executor, [&](auto done) { store->pending(clock.wall(), 100, executor, done); });
+    REQUIRE(found);
+    std::string text;
+    for (const auto& row : found->rows) {
+      text += std::string(routing::to_string(row.notification.reason)) + " ";
+    }
+    return text;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("restart over SQLite: nothing again, nothing forgotten") {
+  World world;
+  world.boot();
+  world.fire();
+  CHECK(world.rows() == "FirstNotification ");
+  world.boot();
+  world.fire();
+  CHECK(world.rows() == "FirstNotification ");
+  Command command;
+  command.incident_id = "T-1001";
+  command.actor = "ann";
+  world.dispatcher->command(command, world.executor, [](auto result) { CHECK(result); });
+  world.executor.run_ready();
+  world.boot();
+  CHECK(world.rows() == "FirstNotification Acknowledged ");
+  const auto detail = incident::ask<incident::IncidentDetail>(
+      world.executor, [&](auto done) { world.store->incident("T-1001", world.executor, done); });
+  REQUIRE(detail);
+  CHECK(detail->incident.state == incident::IncidentState::Acknowledged);
+  CHECK(detail->timeline.size() == 4);  // opened, notified, acknowledged, notified
+  // Nobody sends it any more: startup_grace (5 m) after the last start it is resolved.
+  world.executor.run_for(minutes(6));
+  CHECK(world.rows() == "FirstNotification Acknowledged AllResolved ");
+}
+
+}  // namespace tocsin

@@ -1,0 +1,81 @@
+// A whole small fleet in one thread and simulated time: an agent, alertd, and a webhook receiver.
+//
+// The parts between the sockets are the production ones: sampler, spool and sender of the agent; the App of
+// alertd with store, rules, routing, incidents, outbox and notifier. Simulated are the clock, the disk, the
+// network (a call that is answered, refused or lost) and the collectors.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/sampler/sampler.h"
+#include "agent/sender/sender.h"
+#include "agent/spool/spool.h"
+#include "alertd/app/app.h"
+#include "alertd/incident/fake_state_store.h"
+#include "common/base/sim_executor.h"
+#include "tests/sim/sim_file_system.h"
+
+namespace tocsin::sim {
+
+/// A message that reached the webhook receiver.
+struct Hook {
+  base::WallTime at;
+  std::string key;     ///< Idempotency-Key
+  std::string status;  ///< "firing" or "resolved"
+  std::string alert;   ///< alertname of the group
+  std::string body;
+};
+
+/// Owner: the test, one thread.
+class SimWorld {
+ public:
+  /// `config` is alertd.toml (its [store] path is "/alertd"), `rules` the one rule file.
+  SimWorld(const std::string& config, const std::string& rules);
+  ~SimWorld();
+
+  // --- alertd
+  void start_alertd();
+  /// Ends it as a crash does: nothing is flushed, what was acknowledged is on the simulated disk.
+  void crash_alertd();
+  bool alertd_up() const { return app_ != nullptr; }
+  alertd::App& alertd() { return *app_; }
+
+  // --- the agent, with one collector that reports `values`
+  void start_agent(const std::string& host);
+  void crash_agent();
+  std::map<std::string, double> values;  ///< Metric name -> value, read each round.
+
+  // --- the world
+  void run_for(base::Duration by) { executor_.run_for(by); }
+  base::WallTime now() const { return clock_.wall(); }
+  SimFileSystem& disk() { return files_; }
+  const std::vector<Hook>& hooks() const { return hooks_; }
+  /// Statuses of the hooks of one alert, repeats with the same key left out.
+  std::vector<std::string> told(const std::string& alert) const;
+
+  /// Samples of the one series that matches, in [begin, now].
+  std::vector<model::Sample> samples(const std::string& expr, base::Duration back);
+
+ private:
+  class Network;
+  struct Agent;
+
+  base::SimClock clock_;
+  base::SimExecutor executor_;
+  SimFileSystem files_;
+  std::unique_ptr<base::Random> random_;
+  base::Metrics metrics_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<net::MailClient> mail_;
+  std::shared_ptr<incident::FakeStateStore::Disk> state_disk_;
+  std::unique_ptr<incident::FakeStateStore> state_;
+  std::unique_ptr<alertd::App> app_;
+  std::unique_ptr<Agent> agent_;
+  std::vector<Hook> hooks_;
+};
+
+}  // namespace tocsin::sim

@@ -70,12 +70,13 @@ struct World {
     return -1;
   }
 
+  /// Returns the answer, if it came at once.
   std::optional<base::Result<IncidentRecord>> send(Command command) {
-    std::optional<base::Result<IncidentRecord>> answer;
+    const auto answer = std::make_shared<std::optional<base::Result<IncidentRecord>>>();
     dispatcher->command(std::move(command), executor,
-                        [&answer](base::Result<IncidentRecord> result) { answer = result; });
+                        [answer](base::Result<IncidentRecord> result) { *answer = result; });
     executor.run_ready();
-    return answer;
+    return *answer;
   }
 
   std::shared_ptr<const Snapshot> snapshot() {

@@ -1,6 +1,6 @@
 #include "alertd/incident/fake_state_store.h"
 
-#include "alertd/incident/state_store_suite.h"
+#include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin::incident {
 namespace {

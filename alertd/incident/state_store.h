@@ -6,7 +6,7 @@
 //
 // Asynchronous like HttpClient: every `done` is posted to the caller's executor, in order of the
 // calls. Implementations: state::SqliteStateStore (production), FakeStateStore (tests); one shared
-// test suite, alertd/incident/state_store_suite.h.
+// test suite, tests/sim/state/state_store_suite.h.
 #pragma once
 
 #include <cstdint>

@@ -4,13 +4,13 @@
 
 #include <atomic>
 
-#include "alertd/incident/state_store_suite.h"
 #include "alertd/state/schema.h"
 #include "alertd/state/state_tables.h"
 #include "common/base/asio_executor.h"
 #include "common/base/file_system.h"
 #include "common/base/mutex.h"
 #include "common/base/random.h"
+#include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin::state {
 namespace {

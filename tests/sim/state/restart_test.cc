@@ -6,7 +6,7 @@
 #include "alertd/routing/route_config.h"
 #include "alertd/state/sqlite_state_store.h"
 #include "common/base/random.h"
-#include "tests/sim/state_store_suite.h"
+#include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin {
 namespace {

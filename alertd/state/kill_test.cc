@@ -1,0 +1,76 @@
+// kill -9 while the store writes: what was acknowledged is there, and never half of a change.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "alertd/state/schema.h"
+#include "alertd/state/state_tables.h"
+#include "common/base/random.h"
+#include "tests/sim/state/state_store_suite.h"
+
+namespace tocsin::state {
+namespace {
+
+class StateFile {
+ public:
+  StateFile() : path_("/tmp/tocsin-restart-" + base::make_real_random()->hex(8) + ".db") {}
+  ~StateFile() {
+    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path_ + suffix).c_str());
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+TEST_CASE("kill -9 between commits: what was acknowledged is there") {
+  StateFile file;
+  const base::SimClock clock;
+  for (int round = 0; round < 5; ++round) {
+    int channel[2];
+    REQUIRE(::pipe(channel) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      auto database = Database::open(file.path(), 1000);
+      if (!database || !migrate(**database, newest_schema_version(), clock.wall())) ::_exit(1);
+      StateTables tables(**database);
+      for (std::int64_t number = 1;; ++number) {
+        incident::StateChange change;
+        change.incidents_upsert = {incident::suite_incident(number, incident::IncidentState::Open)};
+        change.outbox = {incident::suite_notification("T-" + std::to_string(number), 1)};
+        if (!tables.commit(change)) ::_exit(1);
+        if (::write(channel[1], &number, sizeof number) != sizeof number) ::_exit(1);
+      }
+    }
+    ::close(channel[1]);
+    std::int64_t acknowledged = 0;
+    const std::int64_t enough = 20 + 7 * round;
+    while (acknowledged < enough &&
+           ::read(channel[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged) {
+    }
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    while (::read(channel[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged) {
+    }
+    ::close(channel[0]);
+    CHECK(WIFSIGNALED(status));
+    CHECK(acknowledged >= enough);
+
+    auto database = Database::open(file.path(), 1000);
+    REQUIRE_MESSAGE(database, database);
+    StateTables tables(**database);
+    const auto state = tables.load(base::wall_time(0));
+    const auto rows = tables.pending(base::wall_time(4'000'000'000'000), 1'000'000);
+    REQUIRE(state);
+    REQUIRE(rows);
+    CHECK(static_cast<std::int64_t>(state->incidents.size()) >= acknowledged);
+    CHECK(rows->rows.size() == state->incidents.size());  // both or none
+  }
+}
+
+}  // namespace tocsin::state

@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace tocsin::promql {
 namespace {
@@ -23,11 +24,16 @@ std::string braces(const model::Labels& labels) {
   return out + "}";
 }
 
-// The "one" side of a group: one value per step, and whose it is.
+// The "one" side of a group: its only series, or several that take turns.
 struct OneSide {
+  std::uint32_t row = kNobody;
+  std::uint32_t shared = kNobody;  // index of a SharedSide if there is more than one row
+};
+
+struct SharedSide {
   std::vector<std::uint32_t> rows;
-  std::vector<double> merged;        // only if there is more than one row
-  std::vector<std::uint32_t> owner;  // ditto
+  std::vector<double> merged;        // one value per step
+  std::vector<std::uint32_t> owner;  // whose it is
 };
 
 class Matcher {
@@ -65,19 +71,28 @@ class Matcher {
   bool keeps_name() const { return is_comparison(node_.op) && !node_.return_bool; }
 
   base::Result<void> group_one_side() {
-    for (std::size_t i = 0; i < one_.series.size(); ++i) {
+    groups_.reserve(one_.series.size());
+    for (std::uint32_t i = 0; i < one_.series.size(); ++i) {
       const std::uint32_t group = grouper_.group_of(one_.series[i]);
-      if (group >= groups_.size()) groups_.resize(group + 1);
-      groups_[group].rows.push_back(static_cast<std::uint32_t>(i));
+      if (group >= groups_.size()) {
+        groups_.push_back({i, kNobody});
+        continue;
+      }
+      OneSide& side = groups_[group];
+      if (side.shared == kNobody) {
+        side.shared = static_cast<std::uint32_t>(shared_.size());
+        shared_.push_back({{side.row}, {}, {}});
+      }
+      shared_[side.shared].rows.push_back(i);
     }
     for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-      if (groups_[group].rows.size() > 1) TC_TRY(merge_one_side(group));
+      if (groups_[group].shared != kNobody) TC_TRY(merge_one_side(group));
     }
     return base::ok();
   }
 
   base::Result<void> merge_one_side(std::uint32_t group) {
-    OneSide& side = groups_[group];
+    SharedSide& side = shared_[groups_[group].shared];
     side.merged.assign(one_.steps, absent_value());
     side.owner.assign(one_.steps, kNobody);
     for (const std::uint32_t row : side.rows) {
@@ -158,12 +173,11 @@ class Matcher {
   base::Result<void> match_row(std::size_t index) {
     const std::uint32_t group = many_groups_[index];
     const OneSide& side = groups_[group];
-    if (side.rows.empty() && !one_fill_) return base::ok();
+    if (side.row == kNobody && !one_fill_) return base::ok();
     const std::span<const double> many = many_.row(index);
-    const bool merged = side.rows.size() > 1;
-    const double* one = side.rows.empty() ? nullptr
-                        : merged          ? side.merged.data()
-                                          : one_.row(side.rows[0]).data();
+    const SharedSide* shared = side.shared == kNobody ? nullptr : &shared_[side.shared];
+    const double* one = nullptr;
+    if (side.row != kNobody) one = shared ? shared->merged.data() : one_.row(side.row).data();
     std::uint32_t target = kNobody;
     std::uint32_t target_owner = kNobody;
     for (std::size_t step = 0; step < many.size(); ++step) {
@@ -173,7 +187,7 @@ class Matcher {
       TC_TRY(claim(group, step));
       const double value = apply(many[step], partner ? one[step] : *one_fill_);
       if (is_absent(value)) continue;
-      const std::uint32_t owner = !partner ? kNobody : merged ? side.owner[step] : side.rows[0];
+      const std::uint32_t owner = !partner ? kNobody : shared ? shared->owner[step] : side.row;
       if (target == kNobody || owner != target_owner) {
         target = row_for(index, owner, group);
         target_owner = owner;
@@ -192,6 +206,7 @@ class Matcher {
   base::Result<void> fill_many_side() {
     for (std::uint32_t group = 0; group < groups_.size(); ++group) {
       const OneSide& side = groups_[group];
+      if (side.row == kNobody) continue;
       std::vector<std::uint8_t> taken(many_.steps, 0);
       for (std::size_t i = 0; i < many_groups_.size(); ++i) {
         if (many_groups_[i] != group) continue;
@@ -199,7 +214,8 @@ class Matcher {
           if (!is_absent(many_.row(i)[step])) taken[step] = 1;
         }
       }
-      for (const std::uint32_t row : side.rows) {
+      const std::vector<std::uint32_t> only{side.row};
+      for (const std::uint32_t row : side.shared == kNobody ? only : shared_[side.shared].rows) {
         const std::span<const double> cells = one_.row(row);
         for (std::size_t step = 0; step < one_.steps; ++step) {
           if (taken[step] != 0 || is_absent(cells[step])) continue;
@@ -287,11 +303,12 @@ class Matcher {
   const bool swapped_;
   Table many_;
   Table one_;
-  // As in Prometheus, group_right swaps the sides but not the fills: fill_left is for the "many" side.
+  // As in Prometheus, group_right swaps the sides but not the fills: fill_left is for the many.
   const std::optional<double> many_fill_;
   const std::optional<double> one_fill_;
   Grouper grouper_;
   std::vector<OneSide> groups_;
+  std::vector<SharedSide> shared_;
   std::vector<std::uint32_t> many_groups_;
   std::vector<std::uint32_t> many_count_;
   std::vector<std::uint32_t> group_row_;

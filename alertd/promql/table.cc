@@ -30,10 +30,6 @@ std::string_view visible_label(const SeriesRef& series, std::string_view name, b
   return series.labels->get(name);
 }
 
-std::size_t Grouper::Hash::operator()(std::string_view key) const {
-  return base::hash64(key);
-}
-
 Grouper::Grouper(Grouping grouping, bool delayed)
     : grouping_(std::move(grouping)), delayed_(delayed) {}
 
@@ -63,12 +59,34 @@ std::uint32_t Grouper::group_of(const SeriesRef& series) {
     return 0;
   }
   build_key(series);
-  const auto found = groups_.find(std::string_view(key_));
-  if (found != groups_.end()) return found->second;
+  if (first_.size() * 2 >= slots_.size()) grow();
+  const std::uint64_t hash = base::hash64(key_);
+  std::size_t slot = hash & (slots_.size() - 1);
+  for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+    const std::uint32_t group = slots_[slot] - 1;
+    if (hashes_[group] == hash && key_of(group) == key_) return group;
+  }
   const auto group = static_cast<std::uint32_t>(first_.size());
-  groups_.emplace(key_, group);
+  slots_[slot] = group + 1;
+  hashes_.push_back(hash);
+  keys_ += key_;
+  key_ends_.push_back(keys_.size());
   first_.push_back(series);
   return group;
+}
+
+std::string_view Grouper::key_of(std::uint32_t group) const {
+  const std::size_t begin = group == 0 ? 0 : key_ends_[group - 1];
+  return std::string_view(keys_).substr(begin, key_ends_[group] - begin);
+}
+
+void Grouper::grow() {
+  slots_.assign(std::max<std::size_t>(64, slots_.size() * 2), 0);
+  for (std::uint32_t group = 0; group < hashes_.size(); ++group) {
+    std::size_t slot = hashes_[group] & (slots_.size() - 1);
+    while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+    slots_[slot] = group + 1;
+  }
 }
 
 model::Labels Grouper::labels_of(std::uint32_t group) const {

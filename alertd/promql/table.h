@@ -12,7 +12,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "common/base/result.h"
@@ -146,17 +145,19 @@ class Grouper {
   const Grouping& grouping() const { return grouping_; }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view key) const;
-  };
   bool kept(std::string_view name, std::size_t& cursor) const;
   void build_key(const SeriesRef& series);
+  std::string_view key_of(std::uint32_t group) const;
+  void grow();
 
   Grouping grouping_;
   bool delayed_;
   std::string key_;
-  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> groups_;
+  // An open-addressing table over one block of keys: a million groups cost no million allocations.
+  std::vector<std::uint32_t> slots_;  // group + 1; 0 is empty; a power of two, at most half full
+  std::vector<std::uint64_t> hashes_;
+  std::vector<std::size_t> key_ends_;
+  std::string keys_;
   std::vector<SeriesRef> first_;
 };
 

@@ -1,0 +1,164 @@
+#include "alertd/notify/message.h"
+
+#include <fmt/core.h>
+
+#include "common/base/strings.h"
+#include "common/gotemplate/escape.h"
+
+namespace tocsin::notify {
+namespace {
+
+using gotemplate::Map;
+using gotemplate::Value;
+
+constexpr std::size_t kTitleBytesMax = 250;
+constexpr gotemplate::Limits kLimits{200'000, 64 << 10};
+
+// Cuts at a character's start.
+std::string cut(std::string text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  std::size_t end = bytes_max - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+  return text.substr(0, end) + "...";
+}
+
+// "now" and "since" need a clock; without one (checks at load) they only have to exist.
+gotemplate::Functions message_functions(const base::Clock* clock) {
+  gotemplate::Functions functions = gotemplate::standard_functions();
+  const auto now = [clock] { return clock == nullptr ? base::wall_time(0) : clock->wall(); };
+  functions["now"] = [now](const std::vector<Value>&) -> base::Result<Value> {
+    return gotemplate::time_value(now());
+  };
+  functions["since"] = [now](const std::vector<Value>& arguments) -> base::Result<Value> {
+    const Map* time = arguments.size() == 1 ? arguments[0].map() : nullptr;
+    const auto found =
+        time == nullptr ? Map::const_iterator{} : time->find(gotemplate::method_key("UnixMilli"));
+    if (time == nullptr || found == time->end()) {
+      return base::error(base::ErrorCode::InvalidArgument, "since needs a time");
+    }
+    TC_TRY(const Value ms, (*found->second.function())({}));
+    return gotemplate::duration_value(static_cast<double>(base::to_ms(now()) - *ms.integer()) /
+                                      1000.0);
+  };
+  return functions;
+}
+
+}  // namespace
+
+base::Result<gotemplate::Template> parse_message_template(
+    std::string_view text, const std::vector<std::string>& definitions, const base::Clock* clock) {
+  TC_TRY(auto parsed, gotemplate::Template::parse(text, message_functions(clock)));
+  for (const std::string& definition : definitions) TC_TRY(parsed.add_definitions(definition));
+  return parsed;
+}
+
+std::string escape(std::string_view text, Escaping escaping) {
+  switch (escaping) {
+    case Escaping::None:
+      return std::string(text);
+    case Escaping::Html:
+      return gotemplate::escape_html(text);
+    case Escaping::Slack:
+      break;
+  }
+  // Slack's own three; without them a label could shout <!channel>.
+  std::string out;
+  for (const char c : text) {
+    if (c == '&') {
+      out += "&amp;";
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string one_line(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) c = ' ';
+  }
+  return std::string(base::trim(out));
+}
+
+std::string incident_url(const incident::Notification& notification,
+                         const std::string& external_url) {
+  if (external_url.empty() || notification.incident.url_path.empty()) return {};
+  return external_url + notification.incident.url_path;
+}
+
+MessageWriter::MessageWriter(const ChannelSettings& settings, const NotifySettings& notify,
+                             const base::Clock& clock)
+    : external_url_(notify.external_url),
+      title_(parse(settings.templates.title, notify, clock)),
+      text_(parse(settings.templates.text, notify, clock)),
+      html_(parse(settings.templates.html, notify, clock)) {}
+
+MessageWriter::Part MessageWriter::parse(const std::string& text, const NotifySettings& notify,
+                                         const base::Clock& clock) const {
+  Part part;
+  if (text.empty()) return part;
+  auto parsed = parse_message_template(text, notify.definitions, &clock);
+  if (parsed) {
+    part.parsed = std::move(*parsed);
+  } else {
+    part.failure = parsed.error().message;
+  }
+  return part;
+}
+
+std::optional<std::string> MessageWriter::run(const Part& part, const Value& data,
+                                              std::string_view name, std::string& failure) {
+  const auto failed = [&](const std::string& why) {
+    if (!failure.empty()) failure += "; ";
+    failure += fmt::format("template '{}' failed at {}", name, why);
+  };
+  if (!part.failure.empty()) failed(part.failure);
+  if (!part.parsed) return std::nullopt;
+  auto result = part.parsed->execute(data, {}, gotemplate::MissingKey::Zero, kLimits);
+  if (!result) {
+    failed(result.error().message);
+    return std::nullopt;
+  }
+  if (base::trim(*result).empty()) {
+    failed("its end: the text is empty");
+    return std::nullopt;
+  }
+  return std::move(*result);
+}
+
+Message MessageWriter::write(const incident::Notification& notification, Escaping text_escaping,
+                             bool with_html) const {
+  Message message;
+  std::string& failure = message.template_failure;
+  const bool custom = title_.parsed || text_.parsed || html_.parsed;
+  const Value plain = custom ? message_data(notification, external_url_, Escaping::None) : Value();
+  auto title = run(title_, plain, "title", failure);
+  message.title = cut(one_line(title ? *title : default_title(notification)), kTitleBytesMax);
+
+  const Value escaped = custom && text_escaping != Escaping::None
+                            ? message_data(notification, external_url_, text_escaping)
+                            : plain;
+  auto text = run(text_, escaped, "text", failure);
+  message.text =
+      text ? std::move(*text) : escape(default_text(notification, external_url_), text_escaping);
+
+  if (!with_html) return message;
+  const Value html_data =
+      html_.parsed ? message_data(notification, external_url_, Escaping::Html) : Value();
+  auto html = run(html_, html_data, "html", failure);
+  // Own words in the text and the built-in look in the HTML would contradict each other.
+  if (html) {
+    message.html = std::move(*html);
+  } else if (!text_.parsed && failure.empty()) {
+    message.html = default_html(notification, external_url_);
+  }
+  return message;
+}
+
+}  // namespace tocsin::notify

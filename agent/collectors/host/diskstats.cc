@@ -119,9 +119,8 @@ class DiskstatsCollector final : public Collector {
     const auto text = udev_reader_.attribute(file);
     const Properties udev = parse_udev_properties(text.value_or(""));
     const std::string_view device = disk.device;
-    // SCSI's own serial number is the one on the label; ID_SERIAL_SHORT may be made up by udev.
-    std::string_view serial = property(udev, "SCSI_IDENT_SERIAL");
-    if (serial.empty()) serial = property(udev, "ID_SERIAL_SHORT");
+    std::string_view serial = property(udev, "ID_SERIAL_SHORT");
+    if (serial.empty()) serial = property(udev, "SCSI_IDENT_SERIAL");
     sink.add(kInfo,
              {{"device", device},
               {"major", major},

@@ -8,8 +8,10 @@
 #include "agent/collectors/host/diskstats.h"
 #include "agent/collectors/host/filefd.h"
 #include "agent/collectors/host/filesystem.h"
+#include "agent/collectors/host/hardware.h"
 #include "agent/collectors/host/kernel_tables.h"
 #include "agent/collectors/host/loadavg.h"
+#include "agent/collectors/host/mdadm.h"
 #include "agent/collectors/host/meminfo.h"
 #include "agent/collectors/host/netclass.h"
 #include "agent/collectors/host/netdev.h"
@@ -36,7 +38,7 @@ struct Entry {
 };
 
 // Every host collector, in the order of a round.
-constexpr std::array<Entry, 25> kCollectors{{
+constexpr std::array<Entry, 28> kCollectors{{
     {"cpu", [](const HostSettings& s, HostWorld) { return make_cpu_collector(s.paths); }},
     {"stat", [](const HostSettings& s, HostWorld) { return make_stat_collector(s.paths); }},
     {"loadavg", [](const HostSettings& s, HostWorld) { return make_loadavg_collector(s.paths); }},
@@ -67,6 +69,9 @@ constexpr std::array<Entry, 25> kCollectors{{
     {"arp", [](const HostSettings& s, HostWorld) { return make_arp_collector(s.paths); }},
     {"conntrack",
      [](const HostSettings& s, HostWorld) { return make_conntrack_collector(s.paths); }},
+    {"mdadm", [](const HostSettings& s, HostWorld) { return make_mdadm_collector(s.paths); }},
+    {"bonding", [](const HostSettings& s, HostWorld) { return make_bonding_collector(s.paths); }},
+    {"edac", [](const HostSettings& s, HostWorld) { return make_edac_collector(s.paths); }},
     {"time",
      [](const HostSettings& s, HostWorld w) { return make_time_collector(s.paths, w.clock); }},
     {"timex", [](const HostSettings&, HostWorld) { return make_timex_collector(); }},

@@ -197,7 +197,7 @@ TEST_CASE("network") {
   CHECK_FALSE(netclass.value("node_network_speed_bytes,device=lo"));
   CHECK(netclass.value("node_network_info,address=02:00:00:00:00:01,broadcast=ff:ff:ff:ff:ff:ff,"
                        "device=eth0,duplex=full,ifalias=to the \"switch\",operstate=up") == 1);
-  CHECK(netclass.samples.size() == (16 + 3) + (4 + 2));
+  CHECK(netclass.samples.size() == (16 + 3) + (4 + 2) + (1 + 2));
 
   const RecordingSink netstat = run("netstat");
   CHECK(netstat.value("node_netstat_TcpExt_ListenOverflows") == 2);
@@ -220,6 +220,30 @@ TEST_CASE("network") {
   CHECK(conntrack.value("node_nf_conntrack_entries") == 17);
   CHECK(conntrack.value("node_nf_conntrack_stat_found") == 0xa + 0xf0);
   CHECK(conntrack.value("node_nf_conntrack_stat_search_restart") == 8);
+}
+
+TEST_CASE("hardware: RAID, bonds, memory errors") {
+  const RecordingSink raid = run("mdadm");
+  CHECK(raid.value("node_md_disks,device=md0,state=active") == 1);
+  CHECK(raid.value("node_md_disks,device=md0,state=failed") == 1);
+  CHECK(raid.value("node_md_disks_required,device=md0") == 2);
+  CHECK(raid.value("node_md_blocks,device=md0") == 1046528);
+  CHECK(raid.value("node_md_state,device=md1,state=recovering") == 1);
+  CHECK(raid.value("node_md_state,device=md1,state=active") == 0);
+  CHECK(raid.value("node_md_blocks_synced,device=md1") == 630);
+  CHECK(raid.value("node_md_disks,device=md1,state=spare") == 1);
+  CHECK(raid.value("node_md_disks,device=md2,state=active") == 2);
+  CHECK(raid.value("node_md_state,device=md3,state=inactive") == 1);
+  CHECK(raid.value("node_md_blocks_synced,device=md4") == 0);
+
+  const RecordingSink bonding = run("bonding");
+  CHECK(bonding.value("node_bonding_slaves,master=bond0") == 2);
+  CHECK(bonding.value("node_bonding_active,master=bond0") == 1);
+  const RecordingSink edac = run("edac");
+  CHECK(edac.value("node_edac_correctable_errors_total,controller=0") == 5);
+  CHECK(edac.value("node_edac_csrow_correctable_errors_total,controller=0,csrow=0") == 4);
+  CHECK(edac.value("node_edac_csrow_uncorrectable_errors_total,controller=0,csrow=unknown") == 2);
+  CHECK(edac.samples.size() == 6);
 }
 
 TEST_CASE("netclass reads settled properties again after a change and after a minute") {

@@ -12,6 +12,7 @@
 #include "agent/collectors/host/kernel_stat.h"
 #include "agent/collectors/host/kernel_tables.h"
 #include "agent/collectors/host/loadavg.h"
+#include "agent/collectors/host/mdadm.h"
 #include "agent/collectors/host/meminfo.h"
 #include "agent/collectors/host/netdev.h"
 #include "agent/collectors/host/netstat.h"
@@ -293,6 +294,18 @@ TEST_CASE("versions") {
   CHECK(systemd_version_number("252.39-1~deb12u1").value() == 252.39);
   CHECK(systemd_version_number("252 (252.39)").value() == 252);
   CHECK_FALSE(systemd_version_number("v252"));
+}
+
+TEST_CASE("mdstat: damaged") {
+  CHECK(parse_mdstat("")->empty());
+  CHECK(parse_mdstat("Personalities : \nunused devices: <none>\n")->empty());
+  for (const char* bad :
+       {"md0 : active raid1 sda[0]\n", "md0 : active raid1 sda[0]\nmd1 : active raid0 b[0]\n",
+        "md0 : active raid1 sda[0]\n  x blocks\n", "md0 : active raid1 sda[0]\n  9 blocks [2\n",
+        "md0\n  9 blocks\n", "md0 : active raid1 sda[0]\n  9 blocks [2/x] [U]\n"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parse_mdstat(bad));
+  }
 }
 
 TEST_CASE("numbers of /sys") {

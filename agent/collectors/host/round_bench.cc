@@ -51,7 +51,7 @@ void one_collector(benchmark::State& state) {
   state.SetLabel(name);
   collect(state, {name});
 }
-BENCHMARK(one_collector)->DenseRange(0, 23)->Unit(benchmark::kMicrosecond)->MeasureProcessCPUTime();
+BENCHMARK(one_collector)->DenseRange(0, 26)->Unit(benchmark::kMicrosecond)->MeasureProcessCPUTime();
 
 void parse_text(benchmark::State& state) {
   std::string text = "# HELP http_requests_total Requests.\n# TYPE http_requests_total counter\n";

@@ -1,9 +1,10 @@
 // Prints one round of all host collectors in the Prometheus text format: what the parity test
 // compares, and a quick look at what a host gives without the rest of the agent.
 //
-//   host_collectors_print [textfile folder]
+//   host_collectors_print [textfile folder [proc folder, sys folder, root folder]]
 #include <cstdio>
 #include <map>
+#include <span>
 #include <string>
 
 #include "agent/collectors/host/host_collectors.h"
@@ -60,11 +61,12 @@ class PrintSink final : public MetricSink {
   std::map<std::string, std::string> families_;
 };
 
-int print_round(const char* textfile_folder) {
+int print_round(std::span<char*> folders) {
   const base::RealClock clock;
   base::Metrics metrics;
   HostSettings settings;
-  if (textfile_folder != nullptr) settings.textfile_directory = textfile_folder;
+  if (!folders.empty()) settings.textfile_directory = folders[0];
+  if (folders.size() == 4) settings.paths = {folders[1], folders[2], folders[3]};
   PrintSink sink;
   int failures = 0;
   for (const auto& collector : make_host_collectors(settings, {clock, metrics})) {
@@ -83,5 +85,6 @@ int print_round(const char* textfile_folder) {
 }  // namespace tocsin::agent
 
 int main(int argc, char** argv) {
-  return tocsin::agent::print_round(argc > 1 ? argv[1] : nullptr);
+  const auto count = static_cast<std::size_t>(argc);
+  return tocsin::agent::print_round(std::span(argv, count).subspan(count > 0 ? 1 : 0));
 }

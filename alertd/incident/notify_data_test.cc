@@ -153,7 +153,8 @@ class Scenario {
         REQUIRE_MESSAGE(matchers, matchers);
         route.matchers = *matchers;
       } else if (name == "group_by") {
-        for (const auto label : base::split(value.substr(1, value.size() - 2), ',')) {
+        for (const auto label :
+             base::split(std::string_view(value).substr(1, value.size() - 2), ',')) {
           route.group_by.emplace_back(base::trim(label));
         }
         std::sort(route.group_by.begin(), route.group_by.end());

@@ -1,0 +1,82 @@
+// How long the engine needs for a storm, for the resends of it, and for its restart.
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "alertd/incident/engine.h"
+#include "alertd/incident/json_codec.h"
+#include "alertd/routing/route_config.h"
+
+namespace tocsin::incident {
+namespace {
+
+const base::WallTime kStart = base::wall_time(1'700'000'000'000);
+
+Engine make_engine() {
+  routing::Routing routing;
+  routing.root.receiver = "oncall";
+  routing.root.group_by = {"alertname"};
+  routing.root.timing.group_wait = base::Duration{0};
+  routing::complete_routes(routing.root);
+  IncidentSettings settings;
+  settings.receivers = {{"oncall", {"pager", "mail"}}};
+  return Engine(std::move(routing), {}, std::move(settings));
+}
+
+std::vector<model::Alert> storm(std::int64_t count, base::WallTime now) {
+  std::vector<model::Alert> alerts;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::string name = "Alert" + std::to_string(i % 100);
+    const std::string host = "host" + std::to_string(i) + ".example.net";
+    model::Alert alert;
+    alert.labels =
+        model::Labels({{"alertname", name}, {"host", host}, {"job", "node"}, {"severity", "high"}});
+    alert.annotations = model::Labels({{"summary", "something is wrong with " + host}});
+    alert.severity = model::Severity::High;
+    alert.starts_at = kStart;
+    alert.updated_at = now;
+    alert.valid_until = now + std::chrono::minutes(4);
+    alerts.push_back(std::move(alert));
+  }
+  return alerts;
+}
+
+void first_seen(benchmark::State& state) {
+  const auto alerts = storm(state.range(0), kStart);
+  for (auto _ : state) {
+    Engine engine = make_engine();
+    benchmark::DoNotOptimize(engine.step(kStart, {alerts, {}, {}}));
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(first_seen)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+void sent_again(benchmark::State& state) {
+  Engine engine = make_engine();
+  engine.step(kStart, {storm(state.range(0), kStart), {}, {}});
+  const auto alerts = storm(state.range(0), kStart + std::chrono::seconds(1));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(engine.step(kStart + std::chrono::seconds(1), {alerts, {}, {}}));
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(sent_again)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+void restart(benchmark::State& state) {
+  Engine before = make_engine();
+  const StateChange change = before.step(kStart, {storm(state.range(0), kStart), {}, {}}).change;
+  LoadedState loaded;
+  loaded.alerts = change.alerts_upsert;
+  loaded.groups = change.groups_upsert;
+  loaded.incidents = change.incidents_upsert;
+  for (auto _ : state) {
+    Engine engine = make_engine();
+    benchmark::DoNotOptimize(engine.restore(loaded, kStart));
+  }
+}
+BENCHMARK(restart)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace tocsin::incident
+
+BENCHMARK_MAIN();

@@ -82,8 +82,8 @@ std::vector<NamedText> RuleReader::texts(config::Table& table, std::string_view 
       check_text(field.value, "annotation '" + field.name + "'");
     } else {
       check_label(field, texts);
-      // Prometheus does not expand the labels of groups and recordings either, and says nothing.
-      if (texts == Texts::AlertLabels) {
+      // In YAML the labels of a group are templates for its alerts, as Prometheus merges them.
+      if (texts == Texts::AlertLabels || (texts == Texts::GroupLabels && format_ == Format::Yaml)) {
         check_text(field.value, "label '" + field.name + "'");
       } else if (format_ == Format::Toml && has_actions(field.value.text)) {
         error_at(field.value.at, "label '" + field.name + "': templates are not expanded here",

@@ -156,7 +156,13 @@ void RuleRunner::annotate(WallTime ts, RuleOutcome& outcome) {
       for (const Text& text : annotations_) {
         // The rule's sentences speak of a value that is not there.
         if (alert.no_data_alert && !text.text.constant()) continue;
-        built.set(text.name, expand(text.text, data, outcome));
+        std::string expanded = expand(text.text, data, outcome);
+        // A path of our own, from `runbook = "name"`: whoever reads it in a mail needs the whole
+        // URL.
+        if (text.name == "runbook_url" && expanded.starts_with('/')) {
+          expanded.insert(0, context_.external_url);
+        }
+        built.set(text.name, expanded);
       }
       if (alert.no_data_alert) {
         built.set("summary", "no data for " + rule_.name + " of " +

@@ -64,6 +64,21 @@ std::string rule_key(const Rule& rule) {
   return key;
 }
 
+/// Returns "3 errors, the first: file:line:column: message".
+std::string first_error(const base::Diagnostics& diagnostics) {
+  const base::Diagnostic* first = nullptr;
+  std::size_t errors = 0;
+  for (const base::Diagnostic& diagnostic : diagnostics) {
+    if (diagnostic.severity != base::DiagnosticSeverity::Error) continue;
+    if (!first) first = &diagnostic;
+    ++errors;
+  }
+  if (!first) return "no errors";
+  return std::to_string(errors) + (errors == 1 ? " error: " : " errors, the first: ") +
+         first->file + ":" + std::to_string(first->line) + ":" + std::to_string(first->column) +
+         ": " + first->message;
+}
+
 }  // namespace
 
 class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
@@ -152,7 +167,8 @@ LoadOutcome Ruler::Impl::load() {
       self->apply(std::move(groups));
     });
   } else {
-    base::log_error(kComponent, "the rule files have errors; the running rules stay");
+    base::log_error(kComponent, "the rule files have {}; the running rules stay",
+                    first_error(set.diagnostics));
   }
   if (start_polling) schedule_poll();
   outcome.diagnostics = std::move(set.diagnostics);

@@ -4,7 +4,7 @@
 #     every *.cc of the current folder except *_test.cc, *_bench.cc and main.cc becomes the static
 #     library NAME, which links LINKS (its row of the design's table; tests/tidy checks the includes);
 #     every *_test.cc becomes the one test program NAME_test, run by ctest under the label "unit";
-#     each X_bench.cc becomes the Google Benchmark program X_bench.
+#     each X_bench.cc becomes the Google Benchmark program NAME_X_bench.
 #   tocsin_program(NAME LINKS lib...)  main.cc becomes the program NAME.
 
 function(tocsin_folder name)
@@ -33,6 +33,7 @@ function(tocsin_folder name)
   if(TOCSIN_TESTS)
     foreach(bench ${benches})
       get_filename_component(bench_name ${bench} NAME_WE)
+      set(bench_name ${name}_${bench_name})
       add_executable(${bench_name} ${bench})
       target_link_libraries(${bench_name} PRIVATE ${name} benchmark::benchmark ${ARG_TEST_LINKS})
     endforeach()

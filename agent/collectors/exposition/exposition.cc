@@ -153,14 +153,17 @@ Result<void> Parser::sample(std::string_view line) {
   if (name_before_braces) TC_TRY(check_name(out.name, false, "metric name"));
   Cursor before_blanks = at;
   optional_blanks(at);
-  if (at.peek() == '{') {
+  const bool braces = at.peek() == '{';
+  if (braces) {
     TC_TRY(labels(at, name_before_braces ? nullptr : &out.name));
   } else {
     at = before_blanks;
   }
   if (out.name.empty()) return invalid("sample without a metric name");
-  if (!separator(at))
+  // Prometheus reads `x{a="b"}1` too.
+  if (!separator(at) && (open_ || !braces || at.at_end())) {
     return invalid("expected a space before the value of '" + shown(out.name) + "'");
+  }
 
   TC_TRY(tail(at, out));
   TC_TRY(const Family* family, families_.of_sample(out.name));

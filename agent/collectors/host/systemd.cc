@@ -58,8 +58,8 @@ class SystemdCollector final : public Collector {
     if (worker_->busy()) {
       return base::error(ErrorCode::Timeout, "systemd has not answered the last question yet");
     }
-    worker_->start([call = call_, clock = &clock_, deadline = deadline_] {
-      call->reading = call->connection.read(call->memory, *clock, deadline);
+    worker_->start([call = call_, deadline = deadline_] {
+      call->reading = call->connection.read(call->memory, call->clock, deadline);
     });
     if (!worker_->wait(deadline_ + kGrace)) {
       return base::error(ErrorCode::Timeout,
@@ -75,7 +75,10 @@ class SystemdCollector final : public Collector {
   // that its own, better error arrives.
   static constexpr base::Duration kGrace{50};
 
+  // Outlives the collector if the bus hangs, so it has a clock of its own; a socket waits in real
+  // time anyway.
   struct Call {
+    base::RealClock clock;
     SystemdConnection connection;
     SystemdMemory memory;
     base::Result<SystemdReading> reading{base::error(ErrorCode::Unavailable, "not asked yet")};

@@ -69,7 +69,8 @@ void drain(StatfsPool& pool) {
   } while (pool.workers() > 1);
 }
 
-constexpr base::Duration kDeadline{400};
+// Long enough for a healthy answer on a crowded machine; only hung mounts wait for it.
+constexpr base::Duration kDeadline{1'000};
 
 }  // namespace
 
@@ -131,15 +132,19 @@ TEST_CASE("many hung mounts: bounded threads, one deadline for all, local ones s
     mounts.hang(requests.back().path);
   }
   requests.push_back({"/", false});
-  StatfsPool pool(clock, mounts.function(), base::Duration{200});
+  StatfsPool pool(clock, mounts.function(), kDeadline);
   const base::MonotonicTime begin = clock.monotonic();
   const auto answers = pool.ask(requests);
-  CHECK(clock.monotonic() - begin < base::Duration{2'000});
-  // Seven workers may hang; the eighth is kept for local file systems.
-  CHECK(count(answers, Outcome::Stuck) == 7);
-  CHECK(count(answers, Outcome::Refused) == 13);
+  CHECK(clock.monotonic() - begin < 5 * kDeadline);  // one after the other: 20 deadlines
+  CHECK(answers.back().outcome == Outcome::Answered);
+  // Seven workers may hang; the eighth is kept for local file systems. One less if "/" was slow to
+  // answer.
+  const std::size_t stuck = count(answers, Outcome::Stuck);
+  CHECK(stuck <= 7);
+  CHECK(stuck >= 6);
+  CHECK(count(answers, Outcome::Refused) == 20 - stuck);
   CHECK(pool.ask(requests).back().outcome == Outcome::Answered);
-  CHECK(pool.workers() == StatfsPool::kWorkersMax);
+  CHECK(pool.workers() <= StatfsPool::kWorkersMax);
   mounts.release_all();
   drain(pool);
 }

@@ -113,7 +113,9 @@ void Dispatcher::post(std::vector<model::Alert> alerts) {
   const auto refused = static_cast<double>(alerts.size());
   {
     MutexLock lock(mutex_);
-    full = stopped_for_good_ || queue_.alerts.size() + alerts.size() > options_.queue_max;
+    // One post larger than the bound must pass some time, or its alerts never would.
+    full = stopped_for_good_ ||
+           (!queue_.alerts.empty() && queue_.alerts.size() + alerts.size() > options_.queue_max);
     if (!full) {
       std::move(alerts.begin(), alerts.end(), std::back_inserter(queue_.alerts));
     }

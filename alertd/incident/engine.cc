@@ -382,6 +382,7 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
   if (!incidents_.empty()) last_number_ = std::max(last_number_, incidents_.rbegin()->first);
   grace_until_ = now + settings_.startup_grace;
   pipeline_.restore(std::move(alerts), std::move(groups), now, grace_until_);
+  follow_receivers();
   return errors;
 }
 
@@ -393,6 +394,14 @@ void Engine::clock_jumped(WallTime now) {
 void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTime now) {
   settings_ = std::move(settings);
   pipeline_.set_routing(std::move(routing), now);
+  follow_receivers();
+}
+
+void Engine::follow_receivers() {
+  for (auto& [number, incident] : incidents_) {
+    const routing::Group* group = pipeline_.find_group(incident.group_key);
+    if (group) incident.receiver = group->receiver;
+  }
 }
 
 }  // namespace tocsin::incident

@@ -104,6 +104,7 @@ class Engine {
   AlertSet alerts_of(const std::string& group_key) const;
   void decided(Reason reason, bool sent) { result_.decisions.push_back({reason, sent}); }
   void write_records();
+  void follow_receivers();
   std::optional<base::WallTime> due(const Incident& incident) const;
   Incident* find(const std::string& id);
 

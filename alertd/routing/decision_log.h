@@ -31,8 +31,8 @@ struct Decision {
 /// Thread: the owner's.
 class DecisionLog {
  public:
-  static constexpr std::size_t kPerSubject = 64;
-  static constexpr std::size_t kSubjects = 5'000;
+  static constexpr std::size_t kPerSubject = 32;
+  static constexpr std::size_t kSubjects = 2'000;
 
   void add(const std::string& subject, Decision decision);
   /// Returns the decisions about a group key or a refused alert, oldest first.

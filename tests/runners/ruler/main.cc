@@ -3,6 +3,7 @@
 //   ruler_data PATH...          plays every *.test below the paths; in folders named "bad", every
 //   rule file
 //                               must be refused with exactly the errors its first lines name
+//   ruler_data --trace MINUTES FILE  prints the alerts that fire after each minute
 //   ruler_data --check FILE...  reads rule files as the daemon would; "ok FILE" or what is wrong
 
 #include <algorithm>
@@ -99,12 +100,25 @@ int check(const std::vector<std::string>& paths, const base::FileSystem& files) 
   return status;
 }
 
+int print_trace(const std::vector<std::string>& arguments, const base::FileSystem& files) {
+  const auto minutes = arguments.size() == 3 ? base::parse_i64(arguments[1]) : std::nullopt;
+  if (!minutes) return 2;
+  const auto scenario = read_scenario(arguments[2], files);
+  if (!scenario) {
+    std::printf("%s\n", scenario.error().message.c_str());
+    return 1;
+  }
+  std::fputs(trace(*scenario, std::chrono::minutes(*minutes)).c_str(), stdout);
+  return 0;
+}
+
 int run(std::vector<std::string> arguments) {
   const auto files = base::make_real_file_system();
   if (!arguments.empty() && arguments.front() == "--check") {
     arguments.erase(arguments.begin());
     return check(arguments, *files);
   }
+  if (!arguments.empty() && arguments.front() == "--trace") return print_trace(arguments, *files);
   Totals totals;
   for (const std::string& path : arguments) run_path(path, *files, totals);
   std::printf("%zu files, %zu failed\n", totals.files, totals.failed);

@@ -47,11 +47,24 @@ class Player {
     };
   }
 
-  std::vector<std::string> play() {
-    for (const Load& load : scenario_.loads) {
-      for (const NotedSeries& series : load.series) add(load.step, series);
+  std::string trace(base::Duration end) {
+    std::string text;
+    if (!prepare()) return text;
+    for (base::Duration at{0}; at <= end; at += std::chrono::minutes(1)) {
+      evaluate_to(at);
+      for_alerts({}, [&](const ActiveAlert& alert) {
+        if (alert.phase != AlertPhase::Firing) return;
+        const std::string name(alert.labels.get(model::kAlertName));
+        text += std::to_string(at / std::chrono::minutes(1)) + "\t" + name +
+                model::LabelsBuilder(alert.labels).remove(model::kAlertName).build().to_string() +
+                "\n";
+      });
     }
-    if (!make_runners()) return failures_;
+    return text;
+  }
+
+  std::vector<std::string> play() {
+    if (!prepare()) return failures_;
     for (const Expectation& wanted : scenario_.expectations) {
       evaluate_to(wanted.at);
       check(wanted);
@@ -77,6 +90,13 @@ class Player {
     base::Duration next{0};
     std::vector<PlayedRule> rules;
   };
+
+  bool prepare() {
+    for (const Load& load : scenario_.loads) {
+      for (const NotedSeries& series : load.series) add(load.step, series);
+    }
+    return make_runners();
+  }
 
   void add(base::Duration step, const NotedSeries& series) {
     for (std::size_t i = 0; i < series.values.size(); ++i) {
@@ -292,6 +312,10 @@ class Player {
 };
 
 }  // namespace
+
+std::string trace(const Scenario& scenario, base::Duration end) {
+  return Player(scenario).trace(end);
+}
 
 std::vector<std::string> play(const Scenario& scenario) {
   return Player(scenario).play();

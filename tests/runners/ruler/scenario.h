@@ -49,6 +49,10 @@ struct Scenario {
 /// Errors: InvalidArgument with "file:line: message".
 base::Result<Scenario> read_scenario(const std::string& path, const base::FileSystem& files);
 
+/// Plays the scenario up to `end` and returns the firing alerts after each minute, one a line:
+/// "MINUTE{tab}NAME{labels}". For comparing with promtool.
+std::string trace(const Scenario& scenario, base::Duration end);
+
 /// Plays the scenario; returns what failed, each "file:line: expected ..., got ...".
 std::vector<std::string> play(const Scenario& scenario);
 

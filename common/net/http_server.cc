@@ -48,8 +48,7 @@ asio::awaitable<void> accept_loop(std::shared_ptr<Shared> shared, std::shared_pt
   }
 }
 
-base::Result<void> load_tls(Shared& shared) {
-  const ServerOptions& options = shared.options;
+base::Result<std::shared_ptr<asio::ssl::context>> load_tls(const ServerOptions& options) {
   const auto bad = [](std::string_view setting, const std::string& path, std::string_view why) {
     return base::error(base::ErrorCode::InvalidArgument,
                        fmt::format("{} '{}': {}", setting, path, why));
@@ -61,20 +60,20 @@ base::Result<void> load_tls(Shared& shared) {
     return bad("tls_key_file", options.tls_key_file,
                fmt::format("mode {:04o} lets others use the key; set it to 0600", *mode & 07777U));
   }
-  asio::ssl::context& context = shared.tls.emplace(asio::ssl::context::tls_server);
-  SSL_CTX* native = context.native_handle();
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  SSL_CTX* native = context->native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
   SSL_CTX_set_options(
       native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   error_code error;
-  context.use_certificate_chain_file(options.tls_cert_file, error);
+  context->use_certificate_chain_file(options.tls_cert_file, error);
   if (error) return bad("tls_cert_file", options.tls_cert_file, error.message());
-  context.use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
+  context->use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
   if (error) return bad("tls_key_file", options.tls_key_file, error.message());
   if (SSL_CTX_check_private_key(native) != 1) {
     return bad("tls_key_file", options.tls_key_file, "does not belong to the certificate");
   }
-  return base::ok();
+  return context;
 }
 
 base::Result<void> listen(Shared& shared) {
@@ -118,6 +117,14 @@ class BeastServer final : public HttpServer {
 
   unsigned short port() const override { return port_; }
 
+  base::Result<void> reload_tls() override {
+    if (shared_->options.tls_cert_file.empty()) return base::ok();
+    TC_TRY(auto context, load_tls(shared_->options));
+    base::MutexLock lock(shared_->mutex);
+    shared_->tls = std::move(context);  // connections keep the one they began with
+    return base::ok();
+  }
+
   void stop() override {
     std::set<std::shared_ptr<SessionBase>> open;
     {
@@ -154,7 +161,11 @@ base::Result<std::unique_ptr<HttpServer>> HttpServer::start(base::AsioExecutor& 
                                                             const ServerOptions& options,
                                                             Handler handler) {
   auto shared = std::make_shared<Shared>(io, options, std::move(handler));
-  if (!options.tls_cert_file.empty()) TC_TRY(load_tls(*shared));
+  if (!options.tls_cert_file.empty()) {
+    TC_TRY(auto context, load_tls(options));
+    base::MutexLock lock(shared->mutex);
+    shared->tls = std::move(context);
+  }
   TC_TRY(listen(*shared));
   return std::unique_ptr<HttpServer>(std::make_unique<BeastServer>(std::move(shared)));
 }

@@ -68,6 +68,9 @@ class HttpServer {
 
   /// The port it listens on (useful when 0 was asked for).
   virtual unsigned short port() const = 0;
+  /// Reads the certificate and key files again, for connections from now on; on an error the ones
+  /// in use stay. Does nothing without TLS. Errors: as start(). Thread: any.
+  virtual base::Result<void> reload_tls() = 0;
   /// Stops accepting, lets answers in progress finish for up to two seconds, closes. Idempotent.
   /// After it the handler is not called again. Not from one of `io`'s threads if that matters:
   /// there it cannot wait.

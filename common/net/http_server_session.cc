@@ -458,8 +458,13 @@ void start_session(const std::shared_ptr<Shared>& shared, const std::shared_ptr<
   std::shared_ptr<SessionBase> base_session;
   std::shared_ptr<PlainSession> plain;
   std::shared_ptr<TlsSession> tls;
-  if (shared->tls) {
-    tls = std::make_shared<TlsSession>(shared, gate, strand, std::move(socket), *shared->tls);
+  std::shared_ptr<asio::ssl::context> context;
+  {
+    base::MutexLock lock(shared->mutex);
+    context = shared->tls;
+  }
+  if (context) {
+    tls = std::make_shared<TlsSession>(shared, gate, strand, std::move(socket), *context);
     base_session = tls;
   } else {
     plain = std::make_shared<PlainSession>(shared, gate, strand, std::move(socket));
@@ -469,7 +474,7 @@ void start_session(const std::shared_ptr<Shared>& shared, const std::shared_ptr<
     base::MutexLock lock(shared->mutex);
     if (shared->stopping) return;
     refused = shared->sessions.size() - shared->refusing >= shared->options.connections_max;
-    if (refused && (shared->tls || shared->refusing >= kRefusedConnectionsMax)) {
+    if (refused && (context || shared->refusing >= kRefusedConnectionsMax)) {
       base_session.reset();
     } else {
       if (refused) ++shared->refusing;

@@ -71,12 +71,12 @@ struct Shared {
   const ServerOptions options;
   const Handler handler;
   tcp::acceptor acceptor;
-  std::optional<asio::ssl::context> tls;
   std::atomic<std::size_t> bytes_in_flight = 0;
   std::atomic<std::size_t> refusing = 0;
   std::atomic<bool> stopping = false;
   base::Mutex mutex;
   base::Condition session_ended;
+  std::shared_ptr<asio::ssl::context> tls GUARDED_BY(mutex);  // null: plain; replaced on reload
   std::set<std::shared_ptr<SessionBase>> sessions GUARDED_BY(mutex);
 };
 

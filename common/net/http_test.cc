@@ -258,6 +258,18 @@ TEST_CASE("TLS: verified with the right authority, refused without") {
   CHECK(got.error().code == ErrorCode::Unavailable);
   request.tls.insecure = true;
   CHECK(fixture.fetch(request));
+  // A renewed certificate is used without a restart; a broken one is not.
+  test::write_certificate(options.tls_cert_file, options.tls_key_file);
+  REQUIRE(fixture.server->reload_tls());
+  request.tls.insecure = false;
+  request.tls.ca_file = options.tls_cert_file;
+  fixture.client = make_http_client(fixture.clock, 1, 1);  // without the connections kept so far
+  got = fixture.fetch(request);
+  REQUIRE_MESSAGE(got, got);
+  test::write_certificate(folder.file("other.pem"), options.tls_key_file);
+  CHECK_FALSE(fixture.server->reload_tls());
+  fixture.client = make_http_client(fixture.clock, 1, 1);
+  CHECK(fixture.fetch(request));
   // Plain text on the TLS port is no request.
   CHECK(fixture.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == std::string::npos);
 }

@@ -1,5 +1,5 @@
-// The text around a server's answers: heads, error bodies, JSON texts; for the server and for those who
-// answer in the same form. No sockets, so that it compiles in a second.
+// The text around a server's answers: heads, error bodies, JSON texts; for the server and for those
+// who answer in the same form. No sockets, so that it compiles in a second.
 #pragma once
 
 #include <string>

@@ -173,7 +173,8 @@ TEST_CASE("mounts: octal escapes, options, short lines") {
 
 TEST_CASE("net/dev") {
   const std::string head = "Inter-|  Receive | Transmit\n face |bytes |bytes\n";
-  const auto devices = parse_net_dev(head + "eth0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
+  const std::string text = head + "eth0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+  const auto devices = parse_net_dev(text);
   REQUIRE(devices);
   CHECK((*devices)[0].device == "eth0");
   CHECK((*devices)[0].values[15] == 16);

@@ -282,6 +282,7 @@ class DecoderV2 : public Decoder {
       }
       symbols_.push_back(view(reader));
     }
+    checked_.assign(symbols_.size(), 0);
     if (!symbols_.empty() && !symbols_.front().empty()) {
       return base::error(ErrorCode::InvalidArgument, "the first symbol must be empty");
     }
@@ -344,12 +345,20 @@ class DecoderV2 : public Decoder {
     TC_TRY(const std::string_view text, symbol(reference));
     if (!half_) {
       pending_.name = text;
+      name_reference_ = reference;
       half_ = true;
       return base::ok();
     }
     half_ = false;
     pending_.value = text;
-    TC_TRY(check_label(pending_, limits_, series_));
+    // The table says each string once, so it is checked once for each part it plays.
+    std::uint8_t& name = checked_[name_reference_];
+    std::uint8_t& value = checked_[reference];
+    if ((name & kGoodName) == 0 || (value & kGoodValue) == 0) {
+      TC_TRY(check_label(pending_, limits_, series_));
+      name |= kGoodName;
+      value |= kGoodValue;
+    }
     return add_label(pending_);
   }
 
@@ -388,8 +397,13 @@ class DecoderV2 : public Decoder {
     return add_metadata(about);
   }
 
+  static constexpr std::uint8_t kGoodName = 1;
+  static constexpr std::uint8_t kGoodValue = 2;
+
   std::vector<std::string_view> symbols_;
+  std::vector<std::uint8_t> checked_;  // by symbol: kGoodName, kGoodValue
   LabelView pending_;
+  std::uint32_t name_reference_ = 0;
   bool half_ = false;  // a name was read, its value not yet
 };
 

@@ -8,6 +8,11 @@ namespace {
 constexpr std::string_view kHost = "host";
 constexpr std::string_view kExportedHost = "exported_host";
 
+base::Counter dropped(base::Metrics& metrics, const char* reason) {
+  return metrics.counter("tocsin_agent_samples_dropped_total",
+                         "Samples that will never reach alertd.", {{"reason", reason}});
+}
+
 bool by_name(const model::LabelView& a, const model::LabelView& b) {
   return a.name < b.name;
 }
@@ -91,10 +96,13 @@ model::WriteBatch RoundWriter::finish() {
 }
 
 void RoundWriter::leave_out(const char* reason) {
-  options_.metrics
-      .counter("tocsin_agent_samples_dropped_total", "Samples that will never reach alertd.",
-               {{"reason", reason}})
-      .increment();
+  dropped(options_.metrics, reason).increment();
+}
+
+void RoundWriter::announce_drops(base::Metrics& metrics) {
+  for (const char* reason : {"round_limit", "repeated_series", "repeated_label"}) {
+    dropped(metrics, reason);
+  }
 }
 
 }  // namespace tocsin::agent

@@ -34,6 +34,9 @@ class RoundWriter final : public RoundSink {
   /// `tracker` holds this source's series of the round before.
   RoundWriter(SeriesTracker& tracker, const Options& options);
 
+  /// Creates the counters of what can be left out, at zero, so that the first one is an increase.
+  static void announce_drops(base::Metrics& metrics);
+
   using MetricSink::add;
   void add(const MetricInfo& metric, std::span<const model::LabelView> labels,
            double value) override;

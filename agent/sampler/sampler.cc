@@ -42,7 +42,9 @@ Sampler::Sampler(SamplerOptions options, World world, Output output)
       clock_jumps_(world.metrics.counter("tocsin_agent_clock_jumps_total",
                                          "Times the wall clock was set by more than a minute.")),
       clock_jump_(world.metrics.gauge("tocsin_agent_clock_jump_seconds",
-                                      "Size of the latest jump; positive is forward.")) {}
+                                      "Size of the latest jump; positive is forward.")) {
+  RoundWriter::announce_drops(world.metrics);
+}
 
 Sampler::~Sampler() {
   stop();

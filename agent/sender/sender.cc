@@ -47,7 +47,12 @@ Sender::Sender(SenderOptions options, World world)
       samples_sent_(world.metrics.counter("tocsin_agent_samples_sent_total",
                                           "Samples that alertd has acknowledged.")),
       last_success_(world.metrics.gauge("tocsin_agent_send_last_success_timestamp_seconds",
-                                        "When alertd last acknowledged a request; 0 if never.")) {}
+                                        "When alertd last acknowledged a request; 0 if never.")) {
+  for (const char* reason : {"refused", "unreadable"}) {
+    world.metrics.counter("tocsin_agent_samples_dropped_total",
+                          "Samples that will never reach alertd.", {{"reason", reason}});
+  }
+}
 
 Sender::~Sender() {
   world_.executor.cancel(timer_);

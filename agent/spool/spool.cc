@@ -41,6 +41,11 @@ Spool::Spool(SpoolOptions options, World world)
                                         {{"reason", "torn_tail"}})) {
   options_.segment_bytes =
       std::max<std::uint64_t>(4096, std::min(options_.segment_bytes, options_.bytes_max / 4));
+  // At zero from the start, so that the first drop is an increase that a rule can see.
+  for (const char* reason :
+       {"spool_full", "too_old", "memory_full", "damaged", "batch_too_large"}) {
+    dropped(reason);
+  }
   recover();
   enforce_bounds();
   expire();
@@ -238,7 +243,7 @@ void Spool::damaged_segment(const std::string& why) {
   read_failures_ = 0;
   const auto found = std::find_if(segments_.begin(), segments_.end(),
                                   [](const Segment& segment) { return segment.live > 0; });
-  if (found == segments_.end()) return;
+  if (found == segments_.end()) return pop_front(&reason);
   const Segment segment = *found;
   // What is still in memory is not lost with the file.
   const std::size_t lost = std::min(segment.live, entries_.size() - cache_.size());
@@ -369,11 +374,13 @@ void Spool::sync(bool even_if_not_due) {
   }
 }
 
+base::Counter Spool::dropped(const std::string& reason) {
+  return world_.metrics.counter("tocsin_agent_samples_dropped_total",
+                                "Samples that will never reach alertd.", {{"reason", reason}});
+}
+
 void Spool::count_dropped(const std::string& reason, std::uint32_t samples) {
-  world_.metrics
-      .counter("tocsin_agent_samples_dropped_total", "Samples that will never reach alertd.",
-               {{"reason", reason}})
-      .increment(samples);
+  dropped(reason).increment(samples);
   dropping_.insert(reason);
   failures_.report("dropped " + reason,
                    "samples are dropped (" + reason + "); see tocsin_agent_samples_dropped_total");

@@ -117,6 +117,7 @@ class Spool {
   void enforce_bounds();
   void expire();
   void sync(bool even_if_not_due);
+  base::Counter dropped(const std::string& reason);
   void count_dropped(const std::string& reason, std::uint32_t samples);
   void show();
   base::WallTime now() const;

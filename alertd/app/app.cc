@@ -142,6 +142,9 @@ void App::start(std::function<void(base::Result<void>)> done) {
       ready_ = true;
       base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", outcome.rules,
                      outcome.groups, settings_.notify.receivers.size());
+      if (settings_.notify.receivers.empty()) {
+        base::log_warning(kComponent, "no [[receiver]] is configured: nobody will be told");
+      }
       done(base::ok());
     });
   });

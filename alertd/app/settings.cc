@@ -99,6 +99,16 @@ void read_ingest(config::Table table, Settings& settings) {
   table.finish();
 }
 
+// Without [route] everything goes to the one receiver; without any receiver alerts and incidents are kept
+// and shown, and nobody is told, which the log says at each start.
+routing::Routing route_to_all(const std::vector<std::string>& receivers) {
+  routing::Routing routing;
+  routing.root.receiver = receivers.empty() ? "nobody" : receivers.front();
+  routing.root.group_by = {"alertname", "instance"};
+  routing::complete_routes(routing.root);
+  return routing;
+}
+
 void read_all(config::Table& root, const base::FileSystem& files, Settings& settings) {
   read_server(root.table("server"), settings);
   read_store(root.table("store"), settings);
@@ -108,8 +118,10 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   settings.notify = notify::read_notify_settings(root);
   settings.notify.external_url = settings.external_url;
   config::Table incident = root.table("incident");
-  settings.routing =
-      routing::read_routing(root, incident, notify::receiver_names(settings.notify));
+  const std::vector<std::string> receivers = notify::receiver_names(settings.notify);
+  settings.routing = root.has("route") || receivers.size() > 1
+                         ? routing::read_routing(root, incident, receivers)
+                         : route_to_all(receivers);
   settings.incident = incident::read_incident_settings(incident);
   settings.incident.receivers = notify::channels_by_receiver(settings.notify);
   root.finish();

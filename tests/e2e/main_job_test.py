@@ -79,6 +79,7 @@ class MainJobTest(unittest.TestCase):
             RECEIVERS.format(smtp_port=smtp_port, certificate=certificate,
                              password_file=password_file, webhook=self.webhook.url,
                              chat=self.chat.url))
+        self.world.write("rules/runbooks/disk-filling.md", "# Disk filling\n")
         self.world.agent_config()
         self.world.start_alertd()
         self.world.start_agent()
@@ -128,7 +129,7 @@ class MainJobTest(unittest.TestCase):
             self.assertIn("% full", part)
         self.assertIn("critical", text.lower())
 
-        incidents = self.world.get_json("/api/v1/incidents")["data"]
+        incidents = self.world.get_json("/api/v1/incidents")["data"]["incidents"]
         self.assertEqual(len(incidents), 1)
         self.assertEqual(incidents[0]["severity"], "critical")
 
@@ -151,7 +152,7 @@ class MainJobTest(unittest.TestCase):
         self.assertEqual(len(self.webhook.requests), 2)
         self.assertEqual(len(self.chat.requests), 2)
         self.assertEqual(len(self.mail_messages()), 2)
-        incident = self.world.get_json("/api/v1/incidents")["data"][0]
+        incident = self.world.get_json("/api/v1/incidents")["data"]["incidents"][0]
         self.assertEqual(incident["state"], "resolved")
 
 

@@ -87,13 +87,18 @@ void CurlPool::run_one() {
   }
   const auto rest = std::chrono::duration_cast<base::Duration>(next.due - clock_.monotonic());
   std::unique_ptr<Handle> handle = take_handle(next.job.origin);
+  base::Task report;
   if (rest <= base::Duration{0}) {
-    next.job.fail(
-        base::error(base::ErrorCode::Timeout,
-                    fmt::format("request to {} timed out after {} in the queue", next.job.origin,
-                                base::format_duration(next.job.timeout))));
+    report = [&next] {
+      next.job.fail(
+          base::error(base::ErrorCode::Timeout,
+                      fmt::format("request to {} timed out after {} in the queue", next.job.origin,
+                                  base::format_duration(next.job.timeout))));
+    };
   } else if (handle->easy == nullptr) {
-    next.job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a curl handle"));
+    report = [&next] {
+      next.job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a curl handle"));
+    };
   } else {
     curl_easy_reset(handle->easy);  // keeps connections, sessions and the name cache
     curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
@@ -102,12 +107,15 @@ void CurlPool::run_one() {
     curl_easy_setopt(handle->easy, CURLOPT_XFERINFODATA, &stopping_);
     curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, static_cast<long>(rest.count()));
     curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(rest.count()));
-    next.job.run(handle->easy);
+    report = next.job.run(handle->easy);
     handle->origin = next.job.origin;
   }
-  base::MutexLock lock(mutex_);
-  --running_;
-  if (handle->easy != nullptr) idle_.push_back(std::move(handle));
+  {
+    base::MutexLock lock(mutex_);
+    --running_;
+    if (handle->easy != nullptr) idle_.push_back(std::move(handle));
+  }
+  report();
 }
 
 }  // namespace tocsin::net

@@ -26,8 +26,9 @@ class CurlPool {
     std::string origin;  ///< A handle that last spoke to the same origin is preferred.
     base::Duration timeout{0};
     /// `easy` is a CURL* with the common options set (no signals, the rest of the timeout, abort on
-    /// destruction); set the others, perform, report.
-    std::function<void(void* easy)> run;
+    /// destruction); set the others, perform. Returns what reports the result: it is called once
+    /// the handle is free again, so that who hears of it finds room for the next job.
+    std::function<base::Task(void* easy)> run;
     std::function<void(base::Error)> fail;  ///< Unavailable, Timeout or Cancelled.
   };
 

@@ -235,10 +235,13 @@ class CurlHttpClient final : public HttpClient {
     }
     const base::Duration timeout = request.timeout;
     auto shared = std::make_shared<const HttpRequest>(std::move(request));
-    pool_.submit(CurlPool::Job{
-        std::move(origin), timeout,
-        [shared, reply](void* easy) { reply(perform(static_cast<CURL*>(easy), *shared)); },
-        [reply](base::Error error) { reply(std::move(error)); }});
+    pool_.submit(CurlPool::Job{std::move(origin), timeout,
+                               [shared, reply](void* easy) -> base::Task {
+                                 auto result = std::make_shared<base::Result<HttpResponse>>(
+                                     perform(static_cast<CURL*>(easy), *shared));
+                                 return [reply, result] { reply(std::move(*result)); };
+                               },
+                               [reply](base::Error error) { reply(std::move(error)); }});
   }
 
  private:

@@ -382,9 +382,9 @@ TEST_CASE("header, body and in-flight limits") {
 
 TEST_CASE("a slow header or body is answered with 408, an idle connection closed silently") {
   ServerOptions options;
-  options.header_timeout = Duration{100};
-  options.body_timeout = Duration{100};
-  options.idle_timeout = Duration{100};
+  options.header_timeout = Duration{400};
+  options.body_timeout = Duration{400};
+  options.idle_timeout = Duration{400};
   Fixture fixture(options);
   CHECK(fixture.say("GET / HTTP/1.1\r\nHo").starts_with("HTTP/1.1 408 "));
   CHECK(fixture.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")

@@ -209,10 +209,13 @@ class CurlMailClient final : public MailClient {
       log_.report(origin, "the server's certificate is not verified: 'insecure' is set");
     }
     auto shared = std::make_shared<const Letter>(std::move(*letter));
-    pool_.submit(CurlPool::Job{
-        origin, timeout,
-        [shared, reply](void* easy) { reply(perform(static_cast<CURL*>(easy), *shared)); },
-        [reply](base::Error error) { reply(std::move(error)); }});
+    pool_.submit(CurlPool::Job{origin, timeout,
+                               [shared, reply](void* easy) -> base::Task {
+                                 auto result = std::make_shared<base::Result<MailOutcome>>(
+                                     perform(static_cast<CURL*>(easy), *shared));
+                                 return [reply, result] { reply(std::move(*result)); };
+                               },
+                               [reply](base::Error error) { reply(std::move(error)); }});
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "alertd/tsdb/test_store.h"
+#include "tests/sim/test_store.h"
 
 namespace tocsin::tsdb {
 namespace {

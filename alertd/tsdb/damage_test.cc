@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "alertd/tsdb/frame_reader.h"
-#include "alertd/tsdb/test_store.h"
 #include "alertd/tsdb/wal_files.h"
+#include "tests/sim/test_store.h"
 
 namespace tocsin::tsdb {
 namespace {

@@ -192,8 +192,9 @@ std::vector<std::shared_ptr<Series>> Head::matching(std::span<const Matcher> mat
     }
     return true;
   };
+  const SeriesTable& table = table_;
   const auto consider = [&](Slot slot) {
-    const auto& series = table_.get(slot);
+    const auto& series = table.get(slot);
     if (series != nullptr && satisfies(*series)) found.push_back(series);
   };
   if (narrowed) {

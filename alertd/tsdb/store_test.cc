@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "alertd/tsdb/test_store.h"
+#include "tests/sim/test_store.h"
 
 namespace tocsin::tsdb {
 namespace {

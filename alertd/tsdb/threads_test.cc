@@ -6,9 +6,9 @@
 #include <atomic>
 #include <memory>
 
-#include "alertd/tsdb/test_store.h"
 #include "common/base/asio_executor.h"
 #include "common/base/mutex.h"
+#include "tests/sim/test_store.h"
 
 namespace tocsin::tsdb {
 namespace {

@@ -1,4 +1,4 @@
-// A store on a simulated disk and clock, for this folder's tests.
+// A store on a simulated disk and clock, for the tests of alertd/tsdb and whoever needs a store.
 #pragma once
 
 #include <map>

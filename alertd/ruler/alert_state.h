@@ -132,6 +132,8 @@ class AlertState {
   std::map<model::Labels, ActiveAlert>& alerts() { return alerts_; }
   const std::map<model::Labels, ActiveAlert>& alerts() const { return alerts_; }
   const std::vector<Level>& levels() const { return levels_; }
+  /// Returns whether alerts from before a restart may still continue.
+  bool restoring() const { return restore_steps_left_ > 0; }
   bool levelled() const { return levels_.front().bound.has_value(); }
 
  private:

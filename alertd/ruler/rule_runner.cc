@@ -215,6 +215,14 @@ void RuleRunner::track_series(WallTime ts, RuleOutcome& outcome) {
   for (const VectorSample& sample : outcome.samples) now.push_back(sample.labels);
   std::sort(now.begin(), now.end());
   const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
+  if (state_ && state_->restoring()) {
+    // What has not shown up yet may still go on: a marker now would lose it in the next restart.
+    std::vector<Labels> all;
+    std::set_union(written_.begin(), written_.end(), now.begin(), now.end(),
+                   std::back_inserter(all));
+    written_ = std::move(all);
+    return;
+  }
   std::vector<Labels> gone;
   std::set_difference(written_.begin(), written_.end(), now.begin(), now.end(),
                       std::back_inserter(gone));

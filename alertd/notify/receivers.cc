@@ -196,6 +196,29 @@ struct Shared {
   const std::vector<std::string>& definitions;
 };
 
+// "2:7: what" -> the place in the file, and "what".
+void report_template(config::Table& table, std::string_view key, std::string_view message) {
+  const config::Node* node = table.node(key);
+  const std::size_t colon = message.find(':');
+  const std::size_t space = message.find(": ", colon + 1);
+  if (node == nullptr || space == std::string_view::npos) {
+    table.error(key, fmt::format("{}: {}", key, message));
+    return;
+  }
+  base::Position inside;
+  inside.line = base::parse_u64(message.substr(0, colon)).value_or(1);
+  inside.column = base::parse_u64(message.substr(colon + 1, space - colon - 1)).value_or(1);
+  config::Context& context = table.context();
+  const base::Position at =
+      config::position_in(*node, config::offset_of(node->text, inside), context.source);
+  context.diagnostics.push_back({base::DiagnosticSeverity::Error,
+                                 context.source.file,
+                                 at.line,
+                                 at.column,
+                                 fmt::format("{}: {}", key, message.substr(space + 2)),
+                                 {}});
+}
+
 // Parses each text now, so that a slip shows at load and not with the first page.
 void check_templates(config::Table& table, const ChannelSettings& channel, const Shared& shared) {
   for (const auto& [key, text] :
@@ -203,8 +226,7 @@ void check_templates(config::Table& table, const ChannelSettings& channel, const
         std::pair("html", &channel.templates.html)}) {
     if (text->empty()) continue;
     if (const auto parsed = parse_message_template(*text, shared.definitions); !parsed) {
-      table.error(key, fmt::format("{}: {}", key, parsed.error().message),
-                  "the position counts inside the text");
+      report_template(table, key, parsed.error().message);
     }
   }
 }

@@ -102,7 +102,7 @@ name = "ops"
         "12:11: header X-Tocsin-Signature is set by tocsin itself\n"
         "10:8: receiver 'ops' has two channels named 'webhook'\n"
         "13:1: 'url' is missing\n"
-        "14:8: text: 1:4: function \"nope\" not defined; did you mean \"now\"?\n"
+        "14:12: text: function \"nope\" not defined; did you mean \"now\"?\n"
         "16:8: receiver 'ops' is defined twice\n"
         "16:8: warning: receiver 'ops' has no channel: it tells nobody\n");
 }

@@ -53,7 +53,7 @@ REQUESTS = [
     ("reserved metric", snappy_block(series((b"__name__", b"ALERTS"), samples=SAMPLE)), {}, 403,
      "ALERTS"),
     ("reserved prefix", snappy_block(series((b"__name__", b"tocsin_alertd_x"), samples=SAMPLE)), {},
-     400, "tocsin_alertd_"),
+     403, "tocsin_alertd_"),
     ("JSON instead of protobuf", b'{"a":1}', {"Content-Type": "application/json"}, 415, "protobuf"),
     ("unknown protobuf message", GOOD, {"Content-Type": "application/x-protobuf;proto=a.B"}, 415,
      "a.B"),

@@ -219,6 +219,14 @@ interval = "1s"
 
         wait_until(ready, ready_within, "alertd to be ready")
 
+    def start_alertd_expecting_exit(self, code):
+        process = self.start("alertd", BIN / "tocsin-alertd", "--config",
+                             self.folder / "alertd.toml")
+        wanted = process.wait(20)
+        del self.processes["alertd"]
+        if wanted != code:
+            raise AssertionError("alertd: exit %d, wanted %d" % (wanted, code))
+
     def agent_config(self, extra="", agent='interval = "1s"'):
         return self.write("agent.toml", """
 [agent]

@@ -209,12 +209,10 @@ class Chosen {
 };
 
 // k of topk, bottomk and limitk at one step; 0 keeps nothing.
-base::Result<std::size_t> parameter_k(double value, const Location& at) {
-  if (std::isnan(value)) return error_at(at, "parameter value is NaN");
-  if (std::fabs(value) >= 9.3e18) {
-    return error_at(at,
-                    fmt::format("parameter value {} is out of range", base::format_double(value)));
-  }
+base::Result<std::size_t> parameter_k(double value) {
+  if (std::isnan(value)) return plain_error("Parameter value is NaN");
+  if (value >= 0x1p63) return plain_error(fmt::format("Scalar value {} overflows int64", value));
+  if (value <= -0x1p63) return plain_error(fmt::format("Scalar value {} underflows int64", value));
   return value < 1 ? std::size_t{0} : static_cast<std::size_t>(value);
 }
 
@@ -225,7 +223,7 @@ base::Result<Table> choose_k(const Aggregation& node, const Table& input, const 
   std::vector<CandidateHeap> heaps(groups.refs.size(), CandidateHeap(top));
   std::vector<std::size_t> taken(groups.refs.size());
   for (std::size_t step = 0; step < input.steps; ++step) {
-    TC_TRY(const std::size_t wanted, parameter_k(parameter[step], node.parameter->location));
+    TC_TRY(const std::size_t wanted, parameter_k(parameter[step]));
     const std::size_t k = std::min(wanted, input.series.size());
     if (k == 0) continue;
     std::ranges::fill(taken, 0);
@@ -255,7 +253,7 @@ base::Result<Table> choose_ratio(Evaluator& evaluator, const Aggregation& node, 
   }
   for (std::size_t step = 0; step < input.steps; ++step) {
     double ratio = parameter[step];
-    if (std::isnan(ratio)) return error_at(node.parameter->location, "ratio value is NaN");
+    if (std::isnan(ratio)) return plain_error("Ratio value is NaN");
     if (ratio < -1 || ratio > 1) {
       const double capped = ratio < 0 ? -1 : 1;
       evaluator.annotations().warning(
@@ -303,7 +301,7 @@ base::Result<Table> count_values(Evaluator& evaluator, const Aggregation& node, 
                                  const Groups& groups) {
   const std::string& label = Evaluator::text(*node.parameter);
   if (label.empty() || !base::is_utf8(label)) {
-    return error_at(node.parameter->location, fmt::format("invalid label name {}", label));
+    return plain_error(fmt::format("invalid label name {}", label));
   }
   Table out;
   out.steps = input.steps;

@@ -41,6 +41,10 @@ base::Error unsupported(const Location& at, std::string_view what) {
   return error_at(at, fmt::format("{} not supported yet", what));
 }
 
+base::Error plain_error(std::string text) {
+  return base::error(base::ErrorCode::InvalidArgument, std::move(text));
+}
+
 Table scalar_table(const Evaluator&, std::size_t steps, double value) {
   Table table;
   table.steps = steps;

@@ -71,6 +71,12 @@ class Evaluator {
   };
   base::Result<Shift> shift_of(const Expr& range_expr);
 
+  /// As evaluate_selector(), for matchers and a shift of the caller's making.
+  base::Result<Table> evaluate_matchers(std::span<const model::Matcher> matchers,
+                                        const Shift& shift, const Grid& grid, bool timestamps);
+  /// Applies one node's offset and @ to `shift`.
+  base::Result<void> apply(const TimeShift& time, Shift& shift) const;
+
   /// Evaluates an argument that is a scalar: one value per step.
   base::Result<std::vector<double>> scalar(const Expr& expr, const Grid& grid);
   /// Returns the text of a string argument.
@@ -98,8 +104,7 @@ class Evaluator {
       const std::function<base::Result<void>(const RangeSeries&)>& visit);
   base::Result<double> duration_seconds(const DurationExpr& expr) const;
   base::Result<std::int64_t> duration_ms(const DurationExpr& expr, bool positive) const;
-  base::Result<void> apply(const TimeShift& time, Shift& shift) const;
-  base::Result<const model::SeriesSet*> select(const VectorSelector& selector,
+  base::Result<const model::SeriesSet*> select(std::span<const model::Matcher> matchers,
                                                std::int64_t begin_ms, std::int64_t end_ms);
 
   const model::SeriesSource& source_;
@@ -120,6 +125,8 @@ base::Result<Table> evaluate_aggregation(Evaluator& evaluator, const Expr& expr,
 /// An error that says where in the expression.
 base::Error error_at(const Location& at, std::string_view text);
 base::Error unsupported(const Location& at, std::string_view what);
+/// An error whose text is exactly Prometheus's, which people search for.
+base::Error plain_error(std::string text);
 
 /// Returns a table with one series without labels.
 Table scalar_table(const Evaluator& evaluator, std::size_t steps, double value);

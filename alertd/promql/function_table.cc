@@ -171,12 +171,12 @@ void add_vector_functions(std::vector<FunctionInfo>& t) {
   t.push_back(
       experimental(with(row("histogram_quantiles", {V, T, S}, 3, 12), histogram_quantiles)));
   t.push_back(with(row("histogram_fraction", {S, S, V}, 3, 3), histogram_fraction));
-  // In the language, not here yet: all need native histograms, or a second selection.
+  // In the language, not here yet: all need native histograms.
   for (const char* name : {"histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev",
                            "histogram_stdvar"}) {
     t.push_back(row(name, {V}, 1, 1));
   }
-  t.push_back(experimental(row("info", {V, V}, 1, 2)));
+  t.push_back(experimental(with(row("info", {V, V}, 1, 2), info)));
 }
 
 std::vector<FunctionInfo> make_table() {

@@ -90,10 +90,9 @@ void set_label(Evaluator& evaluator, SeriesRef& series, std::string_view name,
   series = {evaluator.keep(builder.build()), state};
 }
 
-base::Result<void> check_label(const Expr& arg, const std::string& name) {
+base::Result<void> check_label(const std::string& name, std::string_view role) {
   if (!name.empty() && base::is_utf8(name)) return base::ok();
-  return error_at(arg.location,
-                  fmt::format("invalid destination label name '{}'", base::escape_control(name)));
+  return plain_error(fmt::format("invalid {}: {}", role, base::escape_control(name)));
 }
 
 // Compares as people number things: "node10" after "node9".
@@ -150,15 +149,14 @@ base::Result<Table> label_replace(Evaluator& evaluator, const Expr& expr, const 
   const std::string& target = Evaluator::text(*call.args[1]);
   const std::string& source = Evaluator::text(*call.args[3]);
   const std::string& pattern_text = Evaluator::text(*call.args[4]);
-  TC_TRY(check_label(*call.args[1], target));
+  TC_TRY(check_label(target, "destination label name in label_replace()"));
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_dot_nl(true);
   const re2::RE2 pattern(pattern_text, options);
   if (!pattern.ok()) {
-    return error_at(call.args[4]->location,
-                    fmt::format("invalid regular expression '{}' in label_replace(): {}",
-                                pattern_text, pattern.error()));
+    return plain_error(
+        fmt::format("invalid regular expression in label_replace(): {}", pattern_text));
   }
   const Replacement replacement(Evaluator::text(*call.args[2]), pattern);
   TC_TRY(Table table, evaluator.evaluate(*call.args[0], grid));
@@ -180,9 +178,9 @@ base::Result<Table> label_join(Evaluator& evaluator, const Expr& expr, const Gri
   const Call& call = call_of(expr);
   const std::string& target = Evaluator::text(*call.args[1]);
   const std::string& separator = Evaluator::text(*call.args[2]);
-  TC_TRY(check_label(*call.args[1], target));
+  TC_TRY(check_label(target, "destination label name in label_join()"));
   for (std::size_t i = 3; i < call.args.size(); ++i) {
-    TC_TRY(check_label(*call.args[i], Evaluator::text(*call.args[i])));
+    TC_TRY(check_label(Evaluator::text(*call.args[i]), "source label name in label_join()"));
   }
   TC_TRY(Table table, evaluator.evaluate(*call.args[0], grid));
   for (SeriesRef& series : table.series) {

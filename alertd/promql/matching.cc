@@ -162,9 +162,9 @@ class Matcher {
     if (used.empty()) used.assign(many_.steps, 0);
     if (used[step] != 0) {
       if (many_count_[group] < 2) return base::ok();
-      return error_at(expr_.location,
-                      "multiple matches for labels: many-to-one matching must be explicit "
-                      "(group_left/group_right)");
+      return plain_error(
+          "multiple matches for labels: many-to-one matching must be explicit "
+          "(group_left/group_right)");
     }
     used[step] = 1;
     return base::ok();
@@ -194,8 +194,8 @@ class Matcher {
       }
       double& cell = out_.row(target)[step];
       if (!is_absent(cell)) {
-        return error_at(expr_.location,
-                        "multiple matches for labels: grouping labels must ensure unique matches");
+        return plain_error(
+            "multiple matches for labels: grouping labels must ensure unique matches");
       }
       cell = value;
     }

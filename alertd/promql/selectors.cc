@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t kCancelEvery = 1024;  // series
 
-bool has_exact_name(const VectorSelector& selector) {
-  return std::ranges::any_of(selector.matchers, [](const model::Matcher& matcher) {
+bool has_exact_name(std::span<const model::Matcher> matchers) {
+  return std::ranges::any_of(matchers, [](const model::Matcher& matcher) {
     return matcher.name() == model::kMetricName && matcher.op() == model::MatchOp::Equal;
   });
 }
@@ -59,10 +59,10 @@ base::Result<Evaluator::Shift> Evaluator::shift_of(const Expr& range_expr) {
   return shift;
 }
 
-base::Result<const model::SeriesSet*> Evaluator::select(const VectorSelector& selector,
+base::Result<const model::SeriesSet*> Evaluator::select(std::span<const model::Matcher> matchers,
                                                         std::int64_t begin_ms,
                                                         std::int64_t end_ms) {
-  TC_TRY(auto set, source_.select(selector.matchers, begin_ms, end_ms, {}));
+  TC_TRY(auto set, source_.select(matchers, begin_ms, end_ms, {}));
   sets_.push_back(std::move(set));
   return sets_.back().get();
 }
@@ -71,13 +71,19 @@ base::Result<Table> Evaluator::evaluate_selector(const VectorSelector& selector,
                                                  bool timestamps) {
   Shift shift;
   TC_TRY(apply(selector.shift, shift));
+  return evaluate_matchers(selector.matchers, shift, grid, timestamps);
+}
+
+base::Result<Table> Evaluator::evaluate_matchers(std::span<const model::Matcher> matchers,
+                                                 const Shift& shift, const Grid& grid,
+                                                 bool timestamps) {
   const std::int64_t lookback_ms = options_.lookback.count();
   const std::int64_t begin_ms = shift.end_at(grid.begin_ms) - lookback_ms + 1;
   const std::int64_t end_ms = shift.end_at(grid.end_ms());
-  TC_TRY(const model::SeriesSet* set, select(selector, begin_ms, end_ms));
+  TC_TRY(const model::SeriesSet* set, select(matchers, begin_ms, end_ms));
   Table table;
   table.steps = grid.count;
-  table.distinct_without_name = has_exact_name(selector);
+  table.distinct_without_name = has_exact_name(matchers);
   const std::size_t count = set->size();
   table.series.reserve(count);
   if (grid.count == 1) table.cells.reserve(count);
@@ -122,7 +128,7 @@ base::Result<void> Evaluator::for_each_range(
   const VectorSelector& selector = std::get<MatrixSelector>(expr.node).selector;
   const std::int64_t begin_ms = shift.end_at(grid.begin_ms) - shift.range_ms + 1;
   const std::int64_t end_ms = shift.end_at(grid.end_ms());
-  TC_TRY(const model::SeriesSet* set, select(selector, begin_ms, end_ms));
+  TC_TRY(const model::SeriesSet* set, select(selector.matchers, begin_ms, end_ms));
   RangeSeries series;
   for (std::size_t i = 0; i < set->size(); ++i) {
     if (i % kCancelEvery == kCancelEvery - 1) TC_TRY(check_cancelled());

@@ -51,6 +51,9 @@ base::Result<Table> histogram_quantile(Evaluator& evaluator, const Expr& expr, c
 base::Result<Table> histogram_quantiles(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 base::Result<Table> histogram_fraction(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 
+// info_function.cc
+base::Result<Table> info(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+
 /// Puts the rows of an instant query's table into `order`; a range query's result is ordered by
 /// labels, so there a warning says that sorting has no effect.
 base::Result<Table> in_order(Evaluator& evaluator, const Expr& expr, Table table,

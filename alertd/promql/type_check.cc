@@ -159,9 +159,20 @@ class Checker {
     for (std::size_t i = 0; i < count; ++i) {
       allow_any_ = function.name == "info" && i == 1;
       check(*node.args[i]);
+      if (allow_any_) check_info_selector(*node.args[i]);
       allow_any_ = false;
       want(*node.args[i], function.arg(i), fmt::format("call to function '{}'", function.name));
       expr.step_invariant = expr.step_invariant && node.args[i]->step_invariant;
+    }
+  }
+
+  void check_info_selector(const Expr& expr) {
+    const auto* selector = std::get_if<VectorSelector>(&expr.node);
+    const bool bare = selector != nullptr && selector->name.empty() && !selector->shift.offset &&
+                      selector->shift.at == At::None;
+    if (!bare) {
+      fail(expr.location, "the second argument of info() must be label matchers in braces",
+           "such as {version=~\".+\"}");
     }
   }
 

@@ -18,6 +18,7 @@
 #include "common/base/strings.h"
 #include "tests/runners/promql/check.h"
 #include "tests/runners/promql/parser_cases.h"
+#include "tests/runners/promql/pinned.h"
 #include "tests/runners/promql/test_file.h"
 
 namespace {
@@ -80,6 +81,7 @@ class Runner {
     std::string problem =
         eval.unsupported.empty() ? promql_runner::check(eval, outcome) : eval.unsupported;
     if (problem.empty() && outcome) problem = check_as_range(eval, *again.expr, *outcome);
+    if (problem.empty() && outcome) problem = check_pinned(eval);
     if (problem.empty()) {
       ++counts_.passed;
     } else if (mentions_unsupported(problem)) {
@@ -104,6 +106,28 @@ class Runner {
     const base::Duration minute{60'000};
     return promql_runner::check_middle(
         eval, instant, engine_.range(source_, expr, at - minute, at + minute, minute));
+  }
+
+  // With `@ time` on every selector the result is the same whenever it is evaluated.
+  std::string check_pinned(const Eval& eval) const {
+    if (eval.range || promql_runner::calls_time_function(eval.query)) return "";
+    const std::string query = promql_runner::pinned(eval.query, eval.begin.count());
+    const promql::Parsed parsed =
+        promql::parse(query, {.experimental_functions = true, .duration_expressions = true});
+    if (!parsed.expr) return "pinned with @ does not parse: " + query;
+    const std::int64_t t = eval.begin.count();
+    const std::int64_t second = 1000;
+    const std::vector<std::int64_t> times =
+        t == 0 ? std::vector<std::int64_t>{-second, 0, second}
+               : std::vector<std::int64_t>{-10 * t, 0, t / 5, t, 10 * t};
+    for (const std::int64_t at_ms : times) {
+      const auto outcome = engine_.instant(source_, *parsed.expr, base::wall_time(at_ms));
+      const std::string problem = promql_runner::check(eval, outcome);
+      if (!problem.empty()) {
+        return fmt::format("at {} ms as '{}': {}", at_ms, query, problem);
+      }
+    }
+    return "";
   }
 
   void report(const Eval& eval, const std::string& problem) const {

@@ -87,7 +87,8 @@ class FileParser {
     static constexpr const char* kInstant =
         R"((?i:eval)(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+))";
     static constexpr const char* kRange =
-        R"((?i:eval)(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+))";
+        R"((?i:eval)(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+)"
+        R"((.+))";
     if (RE2::FullMatch(line, kInstant, &mode, &begin, &eval.query)) {
       TC_TRY(eval.begin, duration(begin.empty() ? "0" : begin));
       eval.end = eval.begin;

@@ -1,0 +1,17 @@
+// Variants of a query that must not change its result.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tocsin::promql_runner {
+
+/// Returns the query with `@ at_ms` on every outermost selector and subquery that has no @ yet.
+/// `query` must parse.
+std::string pinned(std::string_view query, std::int64_t at_ms);
+
+/// Returns whether the query calls a function whose value depends on the evaluation time itself.
+bool calls_time_function(std::string_view query);
+
+}  // namespace tocsin::promql_runner

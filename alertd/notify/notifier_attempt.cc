@@ -79,6 +79,10 @@ void Notifier::send(const DeliveryPtr& delivery) {
           {Verdict::Delivered, "not sent: send_resolved is false for this channel", {}, false});
     return;
   }
+  if (!used->settings.send_resolved) {
+    std::erase_if(delivery->row.notification.alerts,
+                  [](const incident::NotifiedAlert& one) { return !one.firing; });
+  }
   delivery->watchdog = world_.executor.post_after(
       used->settings.timeout + kWatchdogSlack, [this, alive = alive_, delivery, attempt] {
         if (*alive)

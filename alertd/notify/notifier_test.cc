@@ -358,6 +358,12 @@ TEST_CASE("send_resolved = false: the message is settled without sending") {
   world.add(resolved);
   CHECK(world.wire.sent.empty());
   CHECK(world.row(1).state == DeliveryState::Delivered);
+  Notification update = message(2);
+  update.kind = NotificationKind::Update;
+  update.alerts.push_back({sample_alert("db2", 1), false});
+  world.add(update);
+  REQUIRE(world.wire.sent.size() == 1);
+  CHECK(world.wire.sent[0].notification.alerts.size() == 1);
 }
 
 TEST_CASE("a test message goes through the outbox and is answered") {

@@ -1,4 +1,4 @@
-// Any bytes as a configuration: read as TOML and as YAML, and every string's places can be asked for.
+// Any bytes as a configuration: read as TOML and as YAML; any place of a string may be asked for.
 
 #include <cstddef>
 #include <cstdint>

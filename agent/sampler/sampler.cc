@@ -65,7 +65,7 @@ void Sampler::configure(SamplerOptions options, Sources sources) {
   sources_ = std::move(sources);
   std::erase_if(sources_.collectors, [](const std::unique_ptr<Collector>& collector) {
     if (collector->present()) return false;
-    base::log_info(kLog, "collector '{}': this host does not have it", collector->name());
+    base::log_debug(kLog, "collector '{}': this host does not have it", collector->name());
     return true;
   });
   ++generation_;

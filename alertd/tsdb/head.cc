@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "alertd/tsdb/snapshot.h"
@@ -192,15 +193,13 @@ std::vector<std::shared_ptr<Series>> Head::matching(std::span<const Matcher> mat
     }
     return true;
   };
-  const SeriesTable& table = table_;
-  const auto consider = [&](Slot slot) {
-    const auto& series = table.get(slot);
+  if (!narrowed) {
+    slots.resize(table_.slot_end());
+    std::iota(slots.begin(), slots.end(), Slot{0});
+  }
+  for (const Slot slot : slots) {
+    const auto& series = table_.get(slot);
     if (series != nullptr && satisfies(*series)) found.push_back(series);
-  };
-  if (narrowed) {
-    for (const Slot slot : slots) consider(slot);
-  } else {
-    for (Slot slot = 0; slot < table_.slot_end(); ++slot) consider(slot);
   }
   return found;
 }

@@ -25,6 +25,8 @@ Table broadcast(Table one, std::size_t steps) {
   return table;
 }
 
+constexpr std::size_t kCancelEvery = 1 << 20;  // samples seen by windows
+
 bool is_counter_name(std::string_view name) {
   return name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
          name.ends_with("_bucket");
@@ -55,18 +57,27 @@ Table scalar_table(const Evaluator&, std::size_t steps, double value) {
 }
 
 void Annotations::warning(const Location& at, std::string_view text) {
-  if (warnings_.size() >= kAnnotationsMax) return;
-  warnings_.insert(fmt::format("PromQL warning: {} ({}:{})", text, at.line, at.column));
+  add(warnings_, fmt::format("PromQL warning: {} ({}:{})", text, at.line, at.column));
 }
 
 void Annotations::info(const Location& at, std::string_view text) {
-  if (infos_.size() >= kAnnotationsMax) return;
-  infos_.insert(fmt::format("PromQL info: {} ({}:{})", text, at.line, at.column));
+  add(infos_, fmt::format("PromQL info: {} ({}:{})", text, at.line, at.column));
+}
+
+void Annotations::add(std::set<std::string>& to, std::string text) {
+  if (to.size() < kAnnotationsMax) {
+    to.insert(std::move(text));
+  } else if (!to.contains(text)) {
+    more_ = true;
+  }
 }
 
 void Annotations::move_to(QueryResult& result) {
   result.warnings.assign(warnings_.begin(), warnings_.end());
   result.infos.assign(infos_.begin(), infos_.end());
+  if (!more_) return;
+  result.warnings.push_back(fmt::format(
+      "PromQL warning: more than {} annotations, the others are not shown", kAnnotationsMax));
 }
 
 Evaluator::Evaluator(const model::SeriesSource& source, const EngineOptions& options,
@@ -239,6 +250,7 @@ base::Result<Table> Evaluator::evaluate_range_call(const Expr& expr, const Grid&
   table.steps = grid.count;
   table.distinct_without_name = true;
   std::string_view last_name;
+  std::size_t work = 0;
   const auto visit = [&](const RangeSeries& series) -> base::Result<void> {
     const std::span<double> row = table.add_row(series.ref);
     Window window;
@@ -254,6 +266,11 @@ base::Result<Table> Evaluator::evaluate_range_call(const Expr& expr, const Grid&
       while (high < samples.size() && samples[high].timestamp_ms <= window.end_ms) ++high;
       while (low < high && samples[low].timestamp_ms <= window.begin_ms) ++low;
       if (low == high) continue;
+      work += high - low;
+      if (work > kCancelEvery) {
+        work = 0;
+        TC_TRY(check_cancelled());
+      }
       window.samples = samples.subspan(low, high - low);
       if (!parameters.empty()) window.parameter = parameters[0][step];
       if (parameters.size() > 1) window.second_parameter = parameters[1][step];

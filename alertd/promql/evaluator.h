@@ -18,7 +18,8 @@
 
 namespace tocsin::promql {
 
-/// Warnings and infos, without repetition. At most kAnnotationsMax of each; more are dropped.
+/// Warnings and infos, without repetition: at most kAnnotationsMax of each, and a warning if there
+/// are more.
 class Annotations {
  public:
   static constexpr std::size_t kAnnotationsMax = 100;
@@ -27,8 +28,11 @@ class Annotations {
   void move_to(QueryResult& result);
 
  private:
+  void add(std::set<std::string>& to, std::string text);
+
   std::set<std::string> warnings_;
   std::set<std::string> infos_;
+  bool more_ = false;
 };
 
 /// One range vector, series by series.

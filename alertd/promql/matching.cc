@@ -110,12 +110,15 @@ class Matcher {
     return base::ok();
   }
 
-  bool many_side_has_any(std::size_t step) const {
+  bool many_side_has_any(std::size_t step) {
     if (many_fill_) return true;
-    for (std::size_t i = 0; i < many_.series.size(); ++i) {
-      if (!is_absent(many_.row(i)[step])) return true;
+    if (many_any_.empty()) {
+      many_any_.assign(many_.steps, 0);
+      for (std::size_t i = 0; i < many_.cells.size(); ++i) {
+        if (!is_absent(many_.cells[i])) many_any_[i % many_.steps] = 1;
+      }
     }
-    return false;
+    return many_any_[step] != 0;
   }
 
   base::Error duplicate_error(std::uint32_t group, std::uint32_t first,
@@ -204,28 +207,24 @@ class Matcher {
 
   // Partners of the "one" side that nobody met, with the fill value for the "many" side.
   base::Result<void> fill_many_side() {
-    for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-      const OneSide& side = groups_[group];
-      if (side.row == kNobody) continue;
-      std::vector<std::uint8_t> taken(many_.steps, 0);
-      for (std::size_t i = 0; i < many_groups_.size(); ++i) {
-        if (many_groups_[i] != group) continue;
-        for (std::size_t step = 0; step < many_.steps; ++step) {
-          if (!is_absent(many_.row(i)[step])) taken[step] = 1;
-        }
-      }
-      const std::vector<std::uint32_t> only{side.row};
-      for (const std::uint32_t row : side.shared == kNobody ? only : shared_[side.shared].rows) {
-        const std::span<const double> cells = one_.row(row);
-        for (std::size_t step = 0; step < one_.steps; ++step) {
-          if (taken[step] != 0 || is_absent(cells[step])) continue;
-          const double value = apply(*many_fill_, cells[step]);
-          if (is_absent(value)) continue;
-          out_.row(filled_row(row, group))[step] = value;
-        }
+    std::vector<std::uint8_t> taken(groups_.size() * many_.steps, 0);
+    for (std::size_t i = 0; i < many_groups_.size(); ++i) {
+      const std::span<const double> cells = many_.row(i);
+      for (std::size_t step = 0; step < cells.size(); ++step) {
+        if (!is_absent(cells[step])) taken[many_groups_[i] * many_.steps + step] = 1;
       }
     }
-    return base::ok();
+    for (std::uint32_t row = 0; row < one_.series.size(); ++row) {
+      const std::uint32_t group = grouper_.group_of(one_.series[row]);
+      const std::span<const double> cells = one_.row(row);
+      for (std::size_t step = 0; step < cells.size(); ++step) {
+        if (taken[group * many_.steps + step] != 0 || is_absent(cells[step])) continue;
+        const double value = apply(*many_fill_, cells[step]);
+        if (!is_absent(value)) out_.row(filled_row(row, group))[step] = value;
+      }
+    }
+    // The filled rows may have the labels of rows that exist for other steps.
+    return merge_equal_series(out_, evaluator_.delayed(), false);
   }
 
   std::uint32_t add_row(const SeriesRef& series) {
@@ -283,12 +282,7 @@ class Matcher {
       builder.set(label, visible_label(one_.series[one_row], label, evaluator_.delayed()));
     }
     if (!keeps_name()) remove_name(builder);
-    const model::Labels labels = builder.build();
-    // A row of the same labels may exist for other steps.
-    for (std::uint32_t row = 0; row < out_.series.size(); ++row) {
-      if (visible(out_.series[row]) == labels) return row;
-    }
-    return row_of_labels(labels);
+    return row_of_labels(builder.build());
   }
 
   static void remove_name(model::LabelsBuilder& builder) {
@@ -312,6 +306,7 @@ class Matcher {
   std::vector<std::uint32_t> many_groups_;
   std::vector<std::uint32_t> many_count_;
   std::vector<std::uint32_t> group_row_;
+  std::vector<std::uint8_t> many_any_;  // per step; made when first asked for
   std::unordered_map<std::uint32_t, std::vector<std::uint8_t>> used_;
   std::unordered_map<model::Labels, std::uint32_t> by_labels_;
   Table out_;

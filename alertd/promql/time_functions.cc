@@ -1,6 +1,7 @@
 // Functions of time: the step's, the query's, the calendar's (always UTC).
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "alertd/promql/special_functions.h"

@@ -41,7 +41,10 @@ struct World {
     (void)files->remove(options.folder);
     (void)files->remove(folder);
   }
-  void open() { store = std::move(*Store::open(options, *files, executor, metrics)); }
+  void open() {
+    auto opened = Store::open(options, *files, executor, metrics);
+    store = std::move(opened.value());
+  }
 };
 
 std::shared_ptr<model::WriteBatch> request(int number, std::int64_t timestamp, double value) {

@@ -45,7 +45,9 @@ TEST_CASE("one writer and several readers") {
   options.checkpoint_wal_bytes = 20'000;
   base::AsioExecutor store_thread(clock, "store", 1);
   base::AsioExecutor readers(clock, "readers", 2);
-  const auto store = std::move(*Store::open(options, files, store_thread, metrics));
+  auto opened = Store::open(options, files, store_thread, metrics);
+  REQUIRE(opened);
+  const std::unique_ptr<Store> store = std::move(*opened);
   const std::int64_t start = base::to_ms(clock.wall()) - 400'000;
   std::atomic<bool> stop{false};
   std::atomic<int> bad{0};

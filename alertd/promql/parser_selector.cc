@@ -359,7 +359,7 @@ DurationBox Parser::duration(int precedence_min) {
 DurationBox Parser::constant_duration(const Token& token) {
   DurationBox box = make_duration(DurationExpr::Kind::Constant, token.location, nullptr);
   box->seconds = token.number;
-  return box;
+  return check_duration(*box, false) ? std::move(box) : nullptr;
 }
 
 DurationBox Parser::duration_operand() {

@@ -51,6 +51,7 @@ TEST_CASE("errors say where, what and what to do") {
   CHECK(first_error("foo[5s/0]") == "7-8: division by zero in a duration");
   CHECK(first_error("foo[0s]") == "4-6: duration must be greater than 0");
   CHECK(first_error("foo offset 9.5e10") == "11-17: duration is out of range | at most 292 years");
+  CHECK(first_error("foo offset (-2 * 1e400)").starts_with("17-22: duration is out of range"));
   CHECK(first_error("up \xff") == "3-4: expression is not valid UTF-8");
   CHECK(first_error("up $ 1") == "3-4: unexpected character '$'");
   CHECK(first_error("a on(b) c") ==

@@ -1,5 +1,5 @@
-// Files are recognised by what is in them: rules, alertd.toml or agent.toml. Checking alertd.toml also
-// checks the rules that it names, as the daemon would read them.
+// Files are recognised by what is in them: rules, alertd.toml or agent.toml. Checking alertd.toml
+// also checks the rules that it names, as the daemon would read them.
 
 #include "cli/check.h"
 
@@ -122,15 +122,20 @@ int run_check(const CheckOptions& options, const base::FileSystem& files, std::o
   Findings findings;
   for (const std::string& path : options.paths) {
     switch (kind_of(path, files)) {
-      case FileKind::Rules: check_rules({path}, {}, files, findings); break;
-      case FileKind::Alertd: check_alertd(path, files, findings); break;
-      case FileKind::Agent: check_agent(path, files, findings); break;
+      case FileKind::Rules:
+        check_rules({path}, {}, files, findings);
+        break;
+      case FileKind::Alertd:
+        check_alertd(path, files, findings);
+        break;
+      case FileKind::Agent:
+        check_agent(path, files, findings);
+        break;
     }
   }
   const auto errors = static_cast<std::size_t>(
-      std::count_if(findings.diagnostics.begin(), findings.diagnostics.end(), [](const auto& d) {
-        return d.severity == base::DiagnosticSeverity::Error;
-      }));
+      std::count_if(findings.diagnostics.begin(), findings.diagnostics.end(),
+                    [](const auto& d) { return d.severity == base::DiagnosticSeverity::Error; }));
   if (options.json) {
     out << to_json(findings.diagnostics) << '\n';
   } else {

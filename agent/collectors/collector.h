@@ -24,7 +24,8 @@ class MetricSink {
  public:
   virtual ~MetricSink() = default;
 
-  /// Adds one sample at the round's timestamp. Labels in any order; those with an empty value are left out.
+  /// Adds one sample at the round's timestamp. Labels in any order; those with an empty value are
+  /// left out.
   virtual void add(const MetricInfo& metric, std::span<const model::LabelView> labels,
                    double value) = 0;
   void add(const MetricInfo& metric, std::initializer_list<model::LabelView> labels, double value) {
@@ -35,8 +36,8 @@ class MetricSink {
   }
 };
 
-/// A source of metrics on this host. Owner: the sampler; collect() runs on the sampler's thread, one
-/// collector after the other, and must return within a second whatever the host does.
+/// A source of metrics on this host. Owner: the sampler; collect() runs on the sampler's thread,
+/// one collector after the other, and must return within a second whatever the host does.
 class Collector {
  public:
   virtual ~Collector() = default;
@@ -44,12 +45,13 @@ class Collector {
   /// The value of the label `collector` in tocsin_agent_collector_success: "cpu", "filesystem".
   virtual std::string_view name() const = 0;
 
-  /// Returns whether this host has what the collector reads (systemd, conntrack, pressure files ...).
-  /// Asked at start and on reload; an absent source is no failure.
+  /// Returns whether this host has what the collector reads (systemd, conntrack, pressure files
+  /// ...). Asked at start and on reload; an absent source is no failure.
   virtual bool present() const { return true; }
 
-  /// Reads once. On an error what was added so far is kept, and the collector counts as failed with the
-  /// error's message. Errors: Io, PermissionDenied (says which grant), InvalidArgument (unreadable file).
+  /// Reads once. On an error what was added so far is kept, and the collector counts as failed with
+  /// the error's message. Errors: Io, PermissionDenied (says which grant), InvalidArgument
+  /// (unreadable file).
   virtual base::Result<void> collect(MetricSink& sink) = 0;
 };
 

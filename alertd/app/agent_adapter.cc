@@ -36,15 +36,15 @@ void AgentAdapter::add(api::AgentRequest request, api::Done<api::EnrolledAgent> 
 }
 
 void AgentAdapter::remove(std::string name, std::string source, api::Done<void> done) {
-  executor_.post([this, name = std::move(name), source = std::move(source),
-                  done = std::move(done)] {
-    const auto removed = registry_.remove(name);
-    if (removed) {
-      base::log_info("alertd/audit", "agent {} removed ({})", name, source);
-      ingest_.registry_changed();
-    }
-    done(removed);
-  });
+  executor_.post(
+      [this, name = std::move(name), source = std::move(source), done = std::move(done)] {
+        const auto removed = registry_.remove(name);
+        if (removed) {
+          base::log_info("alertd/audit", "agent {} removed ({})", name, source);
+          ingest_.registry_changed();
+        }
+        done(removed);
+      });
 }
 
 }  // namespace tocsin::alertd

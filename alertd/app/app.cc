@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "alertd/app/runbooks.h"
 #include "common/base/log.h"
 #include "common/config/source.h"
 
@@ -41,8 +42,8 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
 
   // ---- the way in: who may write, and what
   const std::string agents_file = base::join_path(app->settings_.data_folder, "agents.json");
-  app->agents_ = std::make_unique<ingest::AgentRegistry>(world.files, world.clock, world.random,
-                                                         agents_file);
+  app->agents_ =
+      std::make_unique<ingest::AgentRegistry>(world.files, world.clock, world.random, agents_file);
   TC_TRY(app->agents_->load());
   app->ingest_ = std::make_unique<ingest::RemoteWriteHandler>(
       app->settings_.ingest, *app->agents_, *app->store_, world.clock, world.metrics);
@@ -55,8 +56,8 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   // Beyond this point rules are known to be good; nothing evaluates before start().
 
   // ---- what people see
-  app->self_metrics_ = std::make_unique<SelfMetrics>(world.metrics, *app->store_, world.background,
-                                                     world.host_name);
+  app->self_metrics_ =
+      std::make_unique<SelfMetrics>(world.metrics, *app->store_, world.background, world.host_name);
   app->make_api();
   return app;
 }
@@ -64,8 +65,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
 base::Result<void> App::open_store() {
   TC_TRY(world_.files.create_folders(settings_.store.folder));
   const base::MonotonicTime begin = world_.clock.monotonic();
-  TC_TRY(store_,
-         tsdb::Store::open(settings_.store, world_.files, world_.store, world_.metrics));
+  TC_TRY(store_, tsdb::Store::open(settings_.store, world_.files, world_.store, world_.metrics));
   const auto took = std::chrono::duration_cast<base::Duration>(world_.clock.monotonic() - begin);
   base::log_info(kComponent, "store in {} is open after {}: {} series", settings_.store.folder,
                  base::format_duration(took), store_->status().series);
@@ -73,15 +73,15 @@ base::Result<void> App::open_store() {
 }
 
 void App::make_notifier() {
-  const notify::NotifierWorld notifier_world{world_.notify, world_.state,   world_.http,
-                                             world_.mail,   world_.random,  world_.metrics,
+  const notify::NotifierWorld notifier_world{world_.notify,   world_.state,  world_.http,
+                                             world_.mail,     world_.random, world_.metrics,
                                              world_.host_name};
   const auto report = [this](const incident::OutboxRow& row, incident::DeliveryState state,
                              const std::string& text) {
     const incident::Notification& sent = row.notification;
     if (sent.kind == incident::NotificationKind::Test) return;  // belongs to no incident
-    dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
-                         row.attempts, text});
+    dispatcher_->report(
+        {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text});
   };
   notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);
 }
@@ -120,14 +120,22 @@ void App::make_api() {
   api::ApiOptions options;
   options.admin_token = settings_.admin_token;
   api_ = std::make_unique<api::Api>(
-      std::move(options),
-      api::ApiParts{world_.clock, world_.metrics, world_.queries, *store_, *rule_view_,
-                    *incident_view_, *incident_view_, *agent_view_, *this, *this, *this,
-                    [this](net::ServerRequest request, net::Respond respond) {
-                      ingest_->handle(std::move(request), std::move(respond));
-                    },
-                    {},
-                    {}});
+      std::move(options), api::ApiParts{world_.clock,
+                                        world_.metrics,
+                                        world_.queries,
+                                        *store_,
+                                        *rule_view_,
+                                        *incident_view_,
+                                        *incident_view_,
+                                        *agent_view_,
+                                        *this,
+                                        *this,
+                                        *this,
+                                        [this](net::ServerRequest request, net::Respond respond) {
+                                          ingest_->handle(std::move(request), std::move(respond));
+                                        },
+                                        {},
+                                        {}});
 }
 
 void App::start(std::function<void(base::Result<void>)> done) {
@@ -177,13 +185,16 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   const std::vector<config::Source> sources{loaded.source};
   if (base::has_errors(loaded.diagnostics)) return diagnostics_error(loaded.diagnostics, sources);
 
+  TC_TRY(agents_->load());
+  // The rules come last of what can be refused: their load() changes all or nothing.
   const ruler::LoadOutcome rules = ruler_->load();
   if (!rules.ok) return diagnostics_error(rules.diagnostics, rules.sources);
-  TC_TRY(agents_->load());
   ingest_->registry_changed();
   notifier_->reload(loaded.settings.notify);
   dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
   base::set_log_level(loaded.settings.log_level);
+
+  if (after_reload_) after_reload_();
 
   api::ReloadOutcome outcome;
   outcome.generation = ++generation_;
@@ -228,8 +239,9 @@ api::StatusInfo App::status() const {
       }
     }
   }
-  info.parts.push_back({"evaluation", broken == 0,
-                        broken == 0 ? "" : fmt::format("{} rules fail; see /api/v1/rules", broken)});
+  info.parts.push_back(
+      {"evaluation", broken == 0,
+       broken == 0 ? "" : fmt::format("{} rules fail; see /api/v1/rules", broken)});
   info.parts.push_back({"reload", reload_ok_.value() == 1,
                         reload_ok_.value() == 1 ? "" : "the last reload was refused; see the log"});
   info.store = {{"series", static_cast<double>(store.series)},

@@ -1,7 +1,7 @@
 // The daemon without sockets and threads: every part, put together in the order of the data path.
 //
-// main.cc gives it the real world; the simulation (tests/sim) gives it a simulated one, with the same code
-// in between.
+// main.cc gives it the real world; the simulation (tests/sim) gives it a simulated one, with the
+// same code in between.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,8 @@ struct World {
   incident::StateStore& state;
   std::string host_name;
 
-  // Where work runs. `store`, `core` and `notify` run one task at a time; they own their parts' state.
+  // Where work runs. `store`, `core` and `notify` run one task at a time; they own their parts'
+  // state.
   base::Executor& store;
   base::Executor& eval;
   base::Executor& core;
@@ -60,6 +61,10 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   /// Loads the state of incidents, then starts evaluating and sending. `done` runs on `core`.
   void start(std::function<void(base::Result<void>)> done);
   void stop();
+
+  /// `task` runs after each reload that was taken, e.g. to take up a renewed certificate. Before
+  /// start().
+  void after_reload(base::Task task) { after_reload_ = std::move(task); }
 
   void handle(net::ServerRequest request, net::Respond respond) {
     api_->handle(std::move(request), std::move(respond));
@@ -84,6 +89,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   Settings settings_;
   std::optional<std::string> config_path_;
   base::WallTime started_at_;
+  base::Task after_reload_;
   std::atomic<bool> ready_{false};
   std::atomic<std::uint64_t> generation_{1};
   base::Counter reloads_failed_;

@@ -80,8 +80,8 @@ base::Result<incident::IncidentQuery> to_query(const api::IncidentFilter& filter
   }
   if (!filter.before.empty()) {
     const std::size_t dash = filter.before.find('-');
-    query.number_below = base::parse_i64(std::string_view(filter.before).substr(
-        dash == std::string::npos ? 0 : dash + 1));
+    query.number_below = base::parse_i64(
+        std::string_view(filter.before).substr(dash == std::string::npos ? 0 : dash + 1));
     if (!query.number_below) {
       return base::error(base::ErrorCode::InvalidArgument,
                          "'" + filter.before + "' is not an incident id; expected one as T-1042");

@@ -108,17 +108,18 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   if (const auto made = files->create_folders(settings.data_folder); !made) {
     return fail(kExitRuntime, made.error().message + "; set [store] path to a folder of yours");
   }
+  // Clients answer on these threads' executors, so they are made after them and go before them.
+  Threads threads(clock);
   const std::string state_path = base::join_path(settings.data_folder, "state.db");
   auto state = state::open_sqlite_state_store({.path = state_path}, clock);
   if (!state) return fail(kExitRuntime, state.error().message);
 
   const auto http = net::make_http_client(clock, 4, 10'000);
   const auto mail = net::make_mail_client(clock, 2, 10'000);
-  Threads threads(clock);
-  const World world{clock,          *files,         *random,          metrics,
-                    *http,          *mail,          **state,          base::host_name(),
-                    threads.store,  threads.eval,   threads.core,     threads.notify,
-                    threads.queries, threads.background};
+  const World world{
+      clock,        *files,         *random,           metrics,           *http,
+      *mail,        **state,        base::host_name(), threads.store,     threads.eval,
+      threads.core, threads.notify, threads.queries,   threads.background};
   auto app = App::make(world, std::move(settings), config_path);
   if (!app) {
     threads.stop();
@@ -127,14 +128,19 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   }
 
   // Listen first: agents are answered 503 until the state is back, instead of not at all.
-  auto server = net::HttpServer::start(
-      threads.io, server_options, [&app](net::ServerRequest request, net::Respond respond) {
-        (*app)->handle(std::move(request), std::move(respond));
-      });
+  auto server = net::HttpServer::start(threads.io, server_options,
+                                       [&app](net::ServerRequest request, net::Respond respond) {
+                                         (*app)->handle(std::move(request), std::move(respond));
+                                       });
   if (!server) {
     threads.stop();
     return fail(kExitRuntime, server.error().message);
   }
+  (*app)->after_reload([&server] {
+    if (const auto taken = (*server)->reload_tls(); !taken) {
+      base::log_error(kComponent, "the old certificate stays: {}", taken.error().message);
+    }
+  });
   int exit_code = 0;
   if (const auto started = wait_for_start(**app); started) {
     base::log_info(kComponent, "listening on port {}", (*server)->port());
@@ -183,8 +189,8 @@ int main_with(int argc, char** argv) {
   base::set_log_level(loaded->settings.log_level);
 
   if (arguments.check) {
-    const ruler::CheckResult check = ruler::check_rule_paths(loaded->settings.rule_paths,
-                                                             loaded->settings.rule_files, *files);
+    const ruler::CheckResult check =
+        ruler::check_rule_paths(loaded->settings.rule_paths, loaded->settings.rule_files, *files);
     fmt::print(stderr, "{}", config::render_all(check.diagnostics, check.sources));
     return check.ok() ? 0 : kExitConfig;
   }
@@ -193,4 +199,6 @@ int main_with(int argc, char** argv) {
 
 }  // namespace tocsin::alertd
 
-int main(int argc, char** argv) { return tocsin::alertd::main_with(argc, argv); }
+int main(int argc, char** argv) {
+  return tocsin::alertd::main_with(argc, argv);
+}

@@ -5,9 +5,12 @@ namespace {
 
 std::string_view phase_text(ruler::AlertPhase phase) {
   switch (phase) {
-    case ruler::AlertPhase::Pending: return "pending";
-    case ruler::AlertPhase::Firing: return "firing";
-    default: return "inactive";
+    case ruler::AlertPhase::Pending:
+      return "pending";
+    case ruler::AlertPhase::Firing:
+      return "firing";
+    default:
+      return "inactive";
   }
 }
 

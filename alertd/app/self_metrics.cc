@@ -15,8 +15,9 @@ SelfMetrics::SelfMetrics(base::Metrics& metrics, model::Appender& appender,
                                  "CPU time used so far, user and system.")),
       resident_bytes_(
           metrics.gauge("tocsin_alertd_process_resident_memory_bytes", "Resident memory.")) {
-  metrics.gauge("tocsin_alertd_build_info", "Constant 1; the version is a label.",
-                {{"version", TOCSIN_VERSION}})
+  metrics
+      .gauge("tocsin_alertd_build_info", "Constant 1; the version is a label.",
+             {{"version", TOCSIN_VERSION}})
       .set(1);
 }
 
@@ -28,7 +29,9 @@ void SelfMetrics::start(base::Duration interval) {
   });
 }
 
-void SelfMetrics::stop() { *alive_ = false; }
+void SelfMetrics::stop() {
+  *alive_ = false;
+}
 
 void SelfMetrics::round() {
   cpu_seconds_.set(base::process_cpu_seconds());
@@ -37,7 +40,8 @@ void SelfMetrics::round() {
   const std::int64_t now_ms = base::to_ms(executor_.clock().wall());
   for (const base::MetricPoint& point : metrics_.points()) {
     model::LabelsBuilder labels;
-    // The point's own labels win: tocsin_alertd_agent_last_seen_timestamp_seconds names other hosts.
+    // The point's own labels win: tocsin_alertd_agent_last_seen_timestamp_seconds names other
+    // hosts.
     labels.set("job", "tocsin-alertd").set("host", host_).set("instance", host_);
     for (const auto& [name, value] : point.labels) labels.set(name, value);
     if (point.labels.contains("host") && !point.labels.contains("instance")) {

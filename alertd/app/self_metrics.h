@@ -1,4 +1,5 @@
-// The daemon's own metrics, written into its own store: rules watch the daemon as they watch everything.
+// The daemon's own metrics, written into its own store: rules watch the daemon as they watch
+// everything.
 #pragma once
 
 #include <atomic>
@@ -11,8 +12,9 @@
 
 namespace tocsin::alertd {
 
-/// Appends every own metric each `interval`, labelled job="tocsin-alertd" and host, instance = `host`.
-/// Owner: `executor`'s thread. Lifecycle: start, stop; both on any thread, stop before destruction.
+/// Appends every own metric each `interval`, labelled job="tocsin-alertd" and host, instance =
+/// `host`. Owner: `executor`'s thread. Lifecycle: start, stop; both on any thread, stop before
+/// destruction.
 class SelfMetrics {
  public:
   SelfMetrics(base::Metrics& metrics, model::Appender& appender, base::Executor& executor,

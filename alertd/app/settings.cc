@@ -63,15 +63,16 @@ void read_store(config::Table table, Settings& settings) {
   store.folder = base::join_path(settings.data_folder, "tsdb");
   store.retention = table.duration("retention", store.retention);
   if (store.retention < std::chrono::hours(1)) {
-    table.error("retention", "retention is shorter than an hour", "rules look back; use 1d or more");
+    table.error("retention", "retention is shorter than an hour",
+                "rules look back; use 1d or more");
   }
   store.retention_bytes = table.bytes("retention_bytes", store.retention_bytes);
   store.fsync = table.one_of("fsync", "always", {"always", "interval"}) == "always"
                     ? tsdb::Fsync::Always
                     : tsdb::Fsync::Interval;
   store.fsync_interval = table.duration("fsync_interval", store.fsync_interval);
-  store.series_max = static_cast<std::size_t>(table.integer(
-      "series_max", static_cast<std::int64_t>(store.series_max), 1'000, 100'000'000));
+  store.series_max = static_cast<std::size_t>(
+      table.integer("series_max", static_cast<std::int64_t>(store.series_max), 1'000, 100'000'000));
   store.out_of_order_window = table.duration("out_of_order_window", store.out_of_order_window);
   table.finish();
 }
@@ -83,12 +84,12 @@ void read_rules(config::Table table, const base::FileSystem& files, Settings& se
   ruler::RuleFileOptions& options = settings.rule_files;
   options.interval_default = table.duration("interval", std::chrono::seconds(15));
   options.query_offset_default = table.duration("query_offset", base::Duration{0});
-  options.runbook_base_url = table.string("runbook_base_url", options.runbook_base_url);
+  options.runbook_base_url = table.string("runbook_base_url", settings.external_url + "/runbooks/");
   options.runbook_suffix = table.string("runbook_suffix", options.runbook_suffix);
   settings.rule_poll_interval = table.duration("poll_interval", std::chrono::seconds(5));
   settings.resend_delay = table.duration("resend_delay", settings.resend_delay);
-  const std::string severity = table.one_of("default_severity", "medium",
-                                            {"critical", "high", "medium", "low"});
+  const std::string severity =
+      table.one_of("default_severity", "medium", {"critical", "high", "medium", "low"});
   options.severity_default = model::parse_severity(severity).value_or(model::Severity::Medium);
   table.finish();
 }
@@ -99,8 +100,8 @@ void read_ingest(config::Table table, Settings& settings) {
   table.finish();
 }
 
-// Without [route] everything goes to the one receiver; without any receiver alerts and incidents are kept
-// and shown, and nobody is told, which the log says at each start.
+// Without [route] everything goes to the one receiver; without any receiver alerts and incidents
+// are kept and shown, and nobody is told, which the log says at each start.
 routing::Routing route_to_all(const std::vector<std::string>& receivers) {
   routing::Routing routing;
   routing.root.receiver = receivers.empty() ? "nobody" : receivers.front();

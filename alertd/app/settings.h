@@ -1,7 +1,7 @@
 // alertd.toml, read into one value. With no file at all the daemon runs on the defaults below.
 //
-// Each part of the daemon reads its own table (routing, incident, notify); this file reads the rest and
-// puts them together, so that `tocsin check` and the daemon agree on every error.
+// Each part of the daemon reads its own table (routing, incident, notify); this file reads the rest
+// and puts them together, so that `tocsin check` and the daemon agree on every error.
 #pragma once
 
 #include <optional>
@@ -40,7 +40,8 @@ struct Settings {
   notify::NotifySettings notify;
 };
 
-/// Settings and everything that was wrong; use the settings only if has_errors(diagnostics) is false.
+/// Settings and everything that was wrong; use the settings only if has_errors(diagnostics) is
+/// false.
 struct LoadedSettings {
   Settings settings;
   base::Diagnostics diagnostics;

@@ -76,7 +76,10 @@ RuleOutcome RuleRunner::run(WallTime ts, const QueryWorld& world,
   } else {
     outcome.error = result.error().message;
   }
-  if (state_) hand_over(ts, outcome);
+  if (state_) {
+    hand_over(ts, outcome);
+    if (outcome.error.empty()) say_unsaid(ts, outcome);
+  }
   return outcome;
 }
 
@@ -244,6 +247,21 @@ void RuleRunner::hand_over(WallTime ts, RuleOutcome& outcome) {
     alert.last_sent_at = ts;
     alert.sent_severity = alert.severity;
   }
+}
+
+void RuleRunner::say_unsaid(WallTime ts, RuleOutcome& outcome) {
+  for (const auto& [labels, severity] : maybe_unsaid_) {
+    if (state_->alerts().contains(labels)) continue;  // it is back
+    ActiveAlert alert;
+    alert.labels = labels;
+    alert.severity = severity;
+    alert.phase = AlertPhase::Inactive;
+    alert.active_at = ts;
+    alert.resolved_at = ts;
+    outcome.alerts.push_back(to_alert(alert, ts));
+    outcome.alerts.back().value.reset();
+  }
+  maybe_unsaid_.clear();
 }
 
 model::Alert RuleRunner::to_alert(const ActiveAlert& alert, WallTime ts) const {

@@ -4,6 +4,7 @@
 // and the data-driven tests run the same code. The caller appends the samples and posts the alerts.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -96,6 +97,7 @@ class RuleRunner {
   void write_alert_series(base::WallTime ts, RuleOutcome& outcome) const;
   void track_series(base::WallTime ts, RuleOutcome& outcome);
   void hand_over(base::WallTime ts, RuleOutcome& outcome);
+  void say_unsaid(base::WallTime ts, RuleOutcome& outcome);
   model::Alert to_alert(const ActiveAlert& alert, base::WallTime ts) const;
 
   Rule rule_;
@@ -103,7 +105,10 @@ class RuleRunner {
   const TemplateContext& context_;
   std::vector<Text> labels_;
   std::vector<Text> annotations_;
-  std::optional<AlertState> state_;     // alerting rules
+  std::optional<AlertState> state_;  // alerting rules
+  /// Resolved shortly before a restart: the last process may have died between writing that and
+  /// handing it over, so the first good run says it (again). Empty after that.
+  std::map<model::Labels, model::Severity> maybe_unsaid_;
   std::vector<model::Labels> written_;  // series of the last good run, sorted
 };
 

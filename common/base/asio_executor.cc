@@ -41,14 +41,17 @@ AsioExecutor::AsioExecutor(const Clock& clock, std::string name, unsigned thread
       try {
         state_->io.run();
       } catch (const std::exception& exception) {
-        // An exception that reaches a thread's top is a bug: die loudly, the supervisor restarts us.
+        // An exception that reaches a thread's top is a bug: die loudly, the supervisor restarts
+        // us.
         check_failed("task threw", __FILE__, __LINE__, state_->name + ": " + exception.what());
       }
     });
   }
 }
 
-AsioExecutor::~AsioExecutor() { stop(); }
+AsioExecutor::~AsioExecutor() {
+  stop();
+}
 
 void AsioExecutor::stop() {
   state_->work.reset();
@@ -58,7 +61,9 @@ void AsioExecutor::stop() {
   }
 }
 
-void AsioExecutor::post(Task task) { asio::post(state_->io, std::move(task)); }
+void AsioExecutor::post(Task task) {
+  asio::post(state_->io, std::move(task));
+}
 
 TimerId AsioExecutor::post_at(MonotonicTime due, Task task) {
   State& state = *state_;
@@ -86,8 +91,12 @@ bool AsioExecutor::running_here() const {
   return state_->io.get_executor().running_in_this_thread();
 }
 
-const Clock& AsioExecutor::clock() const { return state_->clock; }
+const Clock& AsioExecutor::clock() const {
+  return state_->clock;
+}
 
-asio::io_context& AsioExecutor::io() { return state_->io; }
+asio::io_context& AsioExecutor::io() {
+  return state_->io;
+}
 
 }  // namespace tocsin::base

@@ -12,10 +12,10 @@ namespace tocsin::base {
 }  // namespace tocsin::base
 
 /// Aborts with a backtrace unless `condition` holds, in every build.
-#define TC_CHECK(condition, message)                                                         \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]]                                                           \
-      ::tocsin::base::check_failed(#condition, __FILE__, __LINE__, message);                 \
+#define TC_CHECK(condition, message)                                         \
+  do {                                                                       \
+    if (!(condition)) [[unlikely]]                                           \
+      ::tocsin::base::check_failed(#condition, __FILE__, __LINE__, message); \
   } while (false)
 
 /// TC_CHECK in debug builds only: for conditions on hot paths.

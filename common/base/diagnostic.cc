@@ -39,9 +39,8 @@ std::string excerpt(std::string_view line, std::size_t column) {
 }  // namespace
 
 bool has_errors(const Diagnostics& diagnostics) {
-  return std::any_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& d) {
-    return d.severity == DiagnosticSeverity::Error;
-  });
+  return std::any_of(diagnostics.begin(), diagnostics.end(),
+                     [](const Diagnostic& d) { return d.severity == DiagnosticSeverity::Error; });
 }
 
 std::string render(const Diagnostic& d, std::string_view source) {

@@ -25,8 +25,9 @@ using Diagnostics = std::vector<Diagnostic>;
 /// Returns whether one of them is an error.
 bool has_errors(const Diagnostics& diagnostics);
 
-/// Returns "file:line:column: error: message", then the source line with a caret under the column, then
-/// "hint: ...". `source` is the whole text of the file; empty for no excerpt. Ends with a line end.
+/// Returns "file:line:column: error: message", then the source line with a caret under the column,
+/// then "hint: ...". `source` is the whole text of the file; empty for no excerpt. Ends with a line
+/// end.
 std::string render(const Diagnostic& diagnostic, std::string_view source);
 
 /// Line and column of a byte position.

@@ -79,8 +79,8 @@ class RealReadFile final : public ReadFile {
     std::string bytes(length, '\0');
     std::size_t done = 0;
     while (done < length) {
-      const ssize_t got = ::pread(fd_.get(), bytes.data() + done, length - done,
-                                  static_cast<off_t>(offset + done));
+      const ssize_t got =
+          ::pread(fd_.get(), bytes.data() + done, length - done, static_cast<off_t>(offset + done));
       if (got < 0) {
         if (errno == EINTR) continue;
         return io_error("read", path_, errno);
@@ -262,7 +262,9 @@ class RealFileSystem final : public FileSystem {
 
 }  // namespace
 
-std::unique_ptr<FileSystem> make_real_file_system() { return std::make_unique<RealFileSystem>(); }
+std::unique_ptr<FileSystem> make_real_file_system() {
+  return std::make_unique<RealFileSystem>();
+}
 
 std::string join_path(std::string_view folder, std::string_view name) {
   std::string path(folder);

@@ -1,4 +1,5 @@
-// The log: one line an event, `time level [component] message`, to stderr (journald takes it from there).
+// The log: one line an event, `time level [component] message`, to stderr (journald takes it from
+// there).
 //
 // Control characters are escaped, so that a label cannot forge a line or colour a terminal.
 #pragma once
@@ -44,8 +45,8 @@ void log_error(std::string_view component, fmt::format_string<Args...> format, A
 
 /// Says each failure once, and once more when it is over, instead of each round.
 ///
-/// Usage: `failures.report("diskstats", error.message)` on each failed round; `failures.clear(...)` on
-/// each good one. A changed message is said again. Thread: any.
+/// Usage: `failures.report("diskstats", error.message)` on each failed round; `failures.clear(...)`
+/// on each good one. A changed message is said again. Thread: any.
 class FailureLog {
  public:
   explicit FailureLog(std::string component) : component_(std::move(component)) {}

@@ -24,12 +24,24 @@ struct Metrics::State {
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
-void Counter::increment(double by) { counter_->Increment(by); }
-double Counter::value() const { return counter_->Value(); }
-void Gauge::set(double value) { gauge_->Set(value); }
-void Gauge::add(double by) { gauge_->Increment(by); }
-double Gauge::value() const { return gauge_->Value(); }
-void Histogram::observe(double value) { histogram_->Observe(value); }
+void Counter::increment(double by) {
+  counter_->Increment(by);
+}
+double Counter::value() const {
+  return counter_->Value();
+}
+void Gauge::set(double value) {
+  gauge_->Set(value);
+}
+void Gauge::add(double by) {
+  gauge_->Increment(by);
+}
+double Gauge::value() const {
+  return gauge_->Value();
+}
+void Histogram::observe(double value) {
+  histogram_->Observe(value);
+}
 
 Counter Metrics::counter(const std::string& name, const std::string& help,
                          const MetricLabels& labels) {
@@ -84,11 +96,12 @@ std::vector<MetricPoint> Metrics::points() const {
                               static_cast<double>(bucket.cumulative_count)});
           }
           points.push_back({family.name + "_sum", labels, metric.histogram.sample_sum});
-          points.push_back({family.name + "_count", labels,
-                            static_cast<double>(metric.histogram.sample_count)});
+          points.push_back(
+              {family.name + "_count", labels, static_cast<double>(metric.histogram.sample_count)});
           break;
         }
-        default: break;  // summaries, infos and untyped are not made by this registry
+        default:
+          break;  // summaries, infos and untyped are not made by this registry
       }
     }
   }

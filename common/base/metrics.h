@@ -65,7 +65,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  Counter counter(const std::string& name, const std::string& help, const MetricLabels& labels = {});
+  Counter counter(const std::string& name, const std::string& help,
+                  const MetricLabels& labels = {});
   Gauge gauge(const std::string& name, const std::string& help, const MetricLabels& labels = {});
   /// `buckets` are inclusive upper bounds, ascending, without +Inf.
   Histogram histogram(const std::string& name, const std::string& help,

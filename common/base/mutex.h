@@ -1,7 +1,7 @@
 // std::mutex with the annotations that clang's -Wthread-safety checks; no-ops for g++.
 //
-// Most state has one owner thread and needs no lock (see the table in the README); this is for the few
-// places that are read from several threads.
+// Most state has one owner thread and needs no lock (see the table in the README); this is for the
+// few places that are read from several threads.
 #pragma once
 
 #include <condition_variable>

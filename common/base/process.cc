@@ -40,7 +40,9 @@ std::string host_name() {
   return name.data();
 }
 
-void notify_service_manager(const std::string& state) { sd_notify(0, state.c_str()); }
+void notify_service_manager(const std::string& state) {
+  sd_notify(0, state.c_str());
+}
 
 std::optional<Duration> watchdog_interval() {
   std::uint64_t usec = 0;
@@ -61,7 +63,9 @@ int Signals::wait() {
   return number;
 }
 
-unsigned processor_count() { return std::max(1U, std::thread::hardware_concurrency()); }
+unsigned processor_count() {
+  return std::max(1U, std::thread::hardware_concurrency());
+}
 
 double process_cpu_seconds() {
   struct rusage usage {};

@@ -1,4 +1,5 @@
-// What the process gets from outside: signals, environment, the service manager, its own use of resources.
+// What the process gets from outside: signals, environment, the service manager, its own use of
+// resources.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ std::optional<std::string> environment(const std::string& name);
 /// Returns the host's name as gethostname(2) gives it.
 std::string host_name();
 
-/// Tells systemd about the state ("READY=1", "RELOADING=1", "WATCHDOG=1", "STATUS=..."); does nothing
-/// when not started by systemd. Source: sd_notify(3).
+/// Tells systemd about the state ("READY=1", "RELOADING=1", "WATCHDOG=1", "STATUS=..."); does
+/// nothing when not started by systemd. Source: sd_notify(3).
 void notify_service_manager(const std::string& state);
 
 /// Returns how often systemd wants WATCHDOG=1 (half the configured limit); nullopt if it does not.
@@ -26,7 +27,8 @@ std::optional<Duration> watchdog_interval();
 
 /// Takes SIGHUP, SIGTERM, SIGINT out of normal delivery and hands them to the caller of wait().
 ///
-/// Construct in main before any thread starts, so that all threads inherit the mask. SIGPIPE is ignored.
+/// Construct in main before any thread starts, so that all threads inherit the mask. SIGPIPE is
+/// ignored.
 class Signals {
  public:
   Signals();

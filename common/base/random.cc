@@ -36,7 +36,9 @@ class SeededRandom final : public Random {
 
 }  // namespace
 
-double Random::unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double Random::unit() {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
 std::uint64_t Random::below(std::uint64_t bound) {
   TC_CHECK(bound > 0, "empty range");
@@ -53,7 +55,9 @@ std::string Random::hex(std::size_t bytes) {
   return text;
 }
 
-std::unique_ptr<Random> make_real_random() { return std::make_unique<RealRandom>(); }
+std::unique_ptr<Random> make_real_random() {
+  return std::make_unique<RealRandom>();
+}
 
 std::unique_ptr<Random> make_seeded_random(std::uint64_t seed) {
   return std::make_unique<SeededRandom>(seed);

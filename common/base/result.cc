@@ -6,15 +6,24 @@ namespace tocsin::base {
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::InvalidArgument: return "invalid_argument";
-    case ErrorCode::NotFound: return "not_found";
-    case ErrorCode::PermissionDenied: return "permission_denied";
-    case ErrorCode::Corruption: return "corruption";
-    case ErrorCode::Io: return "io";
-    case ErrorCode::Unavailable: return "unavailable";
-    case ErrorCode::Timeout: return "timeout";
-    case ErrorCode::LimitExceeded: return "limit_exceeded";
-    case ErrorCode::Cancelled: return "cancelled";
+    case ErrorCode::InvalidArgument:
+      return "invalid_argument";
+    case ErrorCode::NotFound:
+      return "not_found";
+    case ErrorCode::PermissionDenied:
+      return "permission_denied";
+    case ErrorCode::Corruption:
+      return "corruption";
+    case ErrorCode::Io:
+      return "io";
+    case ErrorCode::Unavailable:
+      return "unavailable";
+    case ErrorCode::Timeout:
+      return "timeout";
+    case ErrorCode::LimitExceeded:
+      return "limit_exceeded";
+    case ErrorCode::Cancelled:
+      return "cancelled";
   }
   return "unknown";
 }

@@ -42,8 +42,7 @@ TEST_CASE("TC_TRY hands the error up") {
 
 TEST_CASE("real files: write, append, read back, list, truncate") {
   const auto files = make_real_file_system();
-  const std::string folder =
-      (std::filesystem::temp_directory_path() / "tocsin_base_test").string();
+  const std::string folder = (std::filesystem::temp_directory_path() / "tocsin_base_test").string();
   std::filesystem::remove_all(folder);
   REQUIRE(files->create_folders(folder + "/a/b"));
   const std::string path = folder + "/a/b/file";

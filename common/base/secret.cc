@@ -4,6 +4,8 @@
 
 namespace tocsin::base {
 
-void Secret::wipe() { ::explicit_bzero(value_.data(), value_.size()); }
+void Secret::wipe() {
+  ::explicit_bzero(value_.data(), value_.size());
+}
 
 }  // namespace tocsin::base

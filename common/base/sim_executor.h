@@ -1,4 +1,5 @@
-// Simulated time: a clock that moves only when told, and an executor that runs on the caller's thread.
+// Simulated time: a clock that moves only when told, and an executor that runs on the caller's
+// thread.
 //
 // SimExecutor pops the earliest timer, ties broken by insertion number, sets the clock and runs the
 // task: the same program gives the same trace, and a month of escalation takes milliseconds.

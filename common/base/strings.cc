@@ -110,8 +110,8 @@ std::optional<double> parse_double(std::string_view text) {
     if (!hex && (lower[0] < '0' || lower[0] > '9') && lower[0] != '.') return std::nullopt;
     const char* begin = lower.data() + (hex ? 2 : 0);
     const char* end = lower.data() + lower.size();
-    const auto parsed = std::from_chars(
-        begin, end, value, hex ? std::chars_format::hex : std::chars_format::general);
+    const auto parsed = std::from_chars(begin, end, value,
+                                        hex ? std::chars_format::hex : std::chars_format::general);
     if (parsed.ptr != end || begin == end) return std::nullopt;
     // Out of range: strtod gives the infinity or the zero that Go gives.
     if (parsed.ec == std::errc::result_out_of_range) value = std::strtod(lower.c_str(), nullptr);
@@ -125,9 +125,9 @@ std::string format_double(double value) {
   const double size = std::fabs(value);
   const bool plain = size == 0 || (size >= 1e-7 && size < 1e21);
   std::array<char, 512> buffer{};
-  const auto written = std::to_chars(
-      buffer.data(), buffer.data() + buffer.size(), value,
-      plain ? std::chars_format::fixed : std::chars_format::scientific);
+  const auto written =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                    plain ? std::chars_format::fixed : std::chars_format::scientific);
   return {buffer.data(), written.ptr};
 }
 

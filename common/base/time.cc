@@ -110,12 +110,11 @@ std::string format_rfc3339(WallTime time) {
 Result<WallTime> parse_rfc3339(std::string_view text) {
   std::string_view rest = text;
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  const bool shaped = parse_digits(rest, 4, year) && skip(rest, "-") &&
-                      parse_digits(rest, 2, month) && skip(rest, "-") &&
-                      parse_digits(rest, 2, day) && skip(rest, "Tt ") &&
-                      parse_digits(rest, 2, hour) && skip(rest, ":") &&
-                      parse_digits(rest, 2, minute) && skip(rest, ":") &&
-                      parse_digits(rest, 2, second);
+  const bool shaped =
+      parse_digits(rest, 4, year) && skip(rest, "-") && parse_digits(rest, 2, month) &&
+      skip(rest, "-") && parse_digits(rest, 2, day) && skip(rest, "Tt ") &&
+      parse_digits(rest, 2, hour) && skip(rest, ":") && parse_digits(rest, 2, minute) &&
+      skip(rest, ":") && parse_digits(rest, 2, second);
   const auto bad = [&] {
     return error(ErrorCode::InvalidArgument,
                  fmt::format("'{}' is not an RFC 3339 time; expected 2026-11-23T14:48:35Z", text));

@@ -1,7 +1,7 @@
 // Two kinds of time that do not convert into each other.
 //
-// WallTime is what people and samples mean: it jumps when somebody sets the clock. MonotonicTime is for
-// time-outs, back-off and timers: it never jumps, and means nothing outside this process.
+// WallTime is what people and samples mean: it jumps when somebody sets the clock. MonotonicTime is
+// for time-outs, back-off and timers: it never jumps, and means nothing outside this process.
 #pragma once
 
 #include <chrono>
@@ -23,10 +23,14 @@ constexpr WallTime wall_time(std::int64_t timestamp_ms) {
 }
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z.
-constexpr std::int64_t to_ms(WallTime time) { return time.time_since_epoch().count(); }
+constexpr std::int64_t to_ms(WallTime time) {
+  return time.time_since_epoch().count();
+}
 
 /// Returns seconds since 1970-01-01T00:00:00Z.
-constexpr double to_seconds(WallTime time) { return static_cast<double>(to_ms(time)) / 1000.0; }
+constexpr double to_seconds(WallTime time) {
+  return static_cast<double>(to_ms(time)) / 1000.0;
+}
 
 /// Parses a duration in Prometheus notation: one or more of y w d h m s ms, largest unit first.
 ///

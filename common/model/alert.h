@@ -13,19 +13,19 @@ namespace tocsin::model {
 
 /// One firing or resolved alert. Identity is the fingerprint of `labels`.
 ///
-/// Level-triggered: the ruler sends its whole firing set again and again (resend delay), so that a lost
-/// post is repaired by the next one.
+/// Level-triggered: the ruler sends its whole firing set again and again (resend delay), so that a
+/// lost post is repaired by the next one.
 struct Alert {
   Labels labels;       ///< With alertname and severity.
   Labels annotations;  ///< summary, description, runbook_url, ... already expanded.
   Severity severity = Severity::Medium;
-  base::WallTime starts_at;                ///< When it began to fire.
-  std::optional<base::WallTime> ends_at;   ///< Set once resolved.
-  base::WallTime valid_until;              ///< Taken as resolved then, unless sent again.
-  base::WallTime updated_at;               ///< The evaluation that this tells of.
-  std::optional<double> value;             ///< Of the expression, at updated_at.
-  std::string generator_url;               ///< Where to look at the expression.
-  std::string rule_source;                 ///< file:line of the rule; empty if posted by the API.
+  base::WallTime starts_at;               ///< When it began to fire.
+  std::optional<base::WallTime> ends_at;  ///< Set once resolved.
+  base::WallTime valid_until;             ///< Taken as resolved then, unless sent again.
+  base::WallTime updated_at;              ///< The evaluation that this tells of.
+  std::optional<double> value;            ///< Of the expression, at updated_at.
+  std::string generator_url;              ///< Where to look at the expression.
+  std::string rule_source;                ///< file:line of the rule; empty if posted by the API.
 
   std::uint64_t fingerprint() const { return labels.fingerprint(); }
   std::string_view name() const { return labels.get(kAlertName); }

@@ -29,13 +29,13 @@ class Appender {
  public:
   virtual ~Appender() = default;
 
-  /// Adds the batch and calls `done` once it is durable (group commit): an acknowledgement given from
-  /// `done` survives kill -9 and power loss.
+  /// Adds the batch and calls `done` once it is durable (group commit): an acknowledgement given
+  /// from `done` survives kill -9 and power loss.
   ///
-  /// Labels must be sorted by name, without repetition or empty names. Samples that the store refuses
-  /// are counted in the outcome; they are not an error.
-  /// Errors in `done`: Unavailable (queue full or shutting down; try later), Io (disk; try later).
-  /// Thread: any; `done` runs on the store's thread and must not block.
+  /// Labels must be sorted by name, without repetition or empty names. Samples that the store
+  /// refuses are counted in the outcome; they are not an error. Errors in `done`: Unavailable
+  /// (queue full or shutting down; try later), Io (disk; try later). Thread: any; `done` runs on
+  /// the store's thread and must not block.
   virtual void append(std::shared_ptr<const WriteBatch> batch, AppendDone done) = 0;
 };
 

@@ -47,8 +47,8 @@ std::string quote(std::string_view text) {
 bool is_name(std::string_view name, bool colons) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
   return std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || (colons && c == ':');
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (colons && c == ':');
   });
 }
 
@@ -111,7 +111,9 @@ std::string_view Labels::get(std::string_view name) const {
   return {};
 }
 
-std::uint64_t Labels::hash() const { return base::hash64(packed_); }
+std::uint64_t Labels::hash() const {
+  return base::hash64(packed_);
+}
 
 std::uint64_t Labels::fingerprint() const {
   std::uint64_t hash = base::fnv1a("");
@@ -182,7 +184,11 @@ Labels LabelsBuilder::build() const {
   return Labels::from_sorted(views);
 }
 
-bool is_legacy_label_name(std::string_view name) { return is_name(name, false); }
-bool is_legacy_metric_name(std::string_view name) { return is_name(name, true); }
+bool is_legacy_label_name(std::string_view name) {
+  return is_name(name, false);
+}
+bool is_legacy_metric_name(std::string_view name) {
+  return is_name(name, true);
+}
 
 }  // namespace tocsin::model

@@ -1,8 +1,8 @@
 // Labels: the identity of a series or an alert, sorted by name, packed into one allocation.
 //
-// A fleet has 10^5..10^6 label sets alive; as vectors of string pairs each would cost over a kilobyte.
-// Packed (length, name, length, value, ...) they cost their text plus two bytes a string, compare with
-// one memcmp for equality and hash in one pass.
+// A fleet has 10^5..10^6 label sets alive; as vectors of string pairs each would cost over a
+// kilobyte. Packed (length, name, length, value, ...) they cost their text plus two bytes a string,
+// compare with one memcmp for equality and hash in one pass.
 #pragma once
 
 #include <compare>
@@ -85,7 +85,8 @@ class Labels {
   std::string to_string() const;
 
   friend bool operator==(const Labels&, const Labels&) = default;
-  /// By the first differing name, then value; a prefix sorts first. Source: Prometheus labels.Compare.
+  /// By the first differing name, then value; a prefix sorts first. Source: Prometheus
+  /// labels.Compare.
   std::strong_ordering operator<=>(const Labels& other) const;
 
   std::size_t memory_bytes() const { return packed_.capacity(); }

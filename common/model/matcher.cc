@@ -15,10 +15,14 @@ constexpr std::int64_t kProgramBytesMax = 8 << 20;
 
 std::string_view to_string(MatchOp op) {
   switch (op) {
-    case MatchOp::Equal: return "=";
-    case MatchOp::NotEqual: return "!=";
-    case MatchOp::Regex: return "=~";
-    case MatchOp::NotRegex: return "!~";
+    case MatchOp::Equal:
+      return "=";
+    case MatchOp::NotEqual:
+      return "!=";
+    case MatchOp::Regex:
+      return "=~";
+    case MatchOp::NotRegex:
+      return "!~";
   }
   return "?";
 }
@@ -41,8 +45,8 @@ base::Result<Matcher> Matcher::make(MatchOp op, std::string name, std::string va
   auto pattern = std::make_shared<re2::RE2>(matcher.value_, options);
   if (!pattern->ok()) {
     return base::error(base::ErrorCode::InvalidArgument,
-                       fmt::format("bad regular expression '{}' for label '{}': {}",
-                                   matcher.value_, matcher.name_, pattern->error()));
+                       fmt::format("bad regular expression '{}' for label '{}': {}", matcher.value_,
+                                   matcher.name_, pattern->error()));
   }
   matcher.pattern_ = std::move(pattern);
   return matcher;
@@ -54,8 +58,10 @@ Matcher Matcher::equal(std::string name, std::string value) {
 
 bool Matcher::matches(std::string_view value) const {
   switch (op_) {
-    case MatchOp::Equal: return value == value_;
-    case MatchOp::NotEqual: return value != value_;
+    case MatchOp::Equal:
+      return value == value_;
+    case MatchOp::NotEqual:
+      return value != value_;
     case MatchOp::Regex:
       return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *pattern_);
     case MatchOp::NotRegex:

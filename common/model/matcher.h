@@ -20,13 +20,14 @@ enum class MatchOp { Equal, NotEqual, Regex, NotRegex };
 /// Returns "=", "!=", "=~" or "!~".
 std::string_view to_string(MatchOp op);
 
-/// A condition on one label. A label that is not there has the value "". Cheap to copy. Thread: any.
+/// A condition on one label. A label that is not there has the value "". Cheap to copy. Thread:
+/// any.
 class Matcher {
  public:
   /// `value` is the text, or for Regex and NotRegex an RE2 pattern that must match the whole value.
   ///
-  /// Errors: InvalidArgument (broken pattern, with RE2's reason), LimitExceeded (pattern over 4 KiB or
-  /// a program over 8 MiB). RE2 runs in linear time, so no pattern can hang the daemon.
+  /// Errors: InvalidArgument (broken pattern, with RE2's reason), LimitExceeded (pattern over 4 KiB
+  /// or a program over 8 MiB). RE2 runs in linear time, so no pattern can hang the daemon.
   static base::Result<Matcher> make(MatchOp op, std::string name, std::string value);
   /// The commonest one, which cannot fail.
   static Matcher equal(std::string name, std::string value);

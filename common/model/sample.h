@@ -15,7 +15,9 @@ struct Sample {
 };
 
 /// The NaN whose bits mean "this series ends here". Source: Prometheus model/value, StaleNaN.
-inline double stale_marker() { return std::bit_cast<double>(std::uint64_t{0x7ff0000000000002}); }
+inline double stale_marker() {
+  return std::bit_cast<double>(std::uint64_t{0x7ff0000000000002});
+}
 
 /// Returns whether the value is the stale marker; compares bits, because NaN equals nothing.
 inline bool is_stale(double value) {

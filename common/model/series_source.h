@@ -23,9 +23,9 @@ class SeriesSet {
   virtual std::size_t size() const = 0;
   virtual const Labels& labels(std::size_t series) const = 0;
 
-  /// Appends the samples of one series in [begin_ms, end_ms], both inclusive, in order of time, strictly
-  /// increasing; stale markers included.
-  /// Errors: Corruption (a damaged chunk; names it). Thread: any. Cost: decodes the chunks touched.
+  /// Appends the samples of one series in [begin_ms, end_ms], both inclusive, in order of time,
+  /// strictly increasing; stale markers included. Errors: Corruption (a damaged chunk; names it).
+  /// Thread: any. Cost: decodes the chunks touched.
   virtual base::Result<void> samples(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                                      std::vector<Sample>& out) const = 0;
 };
@@ -39,10 +39,9 @@ class SeriesSource {
  public:
   virtual ~SeriesSource() = default;
 
-  /// Returns every series that satisfies all `matchers` and may have a sample in [begin_ms, end_ms],
-  /// both inclusive.
-  /// Errors: LimitExceeded (more than limits.series_max series).
-  /// Thread: any. Cost: holds the head's lock while copying chunk references, not while decoding.
+  /// Returns every series that satisfies all `matchers` and may have a sample in [begin_ms,
+  /// end_ms], both inclusive. Errors: LimitExceeded (more than limits.series_max series). Thread:
+  /// any. Cost: holds the head's lock while copying chunk references, not while decoding.
   virtual base::Result<std::unique_ptr<SeriesSet>> select(std::span<const Matcher> matchers,
                                                           std::int64_t begin_ms,
                                                           std::int64_t end_ms,

@@ -8,10 +8,14 @@ namespace tocsin::model {
 
 std::string_view to_string(Severity severity) {
   switch (severity) {
-    case Severity::Critical: return "critical";
-    case Severity::High: return "high";
-    case Severity::Medium: return "medium";
-    case Severity::Low: return "low";
+    case Severity::Critical:
+      return "critical";
+    case Severity::High:
+      return "high";
+    case Severity::Medium:
+      return "medium";
+    case Severity::Low:
+      return "low";
   }
   return "low";
 }
@@ -25,14 +29,22 @@ std::optional<Severity> parse_severity(std::string_view text) {
 
 std::optional<Severity> import_severity(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, Severity>, 16> kNames{
-      {{"critical", Severity::Critical}, {"page", Severity::Critical},
-       {"emergency", Severity::Critical}, {"fatal", Severity::Critical},
-       {"error", Severity::High},        {"high", Severity::High},
-       {"major", Severity::High},        {"warning", Severity::Medium},
-       {"warn", Severity::Medium},       {"medium", Severity::Medium},
-       {"minor", Severity::Medium},      {"info", Severity::Low},
-       {"none", Severity::Low},          {"low", Severity::Low},
-       {"notice", Severity::Low},        {"debug", Severity::Low}}};
+      {{"critical", Severity::Critical},
+       {"page", Severity::Critical},
+       {"emergency", Severity::Critical},
+       {"fatal", Severity::Critical},
+       {"error", Severity::High},
+       {"high", Severity::High},
+       {"major", Severity::High},
+       {"warning", Severity::Medium},
+       {"warn", Severity::Medium},
+       {"medium", Severity::Medium},
+       {"minor", Severity::Medium},
+       {"info", Severity::Low},
+       {"none", Severity::Low},
+       {"low", Severity::Low},
+       {"notice", Severity::Low},
+       {"debug", Severity::Low}}};
   const std::string lower = base::to_lower(text);
   for (const auto& [name, severity] : kNames) {
     if (name == lower) return severity;

@@ -19,8 +19,9 @@ std::string_view to_string(Severity severity);
 /// Parses exactly one of our four names.
 std::optional<Severity> parse_severity(std::string_view text);
 
-/// Maps the label `severity` of an imported rule: page, critical, emergency, fatal -> Critical; error,
-/// high, major -> High; warning, medium, minor -> Medium; info, none, low, notice, debug -> Low. nullopt if unknown.
+/// Maps the label `severity` of an imported rule: page, critical, emergency, fatal -> Critical;
+/// error, high, major -> High; warning, medium, minor -> Medium; info, none, low, notice, debug ->
+/// Low. nullopt if unknown.
 std::optional<Severity> import_severity(std::string_view text);
 
 }  // namespace tocsin::model

@@ -1,8 +1,9 @@
-// A batch of series with samples on its way through the house: agent -> spool -> wire -> ingest -> store.
+// A batch of series with samples on its way through the house: agent -> spool -> wire -> ingest ->
+// store.
 //
-// Flat on purpose: three vectors and one block of text, whatever the number of series. Decoding a request
-// of 500 series costs a handful of allocations, none for each series or sample, and a hostile request
-// cannot make the decoded form much larger than its bytes.
+// Flat on purpose: three vectors and one block of text, whatever the number of series. Decoding a
+// request of 500 series costs a handful of allocations, none for each series or sample, and a
+// hostile request cannot make the decoded form much larger than its bytes.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,14 @@
 namespace tocsin::model {
 
 enum class MetricType : std::uint8_t {
-  Unknown, Counter, Gauge, Histogram, GaugeHistogram, Summary, Info, StateSet
+  Unknown,
+  Counter,
+  Gauge,
+  Histogram,
+  GaugeHistogram,
+  Summary,
+  Info,
+  StateSet
 };
 
 /// Returns "counter", "gauge", ...; "unknown".
@@ -67,7 +75,8 @@ class WriteBatch {
 
   /// Starts a series; the labels and samples added next belong to it.
   void begin_series();
-  /// `name` and `value` must live as long as the batch: copy them with text().copy() if they do not.
+  /// `name` and `value` must live as long as the batch: copy them with text().copy() if they do
+  /// not.
   void add_label(std::string_view name, std::string_view value);
   void add_sample(Sample sample);
   void add_metadata(const MetricMetadata& metadata) { metadata_.push_back(metadata); }
@@ -94,7 +103,8 @@ class WriteBatch {
   /// Replaces the labels of one series; they must be sorted and live as long as the batch.
   void replace_labels(std::size_t series, std::span<const LabelView> labels);
 
-  /// Things the sender had that this release does not store; counted so that nothing vanishes silently.
+  /// Things the sender had that this release does not store; counted so that nothing vanishes
+  /// silently.
   std::size_t native_histograms = 0;
   std::size_t exemplars = 0;
 

@@ -146,8 +146,9 @@ class BeastServer final : public HttpServer {
   bool wait_until_empty(base::Duration limit) {
     if (shared_->executor.running_here() || shared_->executor.io().stopped()) return false;
     base::MutexLock lock(shared_->mutex);
-    return shared_->session_ended.wait_for(shared_->mutex, limit,
-                                           [this] { return shared_->sessions.empty(); });
+    return shared_->session_ended.wait_for(
+        shared_->mutex, limit,
+        [this]() REQUIRES(shared_->mutex) { return shared_->sessions.empty(); });
   }
 
   const std::shared_ptr<Shared> shared_;

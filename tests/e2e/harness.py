@@ -152,7 +152,8 @@ class World:
         return self
 
     def __exit__(self, *failure):
-        for name in list(self.processes):
+        # Clients first: the last started may still want to tell the first something.
+        for name in reversed(list(self.processes)):
             self.stop(name)
         for cleanup in reversed(self.cleanups):
             cleanup()

@@ -27,15 +27,18 @@ group_by = ["alertname", "instance"]
 group_wait = "0s"
 )";
 
-// As shipped in rules/agent.toml, and two conditions over the agent's own samples: one that is true all
-// the time and one that never is.
+// As shipped in rules/agent.toml, and two conditions over the agent's own samples: one that is true
+// all the time and one that never is.
 const std::string kRules = R"(
 [[group]]
 name = "test"
 
 [[group.alert]]
 name = "AgentSilent"
-expr = 'time() - max by (host, instance) (last_over_time(tocsin_agent_heartbeat_timestamp_seconds[1h])) > 120'
+expr = '''
+  time() - max by (host, instance) (
+    last_over_time(tocsin_agent_heartbeat_timestamp_seconds[1h])) > 120
+'''
 for = "2m"
 severity = "critical"
 summary = "{{ $labels.host }} is silent"
@@ -55,7 +58,8 @@ summary = "{{ $value }}"
 
 }  // namespace
 
-TEST_CASE("alertd is down for five minutes: all is caught up in order and nobody is told anything") {
+TEST_CASE(
+    "alertd is down for five minutes: all is caught up in order and nobody is told anything") {
   SimWorld world(kConfig, kRules);
   world.values = {{"temperature", 20}, {"steady", 1}};
   world.start_alertd();

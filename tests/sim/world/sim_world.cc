@@ -151,9 +151,9 @@ void SimWorld::start_alertd() {
            loaded ? base::render(loaded->diagnostics.at(0), loaded->source.text)
                   : loaded.error().message);
   state_ = std::make_unique<incident::FakeStateStore>(state_disk_);
-  const alertd::World world{clock_,   files_,    *random_, metrics_,  *network_,
-                            *mail_,   *state_,   "alertd-host", executor_, executor_,
-                            executor_, executor_, executor_, executor_};
+  const alertd::World world{clock_,    files_,    *random_,      metrics_,  *network_,
+                            *mail_,    *state_,   "alertd-host", executor_, executor_,
+                            executor_, executor_, executor_,     executor_};
   auto app = alertd::App::make(world, std::move(loaded->settings), kConfigPath);
   TC_CHECK(app, app.error().message);
   app_ = std::move(*app);
@@ -180,7 +180,9 @@ void SimWorld::start_agent(const std::string& host) {
   agent_ = std::make_unique<Agent>(*this, host);
 }
 
-void SimWorld::crash_agent() { agent_.reset(); }
+void SimWorld::crash_agent() {
+  agent_.reset();
+}
 
 std::vector<std::string> SimWorld::told(const std::string& alert) const {
   std::vector<std::string> statuses;

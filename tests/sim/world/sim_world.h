@@ -1,8 +1,8 @@
 // A whole small fleet in one thread and simulated time: an agent, alertd, and a webhook receiver.
 //
-// The parts between the sockets are the production ones: sampler, spool and sender of the agent; the App of
-// alertd with store, rules, routing, incidents, outbox and notifier. Simulated are the clock, the disk, the
-// network (a call that is answered, refused or lost) and the collectors.
+// The parts between the sockets are the production ones: sampler, spool and sender of the agent;
+// the App of alertd with store, rules, routing, incidents, outbox and notifier. Simulated are the
+// clock, the disk, the network (a call that is answered, refused or lost) and the collectors.
 #pragma once
 
 #include <map>

@@ -101,6 +101,7 @@ base::Result<void> App::load_rules() {
   options.files = settings_.rule_files;
   options.poll_interval = settings_.rule_poll_interval;
   options.group.resend_delay = settings_.resend_delay;
+  options.group.state.restore_window = settings_.restart_window;
   options.group.severity_default = settings_.rule_files.severity_default;
   options.group.external_url = settings_.external_url;
   const ruler::RulerWorld ruler_world{world_.eval, engine_,      *store_,
@@ -143,19 +144,30 @@ void App::start(std::function<void(base::Result<void>)> done) {
     if (!loaded) return done(loaded.error());
     // The state of incidents is back: alerts may come, messages may leave.
     notifier_->start();
-    world_.background.post([this, done] {
-      const ruler::LoadOutcome outcome = ruler_->load();
-      if (!outcome.ok) return done(diagnostics_error(outcome.diagnostics, outcome.sources));
-      self_metrics_->start(kSelfMetricsInterval);
-      ready_ = true;
-      base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", outcome.rules,
-                     outcome.groups, settings_.notify.receivers.size());
-      if (settings_.notify.receivers.empty()) {
-        base::log_warning(kComponent, "no [[receiver]] is configured: nobody will be told");
-      }
-      done(base::ok());
-    });
+    dispatcher_->snapshot(world_.background,
+                          [this, done](std::shared_ptr<const incident::Snapshot> snapshot) {
+                            std::vector<model::Alert> told;
+                            for (const incident::AlertView& view : snapshot->alerts) {
+                              if (!view.resolved && !view.alert.rule_source.empty())
+                                told.push_back(view.alert);
+                            }
+                            ruler_->set_told(std::move(told));
+                            done(start_rules());
+                          });
   });
+}
+
+base::Result<void> App::start_rules() {
+  const ruler::LoadOutcome outcome = ruler_->load();
+  if (!outcome.ok) return diagnostics_error(outcome.diagnostics, outcome.sources);
+  self_metrics_->start(kSelfMetricsInterval);
+  ready_ = true;
+  base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", outcome.rules,
+                 outcome.groups, settings_.notify.receivers.size());
+  if (settings_.notify.receivers.empty()) {
+    base::log_warning(kComponent, "no [[receiver]] is configured: nobody will be told");
+  }
+  return base::ok();
 }
 
 void App::stop() {

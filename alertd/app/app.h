@@ -82,6 +82,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void make_notifier();
   void make_dispatcher();
   base::Result<void> load_rules();
+  base::Result<void> start_rules();
   void make_api();
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
 

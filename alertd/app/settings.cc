@@ -88,6 +88,7 @@ void read_rules(config::Table table, const base::FileSystem& files, Settings& se
   options.runbook_suffix = table.string("runbook_suffix", options.runbook_suffix);
   settings.rule_poll_interval = table.duration("poll_interval", std::chrono::seconds(5));
   settings.resend_delay = table.duration("resend_delay", settings.resend_delay);
+  settings.restart_window = table.duration("restart_window", settings.restart_window);
   const std::string severity =
       table.one_of("default_severity", "medium", {"critical", "high", "medium", "low"});
   options.severity_default = model::parse_severity(severity).value_or(model::Severity::Medium);

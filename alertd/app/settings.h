@@ -34,6 +34,7 @@ struct Settings {
   ruler::RuleFileOptions rule_files;
   base::Duration rule_poll_interval{0};
   base::Duration resend_delay{60'000};
+  base::Duration restart_window{90'000};  ///< See ruler::AlertStateOptions::restore_window.
 
   routing::Routing routing;
   incident::IncidentSettings incident;

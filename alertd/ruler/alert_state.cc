@@ -106,7 +106,12 @@ base::Result<std::vector<AlertEvent>> AlertState::step(WallTime now,
     }
   }
   if (no_data_ == NoData::Alert) watch_no_data(now, events);
-  if (restore_steps_left_ > 0 && --restore_steps_left_ == 0) end_restore(now, events);
+  if (restoring_) {
+    if (!restore_began_) restore_began_ = now;
+    restore_steps_left_ = std::max(restore_steps_left_ - 1, 0);
+    const bool window_over = now - *restore_began_ >= options_.restore_window;
+    if (restore_steps_left_ == 0 && window_over) end_restore(now, events);
+  }
 
   const auto active =
       static_cast<std::size_t>(std::count_if(alerts_.begin(), alerts_.end(), [](const auto& entry) {
@@ -334,10 +339,13 @@ void AlertState::remember(std::map<model::Labels, Remembered> remembered,
                           std::vector<std::string> templated) {
   remembered_ = std::move(remembered);
   templated_ = std::move(templated);
+  restoring_ = true;
   restore_steps_left_ = 2;
+  restore_began_.reset();
 }
 
 void AlertState::end_restore(WallTime now, Events& events) {
+  restoring_ = false;
   for (auto& [key, before] : remembered_) {
     if (before.firing_level < 0) continue;
     const auto top = static_cast<std::size_t>(before.firing_level);
@@ -377,6 +385,7 @@ void AlertState::shift(base::Duration by) {
       shift_time(level.left, by);
     }
   }
+  shift_time(restore_began_, by);
   for (auto& [labels, seen] : seen_) seen.last += by;
   for (auto& [labels, before] : remembered_) {
     before.down_at += by;
@@ -390,7 +399,9 @@ void AlertState::take_over(const AlertState& old) {
   seen_ = no_data_ == NoData::Alert ? old.seen_ : std::map<model::Labels, Seen>{};
   remembered_ = old.remembered_;
   templated_ = old.templated_;
+  restoring_ = old.restoring_;
   restore_steps_left_ = old.restore_steps_left_;
+  restore_began_ = old.restore_began_;
   if (!levelled()) return;
   for (auto& [labels, alert] : alerts_) {
     if (alert.no_data_alert) continue;

@@ -94,8 +94,11 @@ struct Remembered {
 };
 
 struct AlertStateOptions {
-  std::size_t limit = 0;                      ///< Pending and firing alerts; 0 is no limit.
-  base::Duration restore_grace{600'000};      ///< A `for` shorter than this is not restored.
+  std::size_t limit = 0;                  ///< Pending and firing alerts; 0 is no limit.
+  base::Duration restore_grace{600'000};  ///< A `for` shorter than this is not restored.
+  /// How long after a start alerts from before it may still continue, at least two steps: longer
+  /// than senders pause between two tries, because what they held back must arrive first.
+  base::Duration restore_window{60'000};
   base::Duration resolved_keep{900'000};      ///< Resolved alerts stay that long, to be sent again.
   base::Duration no_data_after{300'000};      ///< Gone from the result for that long is "no data".
   base::Duration no_data_forget{86'400'000};  ///< Then a vanished label set is forgotten.
@@ -117,8 +120,9 @@ class AlertState {
   base::Result<std::vector<AlertEvent>> step(base::WallTime now,
                                              std::span<const Observation> result);
 
-  /// Gives what was read back after a restart, before the first step. An alert that appears in the
-  /// first two steps continues what is remembered of it; after that the rest is forgotten, except
+  /// Gives what was read back after a restart, before the first step. An alert that appears within
+  /// options.restore_window (and at least two steps) continues what is remembered of it; after that
+  /// the rest is forgotten, except
   /// that a firing alert whose keep_firing_for has not passed goes on firing. `key` of the map is
   /// the identity without the labels that `templated` names.
   void remember(std::map<model::Labels, Remembered> remembered, std::vector<std::string> templated);
@@ -133,7 +137,7 @@ class AlertState {
   const std::map<model::Labels, ActiveAlert>& alerts() const { return alerts_; }
   const std::vector<Level>& levels() const { return levels_; }
   /// Returns whether alerts from before a restart may still continue.
-  bool restoring() const { return restore_steps_left_ > 0; }
+  bool restoring() const { return restoring_; }
   bool levelled() const { return levels_.front().bound.has_value(); }
 
  private:
@@ -167,7 +171,9 @@ class AlertState {
   std::map<model::Labels, Seen> seen_;  // only with NoData::Alert
   std::map<model::Labels, Remembered> remembered_;
   std::vector<std::string> templated_;
+  bool restoring_ = false;
   int restore_steps_left_ = 0;
+  std::optional<base::WallTime> restore_began_;  ///< The first step after remember().
 };
 
 }  // namespace tocsin::ruler

@@ -222,8 +222,10 @@ void Group::wake() {
 void Group::restore_rules() {
   restore_ = false;
   const QueryWorld world{world_.engine, world_.source};
+  std::span<const model::Alert> told;
+  if (options_.told) told = *options_.told;
   for (auto& runner : runners_) {
-    const auto restored = runner->restore(iteration_.ts, options_.outage_tolerance, world);
+    const auto restored = runner->restore(iteration_.ts, options_.outage_tolerance, world, told);
     if (restored) continue;
     base::log_error(kComponent,
                     "group '{}', rule '{}': the state before the restart is unreadable: {}",

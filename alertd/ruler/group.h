@@ -45,6 +45,8 @@ struct GroupOptions {
   AlertStateOptions state;
   model::Labels external_labels;
   std::string external_url;
+  /// What receivers believe to fire when the process starts; see RuleRunner::restore.
+  std::shared_ptr<const std::vector<model::Alert>> told;
 };
 
 /// Owner of its state: its own strand. Held by shared_ptr, because an acknowledgement may come

@@ -18,8 +18,6 @@ using model::Labels;
 using model::LabelsBuilder;
 
 constexpr std::string_view kSeverityLabel = "severity";
-// As long as a running process keeps a resolved alert to say it again.
-constexpr base::Duration kResolvedKept{15 * 60'000};
 
 struct LastSample {
   Labels labels;
@@ -41,14 +39,10 @@ base::Result<std::vector<LastSample>> last_samples(const model::SeriesSource& so
   for (std::size_t i = 0; i < set->size(); ++i) {
     samples.clear();
     TC_TRY(set->samples(i, begin_ms, end_ms, samples));
-    if (samples.empty()) continue;
+    if (samples.empty() || model::is_stale(samples.back().value)) continue;
     last.push_back({set->labels(i), samples.back()});
   }
   return last;
-}
-
-bool ended(const LastSample& last) {
-  return model::is_stale(last.sample.value);
 }
 
 /// Returns the index of the level, or -1 if the rule no longer has it.
@@ -62,7 +56,8 @@ int level_index(const std::vector<Level>& levels, std::string_view severity) {
 }  // namespace
 
 base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
-                                       const QueryWorld& world) {
+                                       const QueryWorld& world,
+                                       std::span<const model::Alert> told) {
   if (!state_) return base::ok();
   std::vector<std::string> templated;
   for (const Text& label : labels_) {
@@ -92,9 +87,15 @@ base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
     });
   };
 
+  // A vanished label set is told of by an alert that no process remembers; it times out by itself.
+  for (const model::Alert& alert : told) {
+    const bool ours = alert.name() == rule_.name && own(alert.labels);
+    if (ours && !alert.labels.has(kNoDataLabel)) maybe_unsaid_.push_back(alert);
+  }
+
   std::map<Labels, Remembered> remembered;
   TC_TRY(auto since, last_samples(world.source, "ALERTS_FOR_STATE", rule_.name, begin, now));
-  std::erase_if(since, [&](const LastSample& last) { return ended(last) || !own(last.labels); });
+  std::erase_if(since, [&](const LastSample& last) { return !own(last.labels); });
   for (const LastSample& last : since) {
     const int level = levelled ? level_index(state_->levels(), last.labels.get(kSeverityLabel)) : 0;
     const double seconds = last.sample.value;
@@ -113,19 +114,12 @@ base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
     const int level = levelled ? level_index(state_->levels(), last.labels.get(kSeverityLabel)) : 0;
     if (level < 0) continue;
     const Labels labels = identity(last.labels);
-    if (ended(last)) {
-      const Level& was = state_->levels()[static_cast<std::size_t>(level)];
-      if (now - written_at(last) <= kResolvedKept) maybe_unsaid_[labels] = was.severity;
-      continue;
-    }
     Remembered& entry = remembered[key_of(labels)];
     entry.labels = labels;
     entry.firing_level = std::max(entry.firing_level, level);
     entry.down_at = std::max(entry.down_at, written_at(last));
   }
-  for (const auto& [key, entry] : remembered) maybe_unsaid_.erase(entry.labels);
-  std::erase_if(firing, ended);
-  if (!remembered.empty()) state_->remember(std::move(remembered), std::move(templated));
+  state_->remember(std::move(remembered), std::move(templated));
 
   // What the last process wrote and this one does not continue must end with a stale marker.
   for (const auto* list : {&since, &firing}) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 namespace tocsin::ruler {
@@ -250,16 +251,18 @@ void RuleRunner::hand_over(WallTime ts, RuleOutcome& outcome) {
 }
 
 void RuleRunner::say_unsaid(WallTime ts, RuleOutcome& outcome) {
-  for (const auto& [labels, severity] : maybe_unsaid_) {
-    if (state_->alerts().contains(labels)) continue;  // it is back
-    ActiveAlert alert;
-    alert.labels = labels;
-    alert.severity = severity;
-    alert.phase = AlertPhase::Inactive;
-    alert.active_at = ts;
-    alert.resolved_at = ts;
-    outcome.alerts.push_back(to_alert(alert, ts));
-    outcome.alerts.back().value.reset();
+  if (maybe_unsaid_.empty() || state_->restoring()) return;
+  std::set<Labels> firing;
+  for (const auto& [labels, alert] : state_->alerts()) {
+    if (alert.phase == AlertPhase::Firing) firing.insert(to_alert(alert, ts).labels);
+  }
+  for (model::Alert& alert : maybe_unsaid_) {
+    if (firing.contains(alert.labels)) continue;
+    alert.ends_at = ts;
+    alert.updated_at = ts;
+    alert.valid_until = ts + 4 * std::max(settings_.interval, settings_.resend_delay);
+    alert.value.reset();
+    outcome.alerts.push_back(std::move(alert));
   }
   maybe_unsaid_.clear();
 }

@@ -4,9 +4,9 @@
 // and the data-driven tests run the same code. The caller appends the samples and posts the alerts.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,9 +62,13 @@ class RuleRunner {
                   const std::function<bool()>& cancelled = {});
 
   /// Reads ALERTS and ALERTS_FOR_STATE of the time before `now` back, at most `tolerance` old, so
-  /// that the first run() continues where the last process ended. Before the first run(). Errors:
-  /// those of the source.
-  base::Result<void> restore(base::WallTime now, base::Duration tolerance, const QueryWorld& world);
+  /// that the first run() continues where the last process ended. Before the first run().
+  ///
+  /// `told` are alerts that receivers believe to fire, of any rule. Those of this rule that do not
+  /// fire any more are handed over as resolved as soon as the state is settled: the last process
+  /// may have died between the end of an alert and saying it. Errors: those of the source.
+  base::Result<void> restore(base::WallTime now, base::Duration tolerance, const QueryWorld& world,
+                             std::span<const model::Alert> told = {});
 
   /// Takes over alerts and written series of the same rule before a reload.
   void take_over(RuleRunner& old);
@@ -106,9 +110,8 @@ class RuleRunner {
   std::vector<Text> labels_;
   std::vector<Text> annotations_;
   std::optional<AlertState> state_;  // alerting rules
-  /// Resolved shortly before a restart: the last process may have died between writing that and
-  /// handing it over, so the first good run says it (again). Empty after that.
-  std::map<model::Labels, model::Severity> maybe_unsaid_;
+  /// Receivers believe that these fire; what of them does not is said once the restart is over.
+  std::vector<model::Alert> maybe_unsaid_;
   std::vector<model::Labels> written_;  // series of the last good run, sorted
 };
 

@@ -97,6 +97,9 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
                                             "1 if the last load of the rule files was taken.")),
         rules_(world.metrics.gauge("tocsin_alertd_rules", "Rules that are running.")) {}
 
+  void set_told(std::vector<model::Alert> told) {
+    options_.group.told = std::make_shared<const std::vector<model::Alert>>(std::move(told));
+  }
   LoadOutcome load() EXCLUDES(mutex_);
   void stop() EXCLUDES(mutex_);
   RulerView view() const EXCLUDES(mutex_);
@@ -364,6 +367,10 @@ Ruler::Ruler(const RulerWorld& world, const RulerOptions& options, const base::F
 
 Ruler::~Ruler() {
   stop();
+}
+
+void Ruler::set_told(std::vector<model::Alert> told) {
+  impl_->set_told(std::move(told));
 }
 
 LoadOutcome Ruler::load() {

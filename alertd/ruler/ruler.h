@@ -46,6 +46,10 @@ class Ruler {
   Ruler(const Ruler&) = delete;
   Ruler& operator=(const Ruler&) = delete;
 
+  /// Before the first load(): what receivers believe to fire, so that alerts which ended while no
+  /// process could say so are ended there too.
+  void set_told(std::vector<model::Alert> told);
+
   /// Reads all paths and, if they are without errors, makes them the running rules.
   ///
   /// The first load reads the state of alerts back from the store. Later ones keep unchanged groups

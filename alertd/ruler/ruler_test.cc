@@ -258,6 +258,33 @@ TEST_CASE("after a restart alerts go on where they were") {
   CHECK(age <= minutes(12));
 }
 
+TEST_CASE("what ended while no process could say so is said after the restart, once") {
+  RulerWorldTest test;
+  test.write(group_text(alert_text("High", "0s") + alert_text("Other", "0s")));
+  test.load();
+  test.run(minutes(1), 5);
+  std::vector<model::Alert> told = test.sink.alerts;
+  REQUIRE(told.size() >= 2);
+  // It ended in the outage; that another rule's alert is told of too is none of this rule's
+  // business.
+  told.resize(2);
+  told[1].labels = model::LabelsBuilder(told[1].labels).set("host", "elsewhere").build();
+  told.push_back(told[0]);
+  told[2].labels = model::LabelsBuilder(told[2].labels).set(model::kAlertName, "Unknown").build();
+  test.ruler->stop();
+  test.ruler = std::make_unique<Ruler>(test.world, test.options, test.files);
+  test.ruler->set_told(told);
+  test.sink.alerts.clear();
+  test.load();
+  test.run(minutes(3), 5);
+  std::vector<std::string> resolved;
+  for (const model::Alert& alert : test.sink.alerts) {
+    if (alert.ends_at) resolved.emplace_back(alert.labels.get("host"));
+  }
+  // The alert on host "a" fires on and is not said to be over.
+  CHECK(resolved == std::vector<std::string>{"elsewhere"});
+}
+
 TEST_CASE("steps of the wall clock neither fire alerts nor lose time") {
   for (const Duration step : {Duration(minutes(-120)), Duration(minutes(120))}) {
     RulerWorldTest test;

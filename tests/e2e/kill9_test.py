@@ -30,7 +30,10 @@ severity = "critical"
 summary = "{{ $labels.item }} is {{ $value }}"
 """
 
+# The writer of this test does not pause; three seconds are enough for what it sends to be there again.
 RECEIVERS = """
+restart_window = "3s"
+
 [[receiver]]
 name = "ops"
 [[receiver.webhook]]

@@ -121,6 +121,10 @@ int run_check(const CheckOptions& options, const base::FileSystem& files, std::o
               std::ostream& err) {
   Findings findings;
   for (const std::string& path : options.paths) {
+    if (!files.exists(path)) {
+      err << fmt::format("tocsin check: '{}' does not exist\n", path);
+      return 2;
+    }
     switch (kind_of(path, files)) {
       case FileKind::Rules:
         check_rules({path}, {}, files, findings);

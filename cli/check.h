@@ -16,7 +16,7 @@ struct CheckOptions {
 };
 
 /// Checks every file and reports all errors, not only the first.
-/// Returns 0 without errors (warnings do not count), 1 with errors.
+/// Returns 0 without errors (warnings do not count), 1 with errors, 2 if a path does not exist.
 int run_check(const CheckOptions& options, const base::FileSystem& files, std::ostream& out,
               std::ostream& err);
 

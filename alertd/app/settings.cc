@@ -17,9 +17,11 @@ constexpr std::string_view kShippedRules = "/etc/tocsin/rules";
 
 // The service's folder, root's usual place, or a place of the user's own.
 std::string default_data_folder() {
-  if (const auto folder = base::environment("STATE_DIRECTORY")) return *folder;
-  if (const auto home = base::environment("HOME"); home && *home != "/root") {
-    return *home + "/.local/state/tocsin/alertd";
+  const std::string state = base::environment("STATE_DIRECTORY").value_or("");
+  if (!state.empty()) return state;
+  const std::string home = base::environment("HOME").value_or("");
+  if (!home.empty() && home != "/root") {
+    return home + "/.local/state/tocsin/alertd";
   }
   return "/var/lib/tocsin/alertd";
 }

@@ -2,6 +2,7 @@
 """Thirty broken configuration and rule files: `tocsin check` says where and why, and a running daemon that is
 told to reload each of them refuses it whole and goes on with what it has."""
 
+import json
 import unittest
 
 from harness import World, wait_until
@@ -116,6 +117,17 @@ class BadConfigTest(unittest.TestCase):
         wait_until(lambda: self.evaluations() != before, 10, "the good rule to go on")
         self.assertIn("tocsin_alertd_last_reload_successful 1",
                       self.world.get("/metrics")[1].decode())
+
+    def test_check_tells_its_outcomes_apart(self):
+        self.assertEqual(self.world.tocsin("check", self.config, self.rules).returncode, 0)
+        missing = self.world.tocsin("check", self.world.folder / "none.toml", check=False)
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn("none.toml", missing.stderr)
+        self.rules.write_text(alert("sum(up"))
+        as_json = self.world.tocsin("check", "-o", "json", self.rules, check=False)
+        self.assertEqual(as_json.returncode, 1)
+        errors = [d for d in json.loads(as_json.stdout) if d["severity"] == "error"]
+        self.assertEqual([(d["line"], d["column"]) for d in errors], [(5, 15)])
 
     def test_bad_configuration_never_starts(self):
         self.world.stop("alertd")

@@ -9,18 +9,21 @@ source_root=$(cd "$(dirname "$0")/../.." && pwd)
 
 folder=${1:-$(mktemp -d -t tocsin-fresh.XXXXXX)}
 target=$folder/root
+mkdir -p "$folder"
 command -v debootstrap > /dev/null || apt-get install -y --no-install-recommends debootstrap
 
 cleanup() {
   for mount in proc sys dev/pts dev; do
-    mountpoint -q "$target/$mount" && umount -l "$target/$mount"
+    if mountpoint -q "$target/$mount"; then umount -l "$target/$mount"; fi
   done
   [ "${KEEP:-}" = 1 ] || rm -rf "$folder"
 }
 trap cleanup EXIT
 
 echo "== debootstrap into $target"
-mirror=$(grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2> /dev/null | head -n 1)
+# The first Debian archive this machine uses itself, in either format of its sources.
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2> /dev/null |
+  sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]+).*/\3/p' | head -n 1) || true
 debootstrap --variant=minbase --include=git,ca-certificates bookworm "$target" "$mirror" > "$folder/debootstrap.log"
 # The machine's way to its package mirror is part of the machine, not of the product.
 cp -r /etc/apt/sources.list* /etc/apt/apt.conf.d "$target/etc/apt/" 2> /dev/null || true

@@ -147,6 +147,7 @@ class World:
         self.processes = {}
         self.cleanups = []
         self.port = free_port()
+        self.url = "http://127.0.0.1:%d" % self.port
 
     def __enter__(self):
         return self
@@ -195,6 +196,10 @@ class World:
         return path.read_text(errors="replace") if path.exists() else ""
 
     # --- the programs
+
+    @staticmethod
+    def bin(name):
+        return BIN / name
 
     def alertd_config(self, rules="", extra=""):
         self.write("rules/test.toml", rules)
@@ -245,8 +250,8 @@ path = "%s/spool"
         self.start("agent", BIN / "tocsin-agent", "--config", self.folder / "agent.toml")
 
     def tocsin(self, *arguments, check=True):
-        done = subprocess.run([str(BIN / "tocsin"), "--server", "http://127.0.0.1:%d" % self.port,
-                               *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([str(BIN / "tocsin"), "--server", self.url, *map(str, arguments)],
+                              capture_output=True, text=True, timeout=60)
         if check and done.returncode != 0:
             raise AssertionError("tocsin %s: exit %d\n%s%s" % (arguments, done.returncode,
                                                               done.stdout, done.stderr))

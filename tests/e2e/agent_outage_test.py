@@ -9,7 +9,7 @@ import signal
 import time
 import unittest
 
-from harness import HookReceiver, World, wait_until
+from harness import HookReceiver, World, route_to, wait_until
 
 RULES = """
 [[group]]
@@ -30,26 +30,13 @@ severity = "high"
 summary = "cannot be"
 """
 
-RECEIVERS = """
-[[receiver]]
-name = "ops"
-[[receiver.webhook]]
-url = "%s"
-
-[route]
-receiver = "ops"
-group_by = ["alertname", "instance"]
-group_wait = "0s"
-group_interval = "1s"
-"""
-
 
 class AgentOutageTest(unittest.TestCase):
     def setUp(self):
         self.world = self.enterContext(World())
         self.hook = HookReceiver()
         self.world.cleanups.append(self.hook.stop)
-        self.world.alertd_config(RULES, RECEIVERS % self.hook.url)
+        self.world.alertd_config(RULES, route_to(self.hook.url, ["alertname", "instance"]))
         self.world.agent_config()
         self.world.start_alertd()
         self.world.start_agent()

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from harness import HookReceiver, World, wait_until
+from harness import HookReceiver, World, route_to, wait_until
 
 RULES = """
 [[group]]
@@ -19,26 +19,13 @@ severity = "critical"
 summary = "{{ $labels.item }} is {{ $value }}"
 """
 
-RECEIVERS = """
-[[receiver]]
-name = "ops"
-[[receiver.webhook]]
-name = "hook"
-url = "%s"
-[route]
-receiver = "ops"
-group_by = ["alertname", "item"]
-group_wait = "0s"
-group_interval = "1s"
-"""
-
 
 class CliTest(unittest.TestCase):
     def setUp(self):
         self.world = self.enterContext(World())
         self.hook = HookReceiver()
         self.world.cleanups.append(self.hook.stop)
-        self.world.alertd_config(RULES, RECEIVERS % self.hook.url)
+        self.world.alertd_config(RULES, route_to(self.hook.url, ["alertname", "item"]))
         self.world.start_alertd()
 
     def send(self, value):

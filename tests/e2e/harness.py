@@ -139,6 +139,23 @@ class HookReceiver:
         return list(seen.values())
 
 
+def route_to(url, group_by):
+    """The part of alertd.toml that sends everything to one webhook, at once."""
+    return """
+[[receiver]]
+name = "ops"
+[[receiver.webhook]]
+name = "hook"
+url = "%s"
+
+[route]
+receiver = "ops"
+group_by = %s
+group_wait = "0s"
+group_interval = "1s"
+""" % (url, json.dumps(group_by))
+
+
 class World:
     """One temporary folder with the programs in it. Use as a context manager."""
 

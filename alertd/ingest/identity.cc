@@ -107,22 +107,25 @@ bool is_reserved_metric(std::string_view name) {
 }
 
 IdentityVerdict check_and_stamp(model::WriteBatch& batch, const Agent* agent) {
-  for (const auto& series : batch.series()) {
-    const std::string_view metric =
-        value_of(std::as_const(batch).labels(series), model::kMetricName);
-    if (is_reserved_metric(metric)) {
-      return {IdentityFault::ReservedName,
-              fmt::format("metric '{}' is reserved for the daemon itself", shown(metric))};
-    }
+  IdentityVerdict verdict;
+  std::string first;
+  verdict.reserved_samples = batch.remove_series_if([&](std::span<const LabelView> labels) {
+    const std::string_view metric = value_of(labels, model::kMetricName);
+    if (!is_reserved_metric(metric)) return false;
+    if (first.empty()) first = shown(metric);
+    return true;
+  });
+  if (!first.empty() && batch.empty()) {
+    verdict.fault = IdentityFault::ReservedName;
+    verdict.message = fmt::format("metric '{}' is reserved for the daemon itself", first);
+    return verdict;
   }
-  if (agent == nullptr) return {};
+  if (agent == nullptr) return verdict;
   Stamper stamper(batch, *agent);
   for (std::size_t i = 0; i < batch.series_count(); ++i) {
-    if (IdentityVerdict verdict = stamper.stamp(i); verdict.fault != IdentityFault::None) {
-      return verdict;
-    }
+    if (IdentityVerdict wrong = stamper.stamp(i); wrong.fault != IdentityFault::None) return wrong;
   }
-  return {};
+  return verdict;
 }
 
 }  // namespace tocsin::ingest

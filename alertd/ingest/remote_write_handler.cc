@@ -201,13 +201,13 @@ void RemoteWriteHandler::handle(net::ServerRequest request, net::Respond respond
   }
   const IdentityVerdict verdict = check_and_stamp(*batch, agent->get());
   if (verdict.fault != IdentityFault::None) {
-    base::log_warning("alertd/ingest", "refused a write from {}: {}", request.peer_address,
-                      verdict.message);
-    refuse(respond, 403, to_string(verdict.fault), verdict.message);
+    refusals_.report("write from " + request.peer_address + " refused", verdict.message);
+    const int status = verdict.fault == IdentityFault::ReservedName ? 400 : 403;
+    refuse(respond, status, to_string(verdict.fault), verdict.message);
     return;
   }
   // The place is given back when the answer is out, whatever the way.
-  write(std::move(*agent), std::move(*batch),
+  write({std::move(*agent), verdict.reserved_samples}, std::move(*batch),
         [ticket = std::move(ticket), respond = std::move(respond)](net::ServerResponse response) {
           respond(std::move(response));
         });
@@ -230,32 +230,30 @@ void RemoteWriteHandler::note_hosts(const model::WriteBatch& batch, const Agent*
   }
 }
 
-void RemoteWriteHandler::write(std::shared_ptr<const Agent> agent, model::WriteBatch batch,
-                               net::Respond respond) {
-  if (batch.native_histograms > 0) {
-    metrics_
-        .counter("tocsin_alertd_ingest_dropped_total", "Received and not stored, by kind.",
-                 {{"kind", "native_histogram"}})
-        .increment(static_cast<double>(batch.native_histograms));
-  }
-  if (batch.exemplars > 0) {
-    metrics_
-        .counter("tocsin_alertd_ingest_dropped_total", "Received and not stored, by kind.",
-                 {{"kind", "exemplar"}})
-        .increment(static_cast<double>(batch.exemplars));
-  }
+void RemoteWriteHandler::count_dropped(const char* kind, std::size_t count) {
+  if (count == 0) return;
+  metrics_
+      .counter("tocsin_alertd_ingest_dropped_total", "Received and not stored, by kind.",
+               {{"kind", kind}})
+      .increment(static_cast<double>(count));
+}
+
+void RemoteWriteHandler::write(Writer writer, model::WriteBatch batch, net::Respond respond) {
+  count_dropped("native_histogram", batch.native_histograms);
+  count_dropped("exemplar", batch.exemplars);
+  count_dropped("reserved_name", writer.reserved_samples);
   const auto shared = std::make_shared<const model::WriteBatch>(std::move(batch));
-  const std::string host = agent ? agent->name : kLocal;
-  appender_.append(shared, [this, shared, agent, host, respond = std::move(respond)](
+  appender_.append(shared, [this, shared, writer = std::move(writer), respond = std::move(respond)](
                                const base::Result<model::AppendOutcome>& outcome) {
-    if (outcome) note_hosts(*shared, agent.get());
-    answer(respond, host, shared->sample_count(), outcome);
+    if (outcome) note_hosts(*shared, writer.agent.get());
+    answer(respond, writer, shared->sample_count(), outcome);
   });
 }
 
-void RemoteWriteHandler::answer(const net::Respond& respond, const std::string& host,
+void RemoteWriteHandler::answer(const net::Respond& respond, const Writer& writer,
                                 std::uint64_t samples_sent,
                                 const base::Result<model::AppendOutcome>& outcome) {
+  const std::string host = writer.agent ? writer.agent->name : kLocal;
   if (!outcome) {
     const int status = status_of(outcome.error().code);
     refuse(respond, status, status == 503 ? "store_unavailable" : "store", outcome.error().message);
@@ -278,7 +276,12 @@ void RemoteWriteHandler::answer(const net::Respond& respond, const std::string& 
   response.status = 204;
   response.content_type.clear();
   response.headers = proto::written_headers({written, 0, 0});
-  if (std::string refused = refused_text(*outcome); !refused.empty()) {
+  std::string refused = refused_text(*outcome);
+  if (writer.reserved_samples > 0) {
+    if (!refused.empty()) refused += ", ";
+    refused += fmt::format("reserved_name={}", writer.reserved_samples);
+  }
+  if (!refused.empty()) {
     response.headers.emplace_back("X-Tocsin-Refused", std::move(refused));
   }
   respond(std::move(response));

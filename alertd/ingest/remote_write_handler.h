@@ -12,6 +12,7 @@
 
 #include "alertd/ingest/agent_registry.h"
 #include "alertd/ingest/last_seen.h"
+#include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/model/appender.h"
 #include "common/net/http_server.h"
@@ -49,14 +50,20 @@ class RemoteWriteHandler {
 
  private:
   class InFlight;
+  /// Who wrote, and what of it was left out before the store.
+  struct Writer {
+    std::shared_ptr<const Agent> agent;  ///< Null: a local writer without token.
+    std::size_t reserved_samples = 0;
+  };
 
   /// Returns the agent, null for a local writer without token.
   base::Result<std::shared_ptr<const Agent>> authenticate(const net::ServerRequest& request) const;
   void refuse(const net::Respond& respond, int status, std::string_view reason,
               std::string message);
-  void write(std::shared_ptr<const Agent> agent, model::WriteBatch batch, net::Respond respond);
+  void write(Writer writer, model::WriteBatch batch, net::Respond respond);
+  void count_dropped(const char* kind, std::size_t count);
   void note_hosts(const model::WriteBatch& batch, const Agent* agent);
-  void answer(const net::Respond& respond, const std::string& host, std::uint64_t samples_sent,
+  void answer(const net::Respond& respond, const Writer& writer, std::uint64_t samples_sent,
               const base::Result<model::AppendOutcome>& outcome);
 
   const RemoteWriteOptions options_;
@@ -65,6 +72,8 @@ class RemoteWriteHandler {
   const base::Clock& clock_;
   base::Metrics& metrics_;
   LastSeen last_seen_;
+  /// Each sender's refusal is said once: a misconfigured fleet must not fill the log.
+  base::FailureLog refusals_{"alertd/ingest"};
   std::shared_ptr<InFlight> in_flight_;
   base::Mutex mutex_;
   std::set<std::string> enrolled_ GUARDED_BY(mutex_);

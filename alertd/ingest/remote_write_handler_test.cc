@@ -169,11 +169,26 @@ TEST_CASE("reserved names are refused from everybody outside") {
   World w;
   for (const char* name : {"ALERTS", "ALERTS_FOR_STATE", "tocsin_alertd_up"}) {
     const std::string expected = fmt::format("metric '{}' is reserved", name);
-    expect(w.post(one(Labels{{"__name__", name}}), w.token), 403, expected);
-    expect(w.post(one(Labels{{"__name__", name}}), ""), 403, expected);
+    expect(w.post(one(Labels{{"__name__", name}}), w.token), 400, expected);
+    expect(w.post(one(Labels{{"__name__", name}}), ""), 400, expected);
   }
   CHECK(w.refused("reserved_name") == 6);
   CHECK(w.post(one(Labels{{"__name__", "ALERTS_mine"}}), w.token).status == 204);
+}
+
+TEST_CASE("reserved names among others are left out and counted; the others are taken") {
+  World w;
+  WriteBatch batch = one(Labels{{"__name__", "up"}});
+  batch.add(Labels{{"__name__", "ALERTS"}, {"alertname", "theirs"}}, {kNow, 1});
+  batch.add(Labels{{"__name__", "down"}}, {kNow, 2});
+  const auto response = w.post(batch, w.token);
+  CHECK(response.status == 204);
+  CHECK(header(response, "X-Tocsin-Refused") == "reserved_name=1");
+  REQUIRE(w.appender.batches.size() == 1);
+  CHECK(w.appender.batches[0]->series_count() == 2);
+  CHECK(w.appender.batches[0]->sample_count() == 2);
+  CHECK(w.stored(0, 1).metric_name() == "down");
+  CHECK(w.metric("tocsin_alertd_ingest_dropped_total", "kind", "reserved_name") == 1);
 }
 
 TEST_CASE("tokens") {

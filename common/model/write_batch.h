@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/model/labels.h"
@@ -97,8 +98,21 @@ class WriteBatch {
   TextArena& text() { return text_; }
 
   std::size_t series_count() const { return series_.size(); }
-  std::size_t sample_count() const { return samples_.size(); }
+  std::size_t sample_count() const { return samples_.size() - removed_samples_; }
   bool empty() const { return series_.empty(); }
+
+  /// Removes the series for whose labels `condition` is true; returns how many samples they had.
+  template <class Condition>
+  std::size_t remove_series_if(Condition condition) {
+    std::size_t removed = 0;
+    std::erase_if(series_, [&](const Series& one) {
+      if (!condition(std::as_const(*this).labels(one))) return false;
+      removed += one.sample_count;
+      return true;
+    });
+    removed_samples_ += removed;
+    return removed;
+  }
 
   /// Replaces the labels of one series; they must be sorted and live as long as the batch.
   void replace_labels(std::size_t series, std::span<const LabelView> labels);
@@ -112,6 +126,7 @@ class WriteBatch {
   std::vector<Series> series_;
   std::vector<LabelView> labels_;
   std::vector<Sample> samples_;
+  std::size_t removed_samples_ = 0;  // Still in samples_, of no series.
   std::vector<MetricMetadata> metadata_;
   TextArena text_;
 };

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "alertd/app/runbooks.h"
+#include "alertd/app/links.h"
 #include "common/base/log.h"
 #include "common/config/source.h"
 
@@ -121,22 +121,24 @@ void App::make_api() {
   api::ApiOptions options;
   options.admin_token = settings_.admin_token;
   api_ = std::make_unique<api::Api>(
-      std::move(options), api::ApiParts{world_.clock,
-                                        world_.metrics,
-                                        world_.queries,
-                                        *store_,
-                                        *rule_view_,
-                                        *incident_view_,
-                                        *incident_view_,
-                                        *agent_view_,
-                                        *this,
-                                        *this,
-                                        *this,
-                                        [this](net::ServerRequest request, net::Respond respond) {
-                                          ingest_->handle(std::move(request), std::move(respond));
-                                        },
-                                        {},
-                                        {}});
+      std::move(options),
+      api::ApiParts{.clock = world_.clock,
+                    .metrics = world_.metrics,
+                    .workers = world_.queries,
+                    .source = *store_,
+                    .rules = *rule_view_,
+                    .incidents = *incident_view_,
+                    .commands = *incident_view_,
+                    .agents = *agent_view_,
+                    .reloader = *this,
+                    .test_sender = *this,
+                    .status = *this,
+                    .write =
+                        [this](net::ServerRequest request, net::Respond respond) {
+                          ingest_->handle(std::move(request), std::move(respond));
+                        },
+                    .page = {},
+                    .extra = link_routes(settings_.rule_paths, world_.files)});
 }
 
 void App::start(std::function<void(base::Result<void>)> done) {

@@ -12,6 +12,7 @@ import os
 import subprocess
 import time
 import unittest
+import urllib.request
 
 from harness import HookReceiver, World, wait_until
 
@@ -113,6 +114,12 @@ class MainJobTest(unittest.TestCase):
         self.assertIn("disk-filling", hook["commonAnnotations"]["runbook_url"])
         self.assertIn("% full", hook["alerts"][0]["annotations"]["summary"])
         self.assertTrue(self.webhook.requests[0]["headers"]["idempotency-key"])
+
+        # Every link of ours leads somewhere.
+        for link in (hook["commonAnnotations"]["runbook_url"], hook["incident"]["url"],
+                     hook["alerts"][0]["generatorURL"]):
+            with urllib.request.urlopen(link) as page:
+                self.assertEqual(page.status, 200)
 
         chat = json.dumps(self.chat.requests[0]["body"])
         self.assertIn("CRITICAL", chat.upper())

@@ -6,6 +6,7 @@ tolerance that is written down here. What is not compared has a reason beside it
 """
 
 import contextlib
+import os
 import pathlib
 import re
 import shutil
@@ -108,6 +109,15 @@ class Page:
         return {name for name in self.families if name.startswith("node_")}
 
 
+def in_chroot():
+    """In a chroot node_exporter shows the mounts of process 1, which lead nowhere there; we show ours."""
+    try:
+        theirs, ours = os.stat("/proc/1/root/."), os.stat("/")
+    except OSError:
+        return False
+    return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
+
+
 def listed(name, table):
     return any(name == entry or (entry.endswith("_") and name.startswith(entry)) for entry in table)
 
@@ -198,6 +208,11 @@ class Parity(unittest.TestCase):
             ours = our_round(self.folder)
             after = scrape()
 
+        if in_chroot():
+            print("in a chroot: node_filesystem_* is left out of the comparison")
+            for page in (before, ours, after):
+                page.families = {name: family for name, family in page.families.items()
+                                 if not name.startswith("node_filesystem_")}
         theirs = before.names() & after.names()
         self.assertGreater(len(theirs), 150)
         missing = {name for name in theirs - ours.names() if not listed(name, NOT_OURS)}

@@ -1,5 +1,7 @@
 #include "agent/collectors/host/filesystem.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -45,7 +47,8 @@ class FilesystemCollector final : public Collector {
 
   base::Result<void> collect(MetricSink& sink) override {
     // The mounts of process 1 are the host's; ours may be fewer (systemd sandboxing, containers).
-    auto text = reader_.read(paths_.proc + "/1/mounts");
+    // In a chroot, though, its paths are not ours.
+    auto text = reader_.read(paths_.proc + (in_chroot() ? "/self/mounts" : "/1/mounts"));
     if (!text) text = reader_.read(paths_.proc + "/self/mounts");
     if (!text) return text.error();
     TC_TRY(std::vector<Mount> mounts, parse_mounts(*text));
@@ -66,6 +69,15 @@ class FilesystemCollector final : public Collector {
   }
 
  private:
+  // Who may not look at the root of process 1 is no administrator's chroot: then it counts as ours.
+  bool in_chroot() const {
+    struct stat theirs {};
+    struct stat ours {};
+    return ::stat((paths_.proc + "/1/root/.").c_str(), &theirs) == 0 &&
+           ::stat(paths_.root.c_str(), &ours) == 0 &&
+           (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+  }
+
   // The same labels twice would be the same series twice.
   static void drop_repeated(std::vector<Mount>& mounts) {
     std::set<std::tuple<std::string, std::string, std::string>> seen;

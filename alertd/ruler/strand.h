@@ -10,7 +10,8 @@
 namespace tocsin::ruler {
 
 /// Runs posted tasks in order, never two at once. Thread: post from any. The executor must outlive
-/// the last task; the strand itself may be destroyed while tasks wait (they still run).
+/// the last task; the strand itself may be destroyed while tasks wait (they still run). Tasks that
+/// wait when the executor is stopped are destroyed with it.
 class Strand {
  public:
   explicit Strand(base::Executor& executor) : state_(std::make_shared<State>(executor)) {}
@@ -25,6 +26,8 @@ class Strand {
     std::deque<base::Task> tasks GUARDED_BY(mutex);
     bool scheduled GUARDED_BY(mutex) = false;
   };
+  class Turn;
+  static void schedule(const std::shared_ptr<State>& state);
   static void run_one(const std::shared_ptr<State>& state);
 
   std::shared_ptr<State> state_;

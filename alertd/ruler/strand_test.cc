@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "common/base/asio_executor.h"
+#include "common/base/sim_executor.h"
 
 namespace tocsin::ruler {
 
@@ -50,6 +51,22 @@ TEST_CASE("tasks run although the strand is gone") {
   base::MutexLock lock(mutex);
   finished.wait(mutex, [&] { return ran == 10; });
   CHECK(ran == 10);
+}
+
+TEST_CASE("tasks that wait go with the executor, also if they hold the owner of the strand") {
+  struct Owner {
+    explicit Owner(base::Executor& executor) : strand(executor) {}
+    Strand strand;
+  };
+  std::weak_ptr<Owner> watched;
+  {
+    base::SimClock clock;
+    base::SimExecutor executor(clock);
+    const auto owner = std::make_shared<Owner>(executor);
+    watched = owner;
+    for (int i = 0; i < 3; ++i) owner->strand.post([owner] {});
+  }
+  CHECK(watched.expired());
 }
 
 }  // namespace tocsin::ruler

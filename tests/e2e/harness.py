@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,10 @@ import urllib.parse
 BIN = pathlib.Path(os.environ.get("TOCSIN_BIN_DIR", "build/dev/bin"))
 SOURCE = pathlib.Path(os.environ.get("TOCSIN_SOURCE_DIR", ".")).resolve()
 DEBIAN_PYTHON = "/usr/bin/python3"  # sees Debian's modules, such as aiosmtpd
+
+
+# Programs built under a sanitizer say what they found in their log; that fails the test.
+SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
 
 def free_port():
@@ -175,10 +180,14 @@ class World:
             self.stop(name)
         for cleanup in reversed(self.cleanups):
             cleanup()
-        if failure and failure[0]:
+        reports = [log.name for log in self.folder.glob("*.log")
+                   if SANITIZER_REPORT.search(log.read_text(errors="replace"))]
+        if reports or (failure and failure[0]):
             for log in sorted(self.folder.glob("*.log")):
                 print("--- %s\n%s" % (log.name, log.read_text(errors="replace")[-4000:]))
         shutil.rmtree(self.folder, ignore_errors=True)
+        if reports:
+            raise AssertionError("sanitizer reports in " + ", ".join(reports))
 
     def write(self, name, text):
         path = self.folder / name

@@ -1,5 +1,6 @@
 #include "agent/collectors/host/time.h"
 
+#include <array>
 #include <ctime>
 #include <string>
 
@@ -37,7 +38,11 @@ class TimeCollector final : public Collector {
     const auto seconds = static_cast<std::time_t>(now);
     std::tm local{};
     if (localtime_r(&seconds, &local) != nullptr) {
-      sink.add(kZone, {{"time_zone", local.tm_zone}}, static_cast<double>(local.tm_gmtoff));
+      // By strftime, not from tm_zone, which points into tables that libc shares between threads.
+      std::array<char, 64> zone{};
+      const std::size_t length = std::strftime(zone.data(), zone.size(), "%Z", &local);
+      sink.add(kZone, {{"time_zone", std::string_view(zone.data(), length)}},
+               static_cast<double>(local.tm_gmtoff));
     }
     for (const std::string& device : devices_) {
       const std::string folder = folder_ + "/" + std::string(kDevicePrefix) + device;

@@ -6,7 +6,6 @@ tolerance that is written down here. What is not compared has a reason beside it
 """
 
 import contextlib
-import os
 import pathlib
 import re
 import shutil
@@ -111,11 +110,8 @@ class Page:
 
 def in_chroot():
     """In a chroot node_exporter shows the mounts of process 1, which lead nowhere there; we show ours."""
-    try:
-        theirs, ours = os.stat("/proc/1/root/."), os.stat("/")
-    except OSError:
-        return False
-    return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        return all(line.split()[1] != "/" for line in mounts)
 
 
 def listed(name, table):

@@ -1,9 +1,8 @@
 #include "agent/collectors/host/filesystem.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -69,13 +68,14 @@ class FilesystemCollector final : public Collector {
   }
 
  private:
-  // Who may not look at the root of process 1 is no administrator's chroot: then it counts as ours.
-  bool in_chroot() const {
-    struct stat theirs {};
-    struct stat ours {};
-    return ::stat((paths_.proc + "/1/root/.").c_str(), &theirs) == 0 &&
-           ::stat(paths_.root.c_str(), &ours) == 0 &&
-           (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+  // The root of a process is a mount point, unless chroot(2) made it one of an ordinary folder.
+  bool in_chroot() {
+    if (in_chroot_) return *in_chroot_;
+    const auto text = reader_.read(paths_.proc + "/self/mounts");
+    const auto mounts = text ? parse_mounts(*text) : base::Result<std::vector<Mount>>(text.error());
+    in_chroot_ = mounts && std::none_of(mounts->begin(), mounts->end(),
+                                        [](const Mount& mount) { return mount.mountpoint == "/"; });
+    return *in_chroot_;
   }
 
   // The same labels twice would be the same series twice.
@@ -111,6 +111,7 @@ class FilesystemCollector final : public Collector {
   StatfsPool pool_;
   base::Counter refused_;
   FileReader reader_;
+  std::optional<bool> in_chroot_;  // Asked once: a running process does not move.
 };
 
 std::string decode_octal(std::string_view text) {

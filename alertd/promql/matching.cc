@@ -40,7 +40,6 @@ class Matcher {
  public:
   Matcher(Evaluator& evaluator, const Expr& expr, Table left, Table right)
       : evaluator_(evaluator),
-        expr_(expr),
         node_(std::get<Binary>(expr.node)),
         swapped_(node_.matching.group == Group::Right),
         many_(swapped_ ? std::move(right) : std::move(left)),
@@ -292,7 +291,6 @@ class Matcher {
   }
 
   Evaluator& evaluator_;
-  const Expr& expr_;
   const Binary& node_;
   const bool swapped_;
   Table many_;

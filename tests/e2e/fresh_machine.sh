@@ -16,7 +16,7 @@ cleanup() {
   for mount in proc sys dev/pts dev; do
     if mountpoint -q "$target/$mount"; then umount -l "$target/$mount"; fi
   done
-  [ "${KEEP:-}" = 1 ] || rm -rf "$folder"
+  [ "${KEEP:-}" = 1 ] || rm -rf --one-file-system "$folder"
 }
 trap cleanup EXIT
 

@@ -229,7 +229,9 @@ TEST_CASE("slack: payload, escaping, refusals") {
   notification.common_annotations["summary"] = "<!channel> & <b>";
   world.http.body = "ok";
   CHECK(world.send(slack_settings(), notification).verdict == Verdict::Delivered);
-  const std::string sent = world.http.requests.at(0).body;
+  const net::HttpRequest& request = world.http.requests.at(0);
+  CHECK(header(request.headers, "Idempotency-Key") == notification.key);
+  const std::string sent = request.body;
   const json::object body = json::parse(sent).as_object();
   CHECK(body.at("text") == "[CRITICAL] DiskFull db1 (firing)");
   CHECK(body.at("channel") == "#ops");

@@ -95,6 +95,8 @@ class SlackChannel final : public Channel {
     request.body = slack_body(notification, slack_, message.title, message.text,
                               incident_url(notification, external_url_));
     request.headers.emplace_back("Content-Type", "application/json");
+    // Slack itself ignores it; a bridge or a bot in its place can drop a repeat by it.
+    request.headers.emplace_back("Idempotency-Key", key.value);
     request.tls = slack_.tls;
     request.timeout = timeout_;
     request.response_bytes_max = kAnswerBytesMax;

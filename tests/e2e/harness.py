@@ -241,8 +241,11 @@ paths = ["%s/rules"]
 interval = "1s"
 %s""" % (self.port, self.folder, self.folder, extra))
 
+    def start_alertd_process(self):
+        return self.start("alertd", BIN / "tocsin-alertd", "--config", self.folder / "alertd.toml")
+
     def start_alertd(self, ready_within=20):
-        self.start("alertd", BIN / "tocsin-alertd", "--config", self.folder / "alertd.toml")
+        self.start_alertd_process()
 
         def ready():
             if self.processes["alertd"].poll() is not None:
@@ -252,14 +255,13 @@ interval = "1s"
         wait_until(ready, ready_within, "alertd to be ready")
 
     def start_alertd_expecting_exit(self, code):
-        process = self.start("alertd", BIN / "tocsin-alertd", "--config",
-                             self.folder / "alertd.toml")
+        process = self.start_alertd_process()
         wanted = process.wait(20)
         del self.processes["alertd"]
         if wanted != code:
             raise AssertionError("alertd: exit %d, wanted %d" % (wanted, code))
 
-    def agent_config(self, extra="", agent='interval = "1s"'):
+    def agent_config(self, extra="", agent='interval = "1s"', port=None):
         return self.write("agent.toml", """
 [agent]
 host = "testhost"
@@ -270,7 +272,7 @@ url = "http://127.0.0.1:%d"
 
 [spool]
 path = "%s/spool"
-%s""" % (agent, self.port, self.folder, extra))
+%s""" % (agent, port or self.port, self.folder, extra))
 
     def start_agent(self):
         self.start("agent", BIN / "tocsin-agent", "--config", self.folder / "agent.toml")

@@ -1,0 +1,131 @@
+"""A proxy between agent and alertd that keeps what alertd acknowledged.
+
+Decodes remote write 2.0 by hand, so that alertd is not tested against its own decoder.
+"""
+
+import contextlib
+import http.client
+import http.server
+import struct
+import threading
+
+STALE_BITS = 0x7FF0000000000002  # Prometheus's staleness marker
+
+
+def read_varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def fields(data):
+    """Yields (number, value) of a protobuf message; groups do not occur."""
+    at = 0
+    while at < len(data):
+        tag, at = read_varint(data, at)
+        if tag & 7 == 0:
+            value, at = read_varint(data, at)
+        else:
+            size = 8 if tag & 7 == 1 else 4
+            if tag & 7 == 2:
+                size, at = read_varint(data, at)
+            value, at = data[at:at + size], at + size
+        yield tag >> 3, value
+
+
+def unsnap(data):
+    """The snappy block format (google/snappy, format_description.txt)."""
+    _, at = read_varint(data, 0)
+    out = bytearray()
+    while at < len(data):
+        tag = data[at]
+        at += 1
+        if tag & 3 == 0:
+            size = (tag >> 2) + 1
+            if size > 60:
+                width = size - 60
+                size = int.from_bytes(data[at:at + width], "little") + 1
+                at += width
+            out += data[at:at + size]
+            at += size
+            continue
+        if tag & 3 == 1:
+            size, offset = (tag >> 2 & 7) + 4, (tag >> 5) << 8 | data[at]
+            at += 1
+        else:
+            width = 2 if tag & 3 == 2 else 4
+            size, offset = (tag >> 2) + 1, int.from_bytes(data[at:at + width], "little")
+            at += width
+        for _ in range(size):
+            out.append(out[-offset])
+    return bytes(out)
+
+
+def samples_of(body):
+    """Yields (labels as a sorted tuple, timestamp in ms, value) of a remote write 2.0 request."""
+    message = list(fields(unsnap(body)))
+    symbols = [value.decode() for number, value in message if number == 4]
+    for number, series in message:
+        if number != 5:
+            continue
+        parts = list(fields(series))
+        refs = []
+        for packed in (value for field, value in parts if field == 1):
+            at = 0
+            while at < len(packed):
+                ref, at = read_varint(packed, at)
+                refs.append(symbols[ref])
+        labels = tuple(sorted(zip(refs[::2], refs[1::2])))
+        for one in (dict(fields(value)) for field, value in parts if field == 2):
+            bits = one.get(1, bytes(8))
+            if struct.unpack("<Q", bits)[0] != STALE_BITS:
+                yield labels, one.get(2, 0), struct.unpack("<d", bits)[0]
+
+
+class RecordingProxy:
+    """Forwards POSTs to `port`; keeps each body that was answered with 2xx, and tells the sender after."""
+
+    def __init__(self, port):
+        proxy = self
+        self.acknowledged = []  # bodies
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                with contextlib.closing(connection):
+                    try:
+                        connection.request("POST", self.path, body, dict(self.headers))
+                        response = connection.getresponse()
+                        answer = response.read()
+                    except (OSError, http.client.HTTPException):
+                        self.close_connection = True
+                        return
+                if response.status // 100 == 2:
+                    proxy.acknowledged.append(body)
+                self.send_response(response.status)
+                for name, value in response.getheaders():
+                    if name.lower() not in ("content-length", "connection", "date", "server"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()

@@ -129,6 +129,12 @@ base::Result<std::vector<AlertEvent>> AlertState::step(WallTime now,
   return events;
 }
 
+bool AlertState::beyond(double value) const {
+  return std::any_of(levels_.begin(), levels_.end(), [value](const Level& level) {
+    return !level.bound || level.bound->holds(value);
+  });
+}
+
 void AlertState::observe(WallTime now, const Observation& observation, Events& events) {
   Holds holds{};
   for (std::size_t i = 0; i < levels_.size(); ++i) {

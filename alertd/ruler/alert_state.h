@@ -140,6 +140,12 @@ class AlertState {
   bool restoring() const { return restoring_; }
   bool levelled() const { return levels_.front().bound.has_value(); }
 
+  /// Returns whether step() may be spared an element beyond no level's bound (see beyond()) whose
+  /// alert is not active: it would change nothing. A backtest steps over thousands of those.
+  bool may_skip_quiet() const { return no_data_ != NoData::Alert && !restoring_; }
+  /// Returns whether the bound of some level holds for the value.
+  bool beyond(double value) const;
+
  private:
   struct Seen {
     base::WallTime last;

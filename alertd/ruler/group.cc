@@ -159,9 +159,9 @@ void Group::abandon() {
   abandoned_ = true;
 }
 
-base::WallTime Group::slot_before(base::WallTime time) const {
-  const std::int64_t interval = spec_.interval.count();
-  const std::uint64_t hash = base::fnv1a(spec_.name, base::fnv1a(spec_.file));
+base::WallTime slot_before(const RuleGroup& group, base::WallTime time) {
+  const std::int64_t interval = group.interval.count();
+  const std::uint64_t hash = base::fnv1a(group.name, base::fnv1a(group.file));
   const auto phase = static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(interval));
   const std::int64_t since = base::to_ms(time) - phase;
   const std::int64_t slots = since >= 0 ? since / interval : -((-since + interval - 1) / interval);

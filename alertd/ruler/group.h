@@ -49,6 +49,10 @@ struct GroupOptions {
   std::shared_ptr<const std::vector<model::Alert>> told;
 };
 
+/// Returns the last slot of the group that is not after `time`: where backtest and daemon evaluate
+/// alike. The phase comes from the names of group and file.
+base::WallTime slot_before(const RuleGroup& group, base::WallTime time);
+
 /// Owner of its state: its own strand. Held by shared_ptr, because an acknowledgement may come
 /// late.
 class Group : public std::enable_shared_from_this<Group> {
@@ -103,7 +107,7 @@ class Group : public std::enable_shared_from_this<Group> {
 
   Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions& options);
 
-  base::WallTime slot_before(base::WallTime time) const;
+  base::WallTime slot_before(base::WallTime time) const { return ruler::slot_before(spec_, time); }
   void schedule();
   void wake();
   void follow_clock_step();

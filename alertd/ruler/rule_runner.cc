@@ -61,27 +61,39 @@ base::Result<std::unique_ptr<RuleRunner>> RuleRunner::make(const Rule& rule,
 
 RuleOutcome RuleRunner::run(WallTime ts, const QueryWorld& world,
                             const std::function<bool()>& cancelled) {
-  RuleOutcome outcome;
   auto result =
       world.engine.instant(world.source, *rule_.expr, ts - settings_.query_offset, cancelled);
-  if (result) {
-    outcome.warnings = std::move(result->warnings);
-    auto vector = to_vector(std::move(*result));
-    if (!vector) {
-      outcome.error = vector.error().message;
-    } else if (state_) {
-      run_alerting(ts, std::move(*vector), outcome);
-    } else {
-      run_recording(ts, std::move(*vector), outcome);
-    }
-  } else {
+  if (!result) return run_on(ts, std::move(result).error());
+  std::vector<std::string> warnings = std::move(result->warnings);
+  RuleOutcome outcome = run_on(ts, to_vector(std::move(*result)));
+  outcome.warnings = std::move(warnings);
+  return outcome;
+}
+
+RuleOutcome RuleRunner::run_on(WallTime ts, base::Result<promql::Vector> result) {
+  RuleOutcome outcome;
+  if (!result) {
     outcome.error = result.error().message;
+  } else if (state_) {
+    run_alerting(ts, std::move(*result), outcome);
+  } else {
+    run_recording(ts, std::move(*result), outcome);
   }
   if (state_) {
     hand_over(ts, outcome);
     if (outcome.error.empty()) say_unsaid(ts, outcome);
   }
   return outcome;
+}
+
+Labels RuleRunner::identity(VectorSample element) const {
+  RuleOutcome ignored;
+  return observe(element, ignored).labels;
+}
+
+bool RuleRunner::constant_labels() const {
+  return std::all_of(labels_.begin(), labels_.end(),
+                     [](const Text& label) { return label.text.constant(); });
 }
 
 void RuleRunner::run_recording(WallTime ts, promql::Vector vector, RuleOutcome& outcome) {
@@ -153,6 +165,7 @@ void RuleRunner::run_alerting(WallTime ts, promql::Vector vector, RuleOutcome& o
 void RuleRunner::annotate(WallTime ts, RuleOutcome& outcome) {
   for (auto& [labels, alert] : state_->alerts()) {
     if (alert.phase == AlertPhase::Inactive) continue;
+    if (settings_.annotate_once && !alert.annotations.empty() && alert.fired_at != ts) continue;
     const bool fresh = alert.last_seen == ts || (!alert.no_data_since && alert.annotations.empty());
     if (fresh || (alert.no_data_alert && alert.annotations.empty())) {
       LabelsBuilder built;
@@ -190,6 +203,7 @@ void RuleRunner::annotate(WallTime ts, RuleOutcome& outcome) {
 }
 
 void RuleRunner::write_alert_series(WallTime ts, RuleOutcome& outcome) const {
+  if (!settings_.alert_series) return;
   const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
   for (const auto& [labels, alert] : state_->alerts()) {
     if (alert.phase == AlertPhase::Inactive) continue;

@@ -26,6 +26,10 @@ struct RunnerSettings {
   base::Duration resend_delay{60'000};
   model::Severity severity_default = model::Severity::Medium;
   AlertStateOptions state;  ///< `limit` is taken from above.
+  /// A backtest wants firings, not every refreshed text and series: annotations are then expanded
+  /// when an alert begins, and the series of alerts are written only if a rule reads them.
+  bool annotate_once = false;
+  bool alert_series = true;
 };
 
 /// Where a rule reads. Both outlive every call.
@@ -60,6 +64,17 @@ class RuleRunner {
   /// receiver.
   RuleOutcome run(base::WallTime ts, const QueryWorld& world,
                   const std::function<bool()>& cancelled = {});
+
+  /// As run(), with what the query at ts - query_offset gave: a backtest evaluates many slots in
+  /// one range query.
+  RuleOutcome run_on(base::WallTime ts, base::Result<promql::Vector> result);
+
+  /// Returns the labels that an element of an alerting rule's result gives its alert. Templates are
+  /// expanded as at context.now.
+  model::Labels identity(promql::VectorSample element) const;
+
+  /// Returns whether identity() depends on the element's labels only.
+  bool constant_labels() const;
 
   /// Reads ALERTS and ALERTS_FOR_STATE of the time before `now` back, at most `tolerance` old, so
   /// that the first run() continues where the last process ended. Before the first run().

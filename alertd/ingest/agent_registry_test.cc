@@ -4,7 +4,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/sim_executor.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace tocsin::ingest {
 namespace {

@@ -7,7 +7,7 @@
 #include <deque>
 
 #include "common/base/sim_executor.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace tocsin::ingest {
 namespace {
@@ -354,6 +354,23 @@ TEST_CASE("what the store refused is told") {
   CHECK(header(response, "X-Prometheus-Remote-Write-Samples-Written") == "0");
   CHECK(header(response, "X-Tocsin-Refused") == "too_new=1");
   CHECK(w.metric("tocsin_alertd_ingest_samples_refused_total", "sender", "db1") == 1);
+}
+
+TEST_CASE("metadata of either version is kept; what finds no room is counted") {
+  World w;
+  model::MetadataTable table({.families_max = 1, .help_bytes_max = 100, .unit_bytes_max = 100});
+  w.handler->keep_metadata_in(table);
+  WriteBatch batch = one(Labels{{"__name__", "up"}});
+  batch.add_metadata({"up", model::MetricType::Gauge, "Whether it answers.", ""});
+  CHECK(w.post(batch, w.token).status == 204);
+  CHECK(table.find("up")->type == model::MetricType::Gauge);
+  WriteBatch other = one(Labels{{"__name__", "jobs_total"}});
+  other.add_metadata({"jobs_total", model::MetricType::Counter, "Jobs.", ""});
+  net::ServerRequest second = w.request(proto::encode_v2(other), w.token);
+  second.headers[0].second = proto::kContentTypeV2;
+  CHECK(w.send(second)->status == 204);
+  CHECK(w.metric("tocsin_alertd_ingest_dropped_total", "kind", "metadata") == 1);
+  CHECK(table.size() == 1);
 }
 
 TEST_CASE("last seen: enrolled agents, heartbeats and removal") {

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "alertd/ruler/test_world.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace tocsin::ruler {
 namespace {

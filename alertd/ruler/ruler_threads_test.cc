@@ -7,7 +7,7 @@
 #include "alertd/ruler/memory_store.h"
 #include "alertd/ruler/ruler.h"
 #include "common/base/asio_executor.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace tocsin::ruler {
 namespace {

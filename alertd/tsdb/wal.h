@@ -16,7 +16,7 @@ namespace tocsin::tsdb {
 /// A failed write or sync poisons the log: the tail of the segment is then unknown, so nothing more
 /// goes into it, and every later call fails until reopen() has begun a new segment. Never is a sync
 /// repeated on the same file: the kernel may have dropped what it could not write. Format:
-/// WAL_FORMAT.md. Fault model: tests/sim/sim_file_system.h.
+/// WAL_FORMAT.md. Fault model: common/sim/sim_file_system.h.
 class Wal {
  public:
   /// `segments` are those already on disk (number -> bytes); `next_number` is free.

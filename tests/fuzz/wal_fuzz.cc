@@ -11,7 +11,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/sim_executor.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include "alertd/tsdb/store.h"
 #include "common/base/metrics.h"
 #include "common/base/sim_executor.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace tocsin::tsdb {
 

@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     "common/net": BASE_MODEL,
     "common/config": BASE_MODEL,
     "common/gotemplate": BASE_MODEL,
+    "common/sim": BASE_MODEL,
     "proto": BASE_MODEL,
     "agent": ["common", "proto", "agent"],
     "alertd/tsdb": BASE_MODEL,
@@ -34,12 +35,13 @@ MAY_INCLUDE = {
     "alertd/notify": ["common", "alertd/incident"],
     "alertd/api": ["common", "alertd/promql"],
     "alertd/app": [""],
+    "alertd/sim": [""],
     "cli": [""],
     "tests": [""],
 }
 
 # A module's tests may also use the fakes of tests/ and, where named, a neighbour's test helper.
-TESTS_MAY_INCLUDE = ["tests/"]
+TESTS_MAY_INCLUDE = ["tests/", "common/sim/"]
 
 SIZE_MAX = {".cc": 600, ".h": 250}
 COLUMNS_MAX = 100

@@ -17,7 +17,7 @@
 #include "alertd/app/app.h"
 #include "alertd/incident/fake_state_store.h"
 #include "common/base/sim_executor.h"
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 namespace tocsin::sim {
 

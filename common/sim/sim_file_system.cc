@@ -1,4 +1,4 @@
-#include "tests/sim/sim_file_system.h"
+#include "common/sim/sim_file_system.h"
 
 #include <fmt/core.h>
 

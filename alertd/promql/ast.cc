@@ -1,5 +1,7 @@
 #include "alertd/promql/ast.h"
 
+#include <algorithm>
+
 namespace tocsin::promql {
 
 std::string_view to_string(ValueType type) {
@@ -94,22 +96,56 @@ const Expr& without_parens(const Expr& expr) {
   return *at;
 }
 
+namespace {
+
+// Calls `visit` for the boxes of the node's children, in order of writing. `Node` may be const.
+template <class Node, class Visit>
+void for_each_child(Node& node, Visit visit) {
+  if (auto* subquery = std::get_if<Subquery>(&node)) {
+    visit(subquery->expr);
+  } else if (auto* unary = std::get_if<Unary>(&node)) {
+    visit(unary->expr);
+  } else if (auto* binary = std::get_if<Binary>(&node)) {
+    visit(binary->left);
+    visit(binary->right);
+  } else if (auto* aggregation = std::get_if<Aggregation>(&node)) {
+    visit(aggregation->parameter);
+    visit(aggregation->expr);
+  } else if (auto* call = std::get_if<Call>(&node)) {
+    for (auto& arg : call->args) visit(arg);
+  } else if (auto* paren = std::get_if<Paren>(&node)) {
+    visit(paren->expr);
+  }
+}
+
+}  // namespace
+
+Expr::~Expr() {
+  std::vector<ExprBox> waiting;
+  const auto collect = [&](Expr& expr) {
+    for_each_child(expr.node, [&](ExprBox& child) {
+      if (child) waiting.push_back(std::move(child));
+    });
+  };
+  collect(*this);
+  while (!waiting.empty()) {
+    const ExprBox next = std::move(waiting.back());
+    waiting.pop_back();
+    collect(*next);
+  }
+}
+
 void walk(const Expr& expr, const std::function<void(const Expr&)>& visit) {
-  visit(expr);
-  if (const auto* subquery = std::get_if<Subquery>(&expr.node)) {
-    walk(*subquery->expr, visit);
-  } else if (const auto* unary = std::get_if<Unary>(&expr.node)) {
-    walk(*unary->expr, visit);
-  } else if (const auto* binary = std::get_if<Binary>(&expr.node)) {
-    walk(*binary->left, visit);
-    walk(*binary->right, visit);
-  } else if (const auto* aggregation = std::get_if<Aggregation>(&expr.node)) {
-    if (aggregation->parameter) walk(*aggregation->parameter, visit);
-    walk(*aggregation->expr, visit);
-  } else if (const auto* call = std::get_if<Call>(&expr.node)) {
-    for (const ExprBox& arg : call->args) walk(*arg, visit);
-  } else if (const auto* paren = std::get_if<Paren>(&expr.node)) {
-    walk(*paren->expr, visit);
+  std::vector<const Expr*> waiting{&expr};
+  while (!waiting.empty()) {
+    const Expr* next = waiting.back();
+    waiting.pop_back();
+    visit(*next);
+    const std::size_t first = waiting.size();
+    for_each_child(next->node, [&](const ExprBox& child) {
+      if (child) waiting.push_back(child.get());
+    });
+    std::reverse(waiting.begin() + static_cast<std::ptrdiff_t>(first), waiting.end());
   }
 }
 

@@ -197,6 +197,12 @@ struct Paren {
 };
 
 struct Expr {
+  Expr() = default;
+  /// Takes a tree apart without recursion: its depth is no matter.
+  ~Expr();
+  Expr(const Expr&) = delete;
+  Expr& operator=(const Expr&) = delete;
+
   using Node = std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSelector, Subquery,
                             Unary, Binary, Aggregation, Call, Paren>;
   Location location;
@@ -209,7 +215,11 @@ struct Expr {
 /// Returns the expression inside any number of parentheses.
 const Expr& without_parens(const Expr& expr);
 
-/// Calls `visit` for the expression and everything below it, parents first.
+/// Returns whether two trees are the same, wherever in their texts they stand. NaN equals NaN.
+bool same_tree(const Expr& a, const Expr& b);
+
+/// Calls `visit` for the expression and everything below it, parents first, in order of writing.
+/// Needs no stack space for depth.
 void walk(const Expr& expr, const std::function<void(const Expr&)>& visit);
 
 /// Returns every selector of the expression, in order of writing; pointers into the tree.

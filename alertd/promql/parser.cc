@@ -242,6 +242,10 @@ ExprBox Parser::call(const Token& name) {
   Call node;
   node.function = find_function(name.text);
   if (node.function == nullptr) {
+    if (name.text == "holt_winters") {
+      return fail(name.location, "unknown function 'holt_winters'",
+                  "since Prometheus 3 it is called 'double_exponential_smoothing'");
+    }
     const auto close = base::closest(name.text, function_names());
     return fail(name.location, fmt::format("unknown function '{}'", name.text),
                 close ? fmt::format("did you mean '{}'?", *close) : "");

@@ -142,7 +142,7 @@ bool Parser::matcher(VectorSelector& node) {
   take();
   const Token& value = peek();
   if (!expect(TokenKind::String, "a quoted string", "in the selector")) return false;
-  if (name == model::kMetricName && *op == model::MatchOp::Equal && !node.name.empty()) {
+  if (name == model::kMetricName && !node.name.empty()) {
     fail(label.location,
          fmt::format("metric name must not be set twice: '{}' or '{}'", node.name, value.string));
     return false;

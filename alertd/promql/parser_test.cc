@@ -52,6 +52,11 @@ TEST_CASE("errors say where, what and what to do") {
   CHECK(first_error("foo[0s]") == "4-6: duration must be greater than 0");
   CHECK(first_error("foo offset 9.5e10") == "11-17: duration is out of range | at most 292 years");
   CHECK(first_error("foo offset (-2 * 1e400)").starts_with("17-22: duration is out of range"));
+  CHECK(first_error("holt_winters(x[5m], 0.5, 0.5)") ==
+        "0-12: unknown function 'holt_winters' | since Prometheus 3 it is called "
+        "'double_exponential_smoothing'");
+  CHECK(first_error("foo{__name__=~\"b.*\"}") ==
+        "4-12: metric name must not be set twice: 'foo' or 'b.*'");
   CHECK(first_error("up \xff") == "3-4: expression is not valid UTF-8");
   CHECK(first_error("up $ 1") == "3-4: unexpected character '$'");
   CHECK(first_error("a on(b) c") ==
@@ -136,6 +141,53 @@ TEST_CASE("limits hold: text, nesting, chains") {
   CHECK(first_error(chain) == "ok");
   for (int i = 0; i < 20000; ++i) chain += "+1";
   CHECK(first_error(chain).find("chains more than 512") != std::string::npos);
+}
+
+TEST_CASE("a million parentheses are an error, and no tree is too deep to print or to destroy") {
+  constexpr std::size_t kMillion = 1'000'000;
+  CHECK(first_error(std::string(kMillion, '(')).find("limit 65536") != std::string::npos);
+  const std::string deep = std::string(32'000, '(') + "x" + std::string(32'000, ')');
+  CHECK(first_error(deep).find("nested more than 128") != std::string::npos);
+  CHECK(first_error("x[" + std::string(60'000, '(')).find("nested more") != std::string::npos);
+  CHECK(first_error("sum(" + std::string(60'000, '{')).find("unexpected") != std::string::npos);
+
+  // The parser makes no such tree; whoever builds one by hand can still print, walk and drop it.
+  auto top = std::make_unique<Expr>();
+  top->node = NumberLiteral{1};
+  for (std::size_t i = 0; i < kMillion; ++i) {
+    auto next = std::make_unique<Expr>();
+    next->node = Paren{std::move(top)};
+    top = std::move(next);
+  }
+  const std::string text = print(*top);
+  CHECK(text.size() == 2 * kMillion + 1);
+  CHECK(text[kMillion] == '1');
+  std::size_t nodes = 0;
+  walk(*top, [&](const Expr&) { ++nodes; });
+  CHECK(nodes == kMillion + 1);
+}
+
+TEST_CASE("equal trees: what stands elsewhere is equal, what means something else is not") {
+  const auto same = [](std::string_view a, std::string_view b) {
+    const Parsed left = parse(a, kAll);
+    const Parsed right = parse(b, kAll);
+    REQUIRE_MESSAGE(left.expr != nullptr, a);
+    REQUIRE_MESSAGE(right.expr != nullptr, b);
+    return same_tree(*left.expr, *right.expr);
+  };
+  CHECK(same("sum(rate(x[5m])) by (a)", " SUM by(a,)( rate(x[300]))"));
+  CHECK(same("NaN", "nan"));
+  CHECK_FALSE(same("(x)", "x"));
+  CHECK_FALSE(same("x @ 1", "x @ 2"));
+  CHECK_FALSE(same("x @ start()", "x @ end()"));
+  CHECK_FALSE(same("x offset 1m", "x offset -1m"));
+  CHECK_FALSE(same("sum by (a) (x)", "sum without (a) (x)"));
+  CHECK_FALSE(same("a + on (l) b", "a + ignoring (l) b"));
+  CHECK_FALSE(same("a + fill_left(1) b", "a + fill_right(1) b"));
+  CHECK_FALSE(same("x[5m:]", "x[5m:1m]"));
+  CHECK_FALSE(same("foo[step() * 2]", "foo[step() + 2]"));
+  CHECK_FALSE(same("x{a=\"1\"}", "x{a!=\"1\"}"));
+  CHECK_FALSE(same("clamp(x, 1, 2)", "clamp(x, 2, 1)"));
 }
 
 TEST_CASE("step invariance: constants and what @ pins") {

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <iterator>
 
 #include "alertd/promql/engine.h"
 #include "alertd/promql/functions.h"
@@ -75,133 +76,146 @@ std::string duration(const DurationExpr& expr, bool outermost) {
   return "";
 }
 
+// Prints with a list of its own instead of the stack: the depth of a tree is no matter.
 class Printer {
  public:
-  std::string take() { return std::move(out_); }
-
-  void print(const Expr& expr) {
-    std::visit([&](const auto& node) { visit(node); }, expr.node);
+  std::string print(const Expr& root) {
+    waiting_.emplace_back(&root);
+    while (!waiting_.empty()) {
+      const Piece piece = std::move(waiting_.back());
+      waiting_.pop_back();
+      if (const auto* text = std::get_if<std::string>(&piece)) {
+        out_ += *text;
+        continue;
+      }
+      next_.clear();
+      std::visit([&](const auto& node) { visit(node); }, std::get<const Expr*>(piece)->node);
+      waiting_.insert(waiting_.end(), std::make_move_iterator(next_.rbegin()),
+                      std::make_move_iterator(next_.rend()));
+    }
+    return std::move(out_);
   }
 
  private:
-  void visit(const NumberLiteral& node) { out_ += number(node.value); }
-  void visit(const StringLiteral& node) { out_ += quote(node.value); }
+  using Piece = std::variant<std::string, const Expr*>;
+
+  void add(std::string text) { next_.emplace_back(std::move(text)); }
+  void add(const ExprBox& expr) { next_.emplace_back(expr.get()); }
+
+  void visit(const NumberLiteral& node) { add(number(node.value)); }
+  void visit(const StringLiteral& node) { add(quote(node.value)); }
 
   void visit(const VectorSelector& node) {
-    matchers(node);
-    shift(node.shift);
-    mode(node.mode);
+    add(matchers(node) + shift(node.shift) + mode(node.mode));
   }
 
   void visit(const MatrixSelector& node) {
-    matchers(node.selector);
-    out_ += "[" + duration(*node.range, true) + "]";
-    shift(node.selector.shift);
-    mode(node.selector.mode);
+    add(matchers(node.selector) + "[" + duration(*node.range, true) + "]" +
+        shift(node.selector.shift) + mode(node.selector.mode));
   }
 
   void visit(const Subquery& node) {
-    print(*node.expr);
-    out_ += "[" + duration(*node.range, true) + ":";
-    if (node.step) out_ += duration(*node.step, true);
-    out_ += "]";
-    shift(node.shift);
+    add(node.expr);
+    add("[" + duration(*node.range, true) + ":" + (node.step ? duration(*node.step, true) : "") +
+        "]" + shift(node.shift));
   }
 
   void visit(const Unary& node) {
-    out_ += node.negative ? "-" : "+";
-    print(*node.expr);
+    add(node.negative ? "-" : "+");
+    add(node.expr);
   }
 
   void visit(const Paren& node) {
-    out_ += "(";
-    print(*node.expr);
-    out_ += ")";
+    add("(");
+    add(node.expr);
+    add(")");
   }
 
   void visit(const Binary& node) {
-    print(*node.left);
-    out_ += fmt::format(" {} ", to_string(node.op));
-    if (node.return_bool) out_ += "bool ";
+    add(node.left);
+    std::string text = fmt::format(" {} ", to_string(node.op));
+    if (node.return_bool) text += "bool ";
     const Matching& match = node.matching;
-    if (match.given) out_ += (match.on ? "on " : "ignoring ") + label_list(match.labels) + " ";
+    if (match.given) text += (match.on ? "on " : "ignoring ") + label_list(match.labels) + " ";
     if (match.group != Group::None) {
-      out_ += (match.group == Group::Left ? "group_left " : "group_right ") +
+      text += (match.group == Group::Left ? "group_left " : "group_right ") +
               label_list(match.include) + " ";
     }
-    if (match.fill_left) out_ += fmt::format("fill_left({}) ", number(*match.fill_left));
-    if (match.fill_right) out_ += fmt::format("fill_right({}) ", number(*match.fill_right));
-    print(*node.right);
+    if (match.fill_left) text += fmt::format("fill_left({}) ", number(*match.fill_left));
+    if (match.fill_right) text += fmt::format("fill_right({}) ", number(*match.fill_right));
+    add(std::move(text));
+    add(node.right);
   }
 
   void visit(const Aggregation& node) {
-    out_ += to_string(node.op);
+    std::string text(to_string(node.op));
     if (node.without || !node.grouping.empty()) {
-      out_ += (node.without ? " without " : " by ") + label_list(node.grouping) + " ";
+      text += (node.without ? " without " : " by ") + label_list(node.grouping) + " ";
     }
-    out_ += "(";
+    add(text + "(");
     if (node.parameter) {
-      print(*node.parameter);
-      out_ += ", ";
+      add(node.parameter);
+      add(", ");
     }
-    print(*node.expr);
-    out_ += ")";
+    add(node.expr);
+    add(")");
   }
 
   void visit(const Call& node) {
-    out_ += node.function->name;
-    out_ += "(";
+    add(std::string(node.function->name) + "(");
     for (std::size_t i = 0; i < node.args.size(); ++i) {
-      if (i > 0) out_ += ", ";
-      print(*node.args[i]);
+      if (i > 0) add(", ");
+      add(node.args[i]);
     }
-    out_ += ")";
+    add(")");
   }
 
-  void matchers(const VectorSelector& node) {
-    out_ += node.name;
+  static std::string matchers(const VectorSelector& node) {
+    std::string out = node.name;
     const std::size_t count = node.matchers.size() - (node.name.empty() ? 0 : 1);
-    if (count == 0 && !node.name.empty()) return;
-    out_ += "{";
+    if (count == 0 && !node.name.empty()) return out;
+    out += "{";
     bool quoted = node.quoted;
     for (std::size_t i = 0; i < count; ++i) {
       const model::Matcher& matcher = node.matchers[i];
-      if (i > 0) out_ += ", ";
+      if (i > 0) out += ", ";
       if (quoted && matcher.name() == model::kMetricName && matcher.op() == model::MatchOp::Equal) {
         quoted = false;
-        out_ += quote(matcher.value());
+        out += quote(matcher.value());
         continue;
       }
-      out_ += label_name(matcher.name());
-      out_ += model::to_string(matcher.op());
-      out_ += quote(matcher.value());
+      out += label_name(matcher.name());
+      out += model::to_string(matcher.op());
+      out += quote(matcher.value());
     }
-    out_ += "}";
+    return out + "}";
   }
 
-  void shift(const TimeShift& node) {
-    if (node.at == At::Start) out_ += " @ start()";
-    if (node.at == At::End) out_ += " @ end()";
+  static std::string shift(const TimeShift& node) {
+    std::string out;
+    if (node.at == At::Start) out += " @ start()";
+    if (node.at == At::End) out += " @ end()";
     if (node.at == At::Timestamp) {
-      out_ += fmt::format(" @ {:.3f}", static_cast<double>(node.at_ms) / 1000.0);
+      out += fmt::format(" @ {:.3f}", static_cast<double>(node.at_ms) / 1000.0);
     }
-    if (node.offset) out_ += " offset " + duration(*node.offset, true);
+    if (node.offset) out += " offset " + duration(*node.offset, true);
+    return out;
   }
 
-  void mode(SelectorMode mode) {
-    if (mode == SelectorMode::Anchored) out_ += " anchored";
-    if (mode == SelectorMode::Smoothed) out_ += " smoothed";
+  static std::string mode(SelectorMode mode) {
+    if (mode == SelectorMode::Anchored) return " anchored";
+    return mode == SelectorMode::Smoothed ? " smoothed" : "";
   }
 
+  std::vector<Piece> waiting_;  // the last one is next
+  std::vector<Piece> next_;     // of the node being printed, in order
   std::string out_;
 };
 
 }  // namespace
 
 std::string print(const Expr& expr) {
-  Printer printer;
-  printer.print(expr);
-  return printer.take();
+  return Printer().print(expr);
 }
 
 }  // namespace tocsin::promql

@@ -81,15 +81,20 @@ std::string check_vector(const Eval& eval, const Vector& actual) {
   return fmt::format("expected {} samples, got {}", expected.size(), actual.size());
 }
 
+std::string check_sorted(const Matrix& matrix) {
+  for (std::size_t i = 1; i < matrix.size(); ++i) {
+    if (!(matrix[i - 1].labels < matrix[i].labels)) return "series are not sorted by labels";
+  }
+  return "";
+}
+
 std::string check_matrix(const Eval& eval, const Matrix& actual, std::int64_t begin_ms,
                          std::int64_t step_ms) {
   std::map<model::Labels, const promql::NotedSeries*> expected;
   for (const ExpectedSeries& series : eval.series) {
     expected[series.series.labels] = &series.series;
   }
-  for (std::size_t i = 1; i < actual.size(); ++i) {
-    if (!(actual[i - 1].labels < actual[i].labels)) return "series are not sorted by labels";
-  }
+  if (std::string problem = check_sorted(actual); !problem.empty()) return problem;
   for (const promql::MatrixSeries& series : actual) {
     const auto found = expected.find(series.labels);
     if (found == expected.end()) return fmt::format("unexpected {}", series.labels.to_string());
@@ -171,33 +176,25 @@ std::string check(const Eval& eval, const base::Result<QueryResult>& outcome) {
   return problem.empty() ? check_value(eval, *outcome) : problem;
 }
 
-std::string check_middle(const Eval& eval, const QueryResult& instant,
+std::string check_middle(const Eval& eval, std::int64_t at_ms, const QueryResult& instant,
                          const base::Result<QueryResult>& range) {
-  if (!range) return "as a range query failed: " + range.error().message;
+  if (!range) return "failed: " + range.error().message;
+  const auto& matrix = std::get<Matrix>(range->value);
+  if (std::string problem = check_sorted(matrix); !problem.empty()) return problem;
   Vector middle;
-  for (const promql::MatrixSeries& series : std::get<Matrix>(range->value)) {
+  for (const promql::MatrixSeries& series : matrix) {
     for (const model::Sample& sample : series.samples) {
-      if (sample.timestamp_ms == eval.begin.count()) middle.push_back({series.labels, sample});
+      if (sample.timestamp_ms == at_ms) middle.push_back({series.labels, sample});
     }
   }
-  std::map<model::Labels, double> wanted;
-  if (const auto* vector = std::get_if<Vector>(&instant.value)) {
-    for (const promql::VectorSample& sample : *vector) wanted[sample.labels] = sample.sample.value;
-  } else if (const auto* scalar = std::get_if<promql::Scalar>(&instant.value)) {
-    wanted[model::Labels{}] = scalar->sample.value;
+  QueryResult result;
+  if (std::holds_alternative<promql::Scalar>(instant.value)) {
+    if (middle.size() != 1) return fmt::format("a scalar became {} series", middle.size());
+    result.value = promql::Scalar{middle[0].sample};
+  } else {
+    result.value = std::move(middle);
   }
-  if (wanted.size() != middle.size()) {
-    return fmt::format("as a range query {} series, as an instant query {}", middle.size(),
-                       wanted.size());
-  }
-  for (const promql::VectorSample& sample : middle) {
-    const auto found = wanted.find(sample.labels);
-    if (found == wanted.end() || !almost_equal(found->second, sample.sample.value)) {
-      return fmt::format("as a range query {} is {}", sample.labels.to_string(),
-                         sample.sample.value);
-    }
-  }
-  return "";
+  return check_value(eval, result);
 }
 
 }  // namespace tocsin::promql_runner

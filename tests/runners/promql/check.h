@@ -14,8 +14,9 @@ bool almost_equal(double a, double b);
 /// Returns "" if the outcome is as expected, else what differs.
 std::string check(const Eval& eval, const base::Result<promql::QueryResult>& outcome);
 
-/// Returns "" if `range`, the same query over [t-1m, t+1m], agrees with the instant result at t.
-std::string check_middle(const Eval& eval, const promql::QueryResult& instant,
+/// Returns "" if the range query's result at `at_ms` is what the instant case expects. `instant` is
+/// the instant query's result: what was a scalar is compared as one.
+std::string check_middle(const Eval& eval, std::int64_t at_ms, const promql::QueryResult& instant,
                          const base::Result<promql::QueryResult>& range);
 
 }  // namespace tocsin::promql_runner

@@ -3,14 +3,13 @@
 
 #include <string_view>
 
+#include "tests/runners/promql/case_runner.h"
+
 namespace tocsin::promql_runner {
 
-struct ParserCounts {
-  int passed = 0;
-  int total = 0;
-};
-
-/// Checks every line, `OK` or `FAIL`, a tab, and the input as a Go string; prints what differs.
-ParserCounts check_parser_cases(std::string_view text);
+/// Checks every line, `OK` or `FAIL`, a tab, and the input as a Go string; prints what differs. A
+/// line that cannot be read is a failure, empty lines and those that begin with '#' are none. What
+/// parses must also survive printing and parsing again.
+Counts check_parser_cases(std::string_view file, std::string_view text, ExceptionLog& exceptions);
 
 }  // namespace tocsin::promql_runner

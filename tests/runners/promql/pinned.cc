@@ -57,10 +57,9 @@ std::string pinned(std::string_view query, std::int64_t at_ms) {
   return promql::print(root);
 }
 
-bool calls_time_function(std::string_view query) {
-  const promql::Parsed parsed = promql::parse(query, kAll);
+bool calls_time_function(const promql::Expr& expr) {
   bool found = false;
-  promql::walk(*parsed.expr, [&](const promql::Expr& node) {
+  promql::walk(expr, [&](const promql::Expr& node) {
     const auto* call = std::get_if<promql::Call>(&node.node);
     found =
         found || (call != nullptr && std::ranges::count(kTimeFunctions, call->function->name) != 0);

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "alertd/promql/engine.h"
+
 namespace tocsin::promql_runner {
 
 /// Returns the query with `@ at_ms` on every outermost selector and subquery that has no @ yet.
@@ -12,6 +14,6 @@ namespace tocsin::promql_runner {
 std::string pinned(std::string_view query, std::int64_t at_ms);
 
 /// Returns whether the query calls a function whose value depends on the evaluation time itself.
-bool calls_time_function(std::string_view query);
+bool calls_time_function(const promql::Expr& expr);
 
 }  // namespace tocsin::promql_runner

@@ -8,6 +8,7 @@ namespace tocsin::api {
 Api::Api(ApiOptions options, ApiParts parts)
     : runner_(parts.workers, parts.metrics, options.queries_max, options.query_timeout),
       queries_(parts.source, parts.clock, runner_, options.engine, options.parse),
+      inventory_(parts.source, parts.metadata, parts.clock, runner_),
       rules_(parts.rules),
       incidents_(parts.incidents, parts.commands),
       admin_(AdminHandlers::Parts{parts.clock, parts.metrics, parts.agents, parts.reloader,
@@ -20,6 +21,7 @@ std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra) {
     return [&handlers, method](ApiCall call) { (handlers.*method)(std::move(call)); };
   };
   using Q = QueryHandlers;
+  using V = InventoryHandlers;
   using R = RuleHandlers;
   using I = IncidentHandlers;
   using A = AdminHandlers;
@@ -36,6 +38,8 @@ std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra) {
       {"GET",    "/api/v1/label/<name>/values",    Access::Read,   to(queries_, &Q::label_values)},
       {"GET",    "/api/v1/series",                 Access::Read,   to(queries_, &Q::series)},
       {"POST",   "/api/v1/series",                 Access::Read,   to(queries_, &Q::series)},
+      {"GET",    "/api/v1/metadata",               Access::Read,   to(inventory_, &V::metadata)},
+      {"GET",    "/api/v1/inventory",              Access::Read,   to(inventory_, &V::inventory)},
       {"GET",    "/api/v1/rules",                  Access::Read,   to(rules_, &R::rules)},
       {"GET",    "/api/v1/alerts",                 Access::Read,   to(rules_, &R::alerts)},
       {"GET",    "/api/v1/incidents",              Access::Read,   to(incidents_, &I::list)},

@@ -3,6 +3,7 @@
 
 #include "alertd/api/admin_handlers.h"
 #include "alertd/api/incident_handlers.h"
+#include "alertd/api/inventory_handlers.h"
 #include "alertd/api/query_handlers.h"
 #include "alertd/api/router.h"
 #include "alertd/api/rule_handlers.h"
@@ -34,6 +35,7 @@ struct ApiParts {
   net::Handler write;  ///< POST /api/v1/write; authenticates by itself.
   net::Handler page;   ///< The web page: GET of everything that is no API route; may be empty.
   std::vector<Route> extra;  ///< Routes of other folders, checked by the same router.
+  const model::MetadataTable* metadata = nullptr;  ///< Types of metrics; may be null.
 };
 
 /// Usage: HttpServer::start(io, options, [&api](auto request, auto respond) {
@@ -55,6 +57,7 @@ class Api {
 
   QueryRunner runner_;
   QueryHandlers queries_;
+  InventoryHandlers inventory_;
   RuleHandlers rules_;
   IncidentHandlers incidents_;
   AdminHandlers admin_;

@@ -145,6 +145,7 @@ struct World {
   base::Metrics metrics;
   FakeSource source;
   FakeDaemon daemon;
+  model::MetadataTable metadata;
   std::unique_ptr<Api> api = make({});
 
   std::unique_ptr<Api> make(ApiOptions options) {
@@ -166,7 +167,8 @@ struct World {
                                      [](const net::ServerRequest&, const net::Respond& respond) {
                                        respond({200, {}, "text/html", "page"});
                                      },
-                                     {}});
+                                     {},
+                                     &metadata});
   }
   /// A request from this host.
   static net::ServerRequest request(std::string method, std::string path) {

@@ -47,6 +47,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   TC_TRY(app->agents_->load());
   app->ingest_ = std::make_unique<ingest::RemoteWriteHandler>(
       app->settings_.ingest, *app->agents_, *app->store_, world.clock, world.metrics);
+  app->ingest_->keep_metadata_in(app->metadata_);
   app->ingest_->registry_changed();
 
   // ---- the way out, from its end: notifier <- dispatcher <- ruler
@@ -58,6 +59,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   // ---- what people see
   app->self_metrics_ =
       std::make_unique<SelfMetrics>(world.metrics, *app->store_, world.background, world.host_name);
+  app->self_metrics_->describe_in(app->metadata_);
   app->make_api();
   return app;
 }
@@ -138,7 +140,8 @@ void App::make_api() {
                           ingest_->handle(std::move(request), std::move(respond));
                         },
                     .page = {},
-                    .extra = link_routes(settings_.rule_paths, world_.files)});
+                    .extra = link_routes(settings_.rule_paths, world_.files),
+                    .metadata = &metadata_});
 }
 
 void App::start(std::function<void(base::Result<void>)> done) {

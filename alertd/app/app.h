@@ -22,6 +22,7 @@
 #include "alertd/ruler/ruler.h"
 #include "alertd/tsdb/store.h"
 #include "common/base/random.h"
+#include "common/model/metadata_table.h"
 #include "common/net/http_client.h"
 #include "common/net/mail_client.h"
 
@@ -96,6 +97,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   base::Counter reloads_failed_;
   base::Gauge reload_ok_;
 
+  model::MetadataTable metadata_;
   std::unique_ptr<tsdb::Store> store_;
   std::unique_ptr<ingest::AgentRegistry> agents_;
   std::unique_ptr<ingest::RemoteWriteHandler> ingest_;

@@ -33,7 +33,22 @@ void SelfMetrics::stop() {
   *alive_ = false;
 }
 
+void SelfMetrics::describe() const {
+  if (metadata_ == nullptr) return;
+  const std::vector<base::MetricFamily> families = metrics_.families();
+  std::vector<model::MetricMetadata> metadata{
+      {"ALERTS", model::MetricType::Gauge, "Pending and firing alerts: constant 1.", ""},
+      {"ALERTS_FOR_STATE", model::MetricType::Gauge, "Since when each alert is active.", ""}};
+  for (const base::MetricFamily& family : families) {
+    metadata.push_back({family.name,
+                        model::parse_metric_type(family.type).value_or(model::MetricType::Unknown),
+                        family.help, ""});
+  }
+  metadata_->note(metadata);
+}
+
 void SelfMetrics::round() {
+  describe();
   cpu_seconds_.set(base::process_cpu_seconds());
   resident_bytes_.set(static_cast<double>(base::process_resident_bytes()));
   auto batch = std::make_shared<model::WriteBatch>();

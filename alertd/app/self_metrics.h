@@ -9,6 +9,7 @@
 #include "common/base/executor.h"
 #include "common/base/metrics.h"
 #include "common/model/appender.h"
+#include "common/model/metadata_table.h"
 
 namespace tocsin::alertd {
 
@@ -20,16 +21,20 @@ class SelfMetrics {
   SelfMetrics(base::Metrics& metrics, model::Appender& appender, base::Executor& executor,
               std::string host);
 
+  /// Where the types of the own metrics are told; before start(), outlives this.
+  void describe_in(model::MetadataTable& table) { metadata_ = &table; }
   void start(base::Duration interval);
   void stop();
 
  private:
   void round();
+  void describe() const;
 
   base::Metrics& metrics_;
   model::Appender& appender_;
   base::Executor& executor_;
   std::string host_;
+  model::MetadataTable* metadata_ = nullptr;
   base::Duration interval_{0};
   base::Gauge started_;
   base::Gauge cpu_seconds_;

@@ -242,6 +242,8 @@ void RemoteWriteHandler::write(Writer writer, model::WriteBatch batch, net::Resp
   count_dropped("native_histogram", batch.native_histograms);
   count_dropped("exemplar", batch.exemplars);
   count_dropped("reserved_name", writer.reserved_samples);
+  // Known even if the samples are refused: it is about names, and bounded.
+  if (metadata_ != nullptr) count_dropped("metadata", metadata_->note(batch.metadata()));
   const auto shared = std::make_shared<const model::WriteBatch>(std::move(batch));
   appender_.append(shared, [this, shared, writer = std::move(writer), respond = std::move(respond)](
                                const base::Result<model::AppendOutcome>& outcome) {

@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/model/appender.h"
+#include "common/model/metadata_table.h"
 #include "common/net/http_server.h"
 #include "proto/codec.h"
 
@@ -45,6 +46,8 @@ class RemoteWriteHandler {
   /// Takes up who is enrolled: call after the registry was loaded or changed. New agents are
   /// expected from now on, removed ones no longer.
   void registry_changed();
+  /// Where type, help and unit of metrics are noted; before the first request, outlives this.
+  void keep_metadata_in(model::MetadataTable& table) { metadata_ = &table; }
   /// Returns when a host was last heard of.
   std::optional<SeenHost> last_seen(std::string_view host) const { return last_seen_.find(host); }
 
@@ -69,6 +72,7 @@ class RemoteWriteHandler {
   const RemoteWriteOptions options_;
   const AgentRegistry& registry_;
   model::Appender& appender_;
+  model::MetadataTable* metadata_ = nullptr;
   const base::Clock& clock_;
   base::Metrics& metrics_;
   LastSeen last_seen_;

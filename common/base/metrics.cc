@@ -75,6 +75,17 @@ std::string Metrics::text() const {
   return prometheus::TextSerializer().Serialize(state_->registry.Collect());
 }
 
+std::vector<MetricFamily> Metrics::families() const {
+  std::vector<MetricFamily> families;
+  for (const auto& family : state_->registry.Collect()) {
+    const char* type = family.type == prometheus::MetricType::Counter     ? "counter"
+                       : family.type == prometheus::MetricType::Histogram ? "histogram"
+                                                                          : "gauge";
+    families.push_back({family.name, type, family.help});
+  }
+  return families;
+}
+
 std::vector<MetricPoint> Metrics::points() const {
   std::vector<MetricPoint> points;
   for (const auto& family : state_->registry.Collect()) {

@@ -56,6 +56,13 @@ struct MetricPoint {
   double value = 0;
 };
 
+/// What the registry knows about a name; `type` is "counter", "gauge" or "histogram".
+struct MetricFamily {
+  std::string name;
+  std::string type;
+  std::string help;
+};
+
 /// A registry of own metrics. Asking twice for the same name and labels gives the same metric.
 /// Names follow Prometheus conventions: base units, `_total` on counters. Thread: any.
 class Metrics {
@@ -78,6 +85,8 @@ class Metrics {
   std::string text() const;
   /// Returns every series; histograms as _bucket, _sum and _count.
   std::vector<MetricPoint> points() const;
+  /// Returns every name with its type and help.
+  std::vector<MetricFamily> families() const;
 
  private:
   struct State;

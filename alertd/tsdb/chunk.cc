@@ -5,18 +5,13 @@
 #include <bit>
 #include <cstring>
 
+#include "alertd/tsdb/chunk_reader.h"
 #include "common/base/check.h"
 
 namespace tocsin::tsdb {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "words are swapped to big endian");
-
-std::uint64_t load_word(const char* at) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, at, sizeof word);
-  return __builtin_bswap64(word);
-}
 
 void store_word(char* at, std::uint64_t word) {
   word = __builtin_bswap64(word);
@@ -39,57 +34,9 @@ bool fits(std::int64_t value, unsigned bits) {
   return value >= -half && value < half;
 }
 
-// Timestamps may be anything a damaged file says: wrap instead of overflowing.
-std::int64_t wrap_add(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
+// Timestamps may be anything: wrap instead of overflowing.
 std::int64_t wrap_sub(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-}
-
-class BitReader {
- public:
-  explicit BitReader(std::string_view bytes) : data_(bytes.data()), end_(bytes.size() * 8) {}
-
-  // Beyond the end it gives zeros and sets damaged().
-  std::uint64_t read(unsigned count) {
-    if (count > 56) {
-      const std::uint64_t high = read(count - 32);
-      return (high << 32U) | read(32);
-    }
-    if (count == 0) return 0;
-    if (at_ + count > end_) {
-      damaged_ = true;
-      return 0;
-    }
-    const std::uint64_t word = load_word(data_ + (at_ >> 3U)) << (at_ & 7U);
-    at_ += count;
-    return word >> (64 - count);
-  }
-  // Counts ones up to the first zero, at most `most`.
-  unsigned ones(unsigned most) {
-    for (unsigned count = 0; count < most; ++count) {
-      if (read(1) == 0) return count;
-    }
-    return most;
-  }
-  bool damaged() const { return damaged_; }
-
- private:
-  const char* data_;
-  std::size_t end_;
-  std::size_t at_ = 0;
-  bool damaged_ = false;
-};
-
-std::int64_t read_difference(BitReader& reader) {
-  const unsigned ones = reader.ones(4);
-  if (ones == 0) return 0;
-  const unsigned bits = kBuckets[ones - 1].bits;
-  const std::uint64_t raw = reader.read(bits);
-  if (bits == 64) return static_cast<std::int64_t>(raw);
-  // Sign extension: shift up so that the sign bit is the top one, and back arithmetically.
-  return static_cast<std::int64_t>(raw << (64 - bits)) >> (64 - bits);
 }
 
 }  // namespace
@@ -97,30 +44,12 @@ std::int64_t read_difference(BitReader& reader) {
 bool decode_chunk(const ChunkView& chunk, std::int64_t begin_ms, std::int64_t end_ms,
                   std::vector<model::Sample>& out) {
   if (chunk.count == 0) return true;
-  BitReader reader(chunk.bytes);
-  std::int64_t timestamp = chunk.first_ms;
-  std::int64_t delta = 0;
-  std::uint64_t value = reader.read(64);
-  unsigned leading = 0;
-  unsigned significant = 64;
-  for (std::uint32_t i = 0;;) {
-    if (reader.damaged()) return false;
-    if (timestamp > end_ms) return true;
-    if (timestamp >= begin_ms) out.push_back({timestamp, std::bit_cast<double>(value)});
-    if (++i == chunk.count) return true;
-    delta = wrap_add(delta, read_difference(reader));
-    const std::int64_t next = wrap_add(timestamp, delta);
-    if (next <= timestamp) return false;
-    timestamp = next;
-    if (reader.read(1) == 0) continue;
-    if (reader.read(1) == 1) {
-      leading = static_cast<unsigned>(reader.read(5));
-      significant = static_cast<unsigned>(reader.read(6));
-      if (significant == 0) significant = 64;
-      if (leading + significant > 64) return false;
-    }
-    value ^= reader.read(significant) << (64 - leading - significant);
-  }
+  ChunkReader reader(chunk);
+  if (reader.damaged()) return false;
+  if (!reader.seek(begin_ms)) return !reader.damaged();
+  return reader.read_to(end_ms, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
+    out.push_back({timestamp_ms, std::bit_cast<double>(bits)});
+  });
 }
 
 Chunk::Chunk(const ChunkView& chunk, std::int64_t last_ms)

@@ -204,37 +204,65 @@ std::vector<std::shared_ptr<Series>> Head::matching(std::span<const Matcher> mat
   return found;
 }
 
-SortedSeries Head::sorted(std::span<const Matcher> matchers) const {
-  const std::string key = SelectCache::key_of(matchers);
-  std::uint64_t generation = 0;
+// What to add to and keep of an earlier answer; false if the table does not remember so far back.
+bool Head::changes_since(const ResolvedSeries& known, std::span<const Matcher> matchers,
+                         std::vector<std::shared_ptr<Series>>& added,
+                         std::vector<std::uint32_t>& kept) const {
+  std::vector<Slot> slots;
+  if (!table_.added_since(known.stamp().additions, SelectCache::metric_of(matchers), slots)) {
+    return false;
+  }
+  for (const Slot slot : slots) {
+    const auto& series = table_.get(slot);
+    if (model::matches_all(matchers, series->labels())) added.push_back(series);
+  }
+  const bool all = known.stamp().removals == table_.removals();
+  kept.reserve(known.size());
+  for (std::uint32_t i = 0; i < known.size(); ++i) {
+    if (all || !known.series()[i]->removed) kept.push_back(i);
+  }
+  return true;
+}
+
+ResolvedPtr Head::resolved(std::span<const Matcher> matchers, const std::string& key,
+                           ResolvedPtr known) const {
+  ResolvedSeries::Stamp stamp;
   std::vector<std::shared_ptr<Series>> found;
+  std::vector<std::uint32_t> kept;
+  bool grow = false;
   {
     const base::ReaderLock lock(mutex_);
     if (!key.empty()) {
       const auto* list =
           table_.postings().find(model::kMetricName, SelectCache::metric_of(matchers));
-      if (list == nullptr) return std::make_shared<const std::vector<std::shared_ptr<Series>>>();
-      generation = list->generation;
-      if (auto known = cache_.find(key, generation)) return known;
+      if (list != nullptr) stamp.generation = list->generation;
+      if (known && known->stamp().generation == stamp.generation) return known;
+      if (list == nullptr) return std::make_shared<const ResolvedSeries>(stamp, std::move(found));
+      if (auto cached = cache_.find(key)) {
+        if (cached->stamp().generation == stamp.generation) return cached;
+        if (!known) known = std::move(cached);
+      }
     }
-    found = matching(matchers);
+    stamp.additions = table_.additions();
+    stamp.removals = table_.removals();
+    grow = !key.empty() && known && changes_since(*known, matchers, found, kept);
+    if (!grow) found = matching(matchers);
   }
   // Labels never change: no lock for the sorting, which may take long.
-  std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return a->labels() < b->labels(); });
-  auto series = std::make_shared<const std::vector<std::shared_ptr<Series>>>(std::move(found));
-  if (!key.empty()) cache_.store(key, generation, series);
+  auto series = grow ? std::make_shared<const ResolvedSeries>(stamp, *known, kept, std::move(found))
+                     : std::make_shared<const ResolvedSeries>(stamp, std::move(found));
+  if (!key.empty()) cache_.store(key, series);
   return series;
 }
 
 base::Result<std::unique_ptr<model::SeriesSet>> Head::select(
     std::span<const Matcher> matchers, const TimeRange& range,
     const model::SelectLimits& limits) const {
-  const SortedSeries series = sorted(matchers);
+  const ResolvedPtr series = resolved(matchers, SelectCache::key_of(matchers), nullptr);
   auto snapshot = std::make_unique<Snapshot>(range.first_ms, range.last_ms);
   {
     const base::ReaderLock lock(mutex_);
-    for (const auto& one : *series) {
+    for (const auto& one : series->series()) {
       snapshot->add(one);
       if (snapshot->size() > limits.series_max) {
         return base::error(

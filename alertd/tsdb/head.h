@@ -75,6 +75,11 @@ class Head {
                                                          const TimeRange& range,
                                                          const model::SelectLimits& limits) const
       EXCLUDES(mutex_);
+  /// Returns the series that satisfy the matchers, whatever their age; `key` is
+  /// SelectCache::key_of(matchers). Returns `known` (may be null), an earlier answer, if it still
+  /// holds. Thread: any.
+  ResolvedPtr resolved(std::span<const model::Matcher> matchers, const std::string& key,
+                       ResolvedPtr known) const EXCLUDES(mutex_);
   std::vector<std::string> label_values(std::string_view name,
                                         std::span<const model::Matcher> matchers) const
       EXCLUDES(mutex_);
@@ -87,7 +92,9 @@ class Head {
       REQUIRES_SHARED(mutex_);
   std::vector<std::shared_ptr<Series>> matching(std::span<const model::Matcher> matchers) const
       REQUIRES_SHARED(mutex_);
-  SortedSeries sorted(std::span<const model::Matcher> matchers) const EXCLUDES(mutex_);
+  bool changes_since(const ResolvedSeries& known, std::span<const model::Matcher> matchers,
+                     std::vector<std::shared_ptr<Series>>& added,
+                     std::vector<std::uint32_t>& kept) const REQUIRES_SHARED(mutex_);
   void remove(std::span<const Slot> slots) EXCLUDES(mutex_);
 
   std::int64_t window_ms_;

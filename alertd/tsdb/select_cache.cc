@@ -4,7 +4,7 @@ namespace tocsin::tsdb {
 namespace {
 
 constexpr std::size_t kEntriesMax = 2048;
-constexpr std::size_t kSeriesHeldMax = 4'000'000;  // 16 bytes each
+constexpr std::size_t kSeriesHeldMax = 4'000'000;  // 20 bytes each
 
 }  // namespace
 
@@ -29,24 +29,23 @@ std::string SelectCache::key_of(std::span<const model::Matcher> matchers) {
   return key;
 }
 
-SortedSeries SelectCache::find(const std::string& key, std::uint64_t generation) {
+ResolvedPtr SelectCache::find(const std::string& key) {
   const base::MutexLock lock(mutex_);
   const auto at = entries_.find(key);
-  if (at == entries_.end() || at->second.generation != generation) return nullptr;
-  return at->second.series;
+  return at == entries_.end() ? nullptr : at->second;
 }
 
-void SelectCache::store(const std::string& key, std::uint64_t generation, SortedSeries series) {
+void SelectCache::store(const std::string& key, ResolvedPtr series) {
   const base::MutexLock lock(mutex_);
   if (entries_.size() >= kEntriesMax || series_held_ + series->size() > kSeriesHeldMax) {
     entries_.clear();
     series_held_ = 0;
     if (series->size() > kSeriesHeldMax) return;
   }
-  Entry& entry = entries_[key];
-  if (entry.series) series_held_ -= entry.series->size();
+  ResolvedPtr& entry = entries_[key];
+  if (entry) series_held_ -= entry->size();
   series_held_ += series->size();
-  entry = {generation, std::move(series)};
+  entry = std::move(series);
 }
 
 void SelectCache::clear() {

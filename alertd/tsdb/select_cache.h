@@ -11,14 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "alertd/tsdb/series.h"
+#include "alertd/tsdb/resolved_series.h"
 #include "common/base/mutex.h"
 #include "common/model/matcher.h"
 
 namespace tocsin::tsdb {
-
-/// Series in the order of their labels.
-using SortedSeries = std::shared_ptr<const std::vector<std::shared_ptr<Series>>>;
 
 /// Thread: any.
 class SelectCache {
@@ -28,21 +25,15 @@ class SelectCache {
   /// Returns the value of the matcher __name__="...", or "".
   static std::string_view metric_of(std::span<const model::Matcher> matchers);
 
-  /// Returns what was stored under the key at this generation of the metric's posting list, or
-  /// null.
-  SortedSeries find(const std::string& key, std::uint64_t generation) EXCLUDES(mutex_);
-  void store(const std::string& key, std::uint64_t generation, SortedSeries series)
-      EXCLUDES(mutex_);
+  /// Returns what was stored under the key last, or null; its stamp says of which state it is.
+  ResolvedPtr find(const std::string& key) EXCLUDES(mutex_);
+  void store(const std::string& key, ResolvedPtr series) EXCLUDES(mutex_);
   /// Call when series were removed: the cache must not keep them alive.
   void clear() EXCLUDES(mutex_);
 
  private:
-  struct Entry {
-    std::uint64_t generation = 0;
-    SortedSeries series;
-  };
   base::Mutex mutex_;
-  std::unordered_map<std::string, Entry> entries_ GUARDED_BY(mutex_);
+  std::unordered_map<std::string, ResolvedPtr> entries_ GUARDED_BY(mutex_);
   std::size_t series_held_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -60,6 +60,7 @@ class Series {
 
   std::uint32_t next_hint = 0xffffffff;  ///< The slot that followed this one in the last batch.
   bool logged = false;                   ///< The log holds ref and labels.
+  bool removed = false;                  ///< Not in the table any more.
 
  private:
   Placed append_late(const model::Sample& sample);

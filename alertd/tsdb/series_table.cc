@@ -6,6 +6,9 @@
 namespace tocsin::tsdb {
 namespace {
 
+/// What selectors can be brought up to date with, 24 bytes each; after more they are resolved anew.
+constexpr std::size_t kRecentMax = 16'384;
+
 std::uint32_t hash_of(std::string_view packed) {
   return static_cast<std::uint32_t>(base::hash64(packed));
 }
@@ -53,7 +56,23 @@ Slot SeriesTable::adopt(Series series) {
   postings_.add(slot, added.labels());
   saw_ref(added.ref());
   ++size_;
+  ++additions_;
+  recent_.push_back({added.ref(), slot, hash_of(added.labels().metric_name())});
+  if (recent_.size() > kRecentMax) recent_.pop_front();
   return slot;
+}
+
+bool SeriesTable::added_since(std::uint64_t since, std::string_view metric,
+                              std::vector<Slot>& slots) const {
+  const std::uint64_t count = additions_ - since;
+  if (count > recent_.size()) return false;
+  const std::uint32_t hash = hash_of(metric);
+  for (auto at = recent_.end() - static_cast<std::ptrdiff_t>(count); at != recent_.end(); ++at) {
+    if (at->metric_hash != hash) continue;
+    const auto& series = slots_[at->slot];
+    if (series != nullptr && series->ref() == at->ref) slots.push_back(at->slot);
+  }
+  return true;
 }
 
 void SeriesTable::remove(std::span<const Slot> slots) {
@@ -61,10 +80,12 @@ void SeriesTable::remove(std::span<const Slot> slots) {
   postings_.remove(slots, [&](Slot slot) -> const model::Labels& { return at(slot).labels(); });
   for (const Slot slot : slots) {
     TC_DCHECK(slots_[slot] != nullptr, "slot is free");
+    slots_[slot]->removed = true;
     slots_[slot].reset();
     free_.push_back(slot);
     --size_;
   }
+  ++removals_;
   // Open addressing has no cheap removal; retention removes in bulk and seldom.
   rebuild(entries_.size());
 }

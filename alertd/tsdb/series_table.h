@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -35,6 +36,13 @@ class SeriesTable {
   std::size_t size() const { return size_; }
   const Postings& postings() const { return postings_; }
 
+  /// Series ever added, and how often series were removed: to tell what changed since.
+  std::uint64_t additions() const { return additions_; }
+  std::uint64_t removals() const { return removals_; }
+  /// Appends the slots of the series of one metric that were added after additions() was `since`
+  /// and are still there. Returns false if that is too long ago.
+  bool added_since(std::uint64_t since, std::string_view metric, std::vector<Slot>& slots) const;
+
   SeriesRef next_ref() { return SeriesRef{++last_ref_}; }
   void saw_ref(SeriesRef ref) { last_ref_ = std::max(last_ref_, ref.value); }
 
@@ -42,6 +50,11 @@ class SeriesTable {
   struct Entry {
     std::uint32_t hash = 0;
     Slot slot = kNoSlot;
+  };
+  struct Addition {
+    SeriesRef ref;
+    Slot slot = kNoSlot;
+    std::uint32_t metric_hash = 0;
   };
   void insert(Entry entry);
   void rebuild(std::size_t capacity);
@@ -51,6 +64,9 @@ class SeriesTable {
   std::vector<Entry> entries_;  // capacity is a power of two, at most 3/4 full
   std::size_t size_ = 0;
   std::uint64_t last_ref_ = 0;
+  std::deque<Addition> recent_;  // the last of all additions
+  std::uint64_t additions_ = 0;
+  std::uint64_t removals_ = 0;
   Postings postings_;
 };
 

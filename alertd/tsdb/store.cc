@@ -1,5 +1,6 @@
 #include "alertd/tsdb/store.h"
 
+#include "alertd/tsdb/prepared_select.h"
 #include "alertd/tsdb/store_core.h"
 
 namespace tocsin::tsdb {
@@ -27,6 +28,13 @@ base::Result<std::unique_ptr<model::SeriesSet>> Store::select(
     std::span<const model::Matcher> matchers, std::int64_t begin_ms, std::int64_t end_ms,
     const model::SelectLimits& limits) const {
   return core_->head().select(matchers, {begin_ms, end_ms}, limits);
+}
+
+std::unique_ptr<model::PreparedSelector> Store::prepare(
+    std::span<const model::Matcher> matchers) const {
+  // Without a metric's name there is no cheap way to know that nothing changed.
+  if (SelectCache::metric_of(matchers).empty()) return nullptr;
+  return std::make_unique<PreparedSelect>(core_->head(), matchers);
 }
 
 base::Result<std::vector<std::string>> Store::label_values(

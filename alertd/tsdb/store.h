@@ -70,6 +70,8 @@ class Store final : public model::Appender, public model::SeriesSource {
   base::Result<std::unique_ptr<model::SeriesSet>> select(
       std::span<const model::Matcher> matchers, std::int64_t begin_ms, std::int64_t end_ms,
       const model::SelectLimits& limits) const override;
+  std::unique_ptr<model::PreparedSelector> prepare(
+      std::span<const model::Matcher> matchers) const override;
   base::Result<std::vector<std::string>> label_values(
       std::string_view name, std::span<const model::Matcher> matchers) const override;
   base::Result<std::vector<std::string>> label_names(

@@ -36,8 +36,8 @@ struct SelectLimits {
   std::size_t series_max = 1'000'000;
 };
 
-/// The series of a prepared selector, sorted by labels. Immutable; labels stay where they are as long
-/// as the list lives. Thread: any.
+/// The series of a prepared selector, sorted by labels. Immutable; labels stay where they are as
+/// long as the list lives. Thread: any.
 class SeriesList {
  public:
   virtual ~SeriesList() = default;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "alertd/promql/evaluator.h"
+#include "alertd/promql/go_compatible.h"
 #include "alertd/promql/kahan.h"
 #include "alertd/promql/quantile.h"
 #include "common/base/strings.h"
@@ -17,15 +18,49 @@ namespace {
 struct Groups {
   std::vector<std::uint32_t> of;  ///< Per series of the input.
   std::vector<SeriesRef> refs;    ///< Per group: its labels.
+  Origin origin;                  ///< Of the groups, if that of the input is known.
   bool distinct_without_name = true;
 };
 
-Groups find_groups(Evaluator& evaluator, const Aggregation& node, const Table& input) {
+// Groups in the order in which they appear in the table, as without memory.
+void remembered_groups(Evaluator& evaluator, PlanNode& node, Grouping grouping, const Table& input,
+                       Groups& groups) {
+  if (!node.groups || !GroupMemory::follow(node.groups->sides[0], input.origin)) {
+    node.groups = std::make_shared<GroupMemory>(std::move(grouping), evaluator.delayed());
+    node.groups->start(0, input.origin);
+  }
+  const std::shared_ptr<GroupMemory> memory = node.groups;
+  evaluator.keep_alive(memory);
+  groups.of = memory->groups_of(memory->sides[0], input);
+  std::vector<std::uint32_t> number(memory->grouper.size(), GroupMemory::kUnknown);
+  std::vector<std::uint32_t>& order = groups.origin.rows;
+  for (std::uint32_t& group : groups.of) {
+    std::uint32_t& appeared = number[group];
+    if (appeared == GroupMemory::kUnknown) {
+      appeared = static_cast<std::uint32_t>(order.size());
+      order.push_back(group);
+      const NameState name = memory->grouper.first(group).name;
+      groups.refs.push_back(
+          {memory->labels_of(group), groups.distinct_without_name ? NameState::Keep : name});
+    }
+    group = appeared;
+  }
+  groups.origin.of = memory;
+  groups.origin.entries = memory->grouper.size();
+}
+
+Groups find_groups(Evaluator& evaluator, const Expr& expr, const Grid& grid, const Table& input) {
+  const auto& node = std::get<Aggregation>(expr.node);
   Grouping grouping{node.without ? Grouping::Kind::Without : Grouping::Kind::By,
                     sorted_labels(node.grouping, node.without)};
   Groups groups;
   groups.distinct_without_name =
       node.without || std::ranges::count(node.grouping, model::kMetricName) == 0;
+  PlanNode* const known = evaluator.memory_of(expr, grid);
+  if (known != nullptr && input.origin.known()) {
+    remembered_groups(evaluator, *known, std::move(grouping), input, groups);
+    return groups;
+  }
   Grouper grouper(std::move(grouping), evaluator.delayed());
   groups.of.reserve(input.series.size());
   for (const SeriesRef& series : input.series) groups.of.push_back(grouper.group_of(series));
@@ -43,6 +78,7 @@ Table fold(const Table& input, const Groups& groups) {
   Table out;
   out.steps = input.steps;
   out.series = groups.refs;
+  out.origin = groups.origin;
   out.distinct_without_name = groups.distinct_without_name;
   std::vector<State> states(groups.refs.size() * input.steps);
   for (std::size_t i = 0; i < input.series.size(); ++i) {
@@ -249,7 +285,7 @@ base::Result<Table> choose_ratio(Evaluator& evaluator, const Aggregation& node, 
   Chosen chosen(input);
   std::vector<double> offsets;
   for (const SeriesRef& series : input.series) {
-    offsets.push_back(static_cast<double>(output_labels(series).fingerprint()) / 0x1p64);
+    offsets.push_back(ratio_offset(series, evaluator.delayed()));
   }
   for (std::size_t step = 0; step < input.steps; ++step) {
     double ratio = parameter[step];
@@ -303,26 +339,33 @@ base::Result<Table> count_values(Evaluator& evaluator, const Aggregation& node, 
   if (label.empty() || !base::is_utf8(label)) {
     return plain_error(fmt::format("invalid label name {}", label));
   }
+  // The value takes part in the grouping: it may overwrite a label of `by`, and `without` may drop
+  // it.
+  const bool dropped = node.without && std::ranges::count(node.grouping, label) != 0;
   Table out;
   out.steps = input.steps;
   std::map<std::pair<std::uint32_t, std::string>, std::size_t> rows;
+  std::map<model::Labels, std::size_t> rows_by_labels;
   for (std::size_t i = 0; i < input.series.size(); ++i) {
     const std::span<const double> cells = input.row(i);
     for (std::size_t step = 0; step < cells.size(); ++step) {
       if (is_absent(cells[step])) continue;
-      std::string text = base::format_double(cells[step]);
-      const auto [at, added] = rows.try_emplace({groups.of[i], std::move(text)}, out.series.size());
+      std::string text = plain_number(cells[step]);
+      const auto [at, added] = rows.try_emplace({groups.of[i], std::move(text)}, 0);
       if (added) {
         model::LabelsBuilder builder(*groups.refs[groups.of[i]].labels);
-        builder.set(label, at->first.second);
-        out.add_row({evaluator.keep(builder.build()), NameState::Keep});
-        TC_TRY(out.charge.grow(evaluator.budget(), out.steps));
+        if (!dropped) builder.set(label, at->first.second);
+        const auto [row, fresh] = rows_by_labels.try_emplace(builder.build(), out.series.size());
+        at->second = row->second;
+        if (fresh) {
+          out.add_row({evaluator.keep(row->first), NameState::Keep});
+          TC_TRY(out.charge.grow(evaluator.budget(), out.steps));
+        }
       }
       double& cell = out.row(at->second)[step];
       cell = is_absent(cell) ? 1 : cell + 1;
     }
   }
-  // A label of the grouping may have been overwritten: equal label sets are one group.
   out.distinct_without_name = false;
   return out;
 }
@@ -360,7 +403,7 @@ base::Result<Table> evaluate_aggregation(Evaluator& evaluator, const Expr& expr,
   if (node.op == AggregateOp::LimitRatio) {
     return choose_ratio(evaluator, node, input, parameter);
   }
-  const Groups groups = find_groups(evaluator, node, input);
+  const Groups groups = find_groups(evaluator, expr, grid, input);
   switch (node.op) {
     case AggregateOp::TopK:
     case AggregateOp::BottomK:

@@ -13,17 +13,20 @@ namespace tocsin::promql {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const Call& call_of(const Expr& expr) {
   return std::get<Call>(expr.node);
 }
 
-// NaN wins, as in Go's math.Min and math.Max.
+// The language's minimum and maximum: infinity wins over NaN, and NaN over every number.
 double go_min(double a, double b) {
+  if (a == -kInfinity || b == -kInfinity) return -kInfinity;
   if (std::isnan(a) || std::isnan(b)) return kNan;
   return std::min(a, b);
 }
 double go_max(double a, double b) {
+  if (a == kInfinity || b == kInfinity) return kInfinity;
   if (std::isnan(a) || std::isnan(b)) return kNan;
   return std::max(a, b);
 }

@@ -1,10 +1,14 @@
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "alertd/promql/engine.h"
+#include "alertd/promql/go_compatible.h"
 #include "alertd/promql/kahan.h"
 #include "alertd/promql/quantile.h"
 #include "alertd/promql/table.h"
 #include "alertd/promql/test_source.h"
+#include "common/base/hash.h"
 
 namespace tocsin::promql {
 namespace {
@@ -68,6 +72,28 @@ TEST_CASE("a stale marker ends the series at once") {
   const TestSource source = loaded("1m", "x 1 stale 3");
   CHECK(at(source, "x", 60'000) == "");
   CHECK(at(source, "count_over_time(x[5m])", 120'000) == "{} 2.000000");
+}
+
+TEST_CASE("names dropped at once: what follows does not see them") {
+  const TestSource source = loaded("1m", "a_total{x=\"1\"} 0 60\nb_total{x=\"1\"} 0 120");
+  const std::string both = "increase({__name__=~\"[ab]_total\"}[2m])";
+  // Both rows lose their name in increase() and are then alike, whatever would follow.
+  for (const std::string& query :
+       {both, "sum(" + both + ")", "sum by (__name__) (" + both + ")",
+        "label_replace(" + both + ", \"of\", \"$1\", \"__name__\", \"(.+)\")"}) {
+    CAPTURE(query);
+    CHECK(at(source, query, 60'000).find("same labelset") != std::string::npos);
+  }
+  // (-1 m, 1 m] holds 0 and 60, which does not grow below zero: 60.
+  CHECK(at(source, "label_join(increase(a_total[2m]), \"of\", \"-\", \"__name__\", \"x\")",
+           60'000) == "{of=\"-1\", x=\"1\"} 60.000000");
+  CHECK(at(source, "sum by (__name__) (increase(a_total[2m]))", 60'000) == "{} 60.000000");
+  CHECK(at(source, "last_over_time(a_total[2m])", 60'000) == "a_total{x=\"1\"} 60.000000");
+  CHECK(at(source, "-a_total", 60'000) == "{x=\"1\"} -60.000000");
+  CHECK(at(source, "sum by (__name__) (-a_total)", 60'000) == "{} -60.000000");
+  CHECK(at(source, "absent(-gone{x=\"1\"})", 60'000) == "{} 1.000000");
+  CHECK(at(source, "max_over_time((-{__name__=~\"[ab]_total\"})[1m:1m])", 60'000)
+            .find("same labelset") != std::string::npos);
 }
 
 TEST_CASE("names: dropped at once, or at the end") {
@@ -174,6 +200,27 @@ TEST_CASE("compensated sums keep what plain sums lose") {
   KahanMean mean;
   for (int i = 0; i < 4; ++i) mean.add(1e308);
   CHECK(mean.value() == doctest::Approx(1e308));
+}
+
+TEST_CASE("numbers and label hashes are those of Prometheus") {
+  CHECK(plain_number(1e21) == "1000000000000000000000");
+  CHECK(plain_number(1e-9) == "0.000000001");
+  CHECK(plain_number(0.1) == "0.1");
+  CHECK(plain_number(-0.0) == "-0");
+  CHECK(plain_number(-std::numeric_limits<double>::infinity()) == "-Inf");
+  CHECK(plain_number(std::numeric_limits<double>::denorm_min()).size() == 326);
+  // XXH64 of nothing, as its specification says.
+  CHECK(base::xxh64("") == 0xef46db3751d8e999);
+  const model::Labels none;
+  CHECK(ratio_offset({&none, NameState::Keep}, false) ==
+        doctest::Approx(static_cast<double>(0xef46db3751d8e999) / 0x1p64));
+  // A hidden name does not count, a marked one does.
+  const model::Labels named{{"__name__", "a"}, {"l", "1"}};
+  const model::Labels bare{{"l", "1"}};
+  CHECK(ratio_offset({&named, NameState::Drop}, false) ==
+        ratio_offset({&bare, NameState::Keep}, false));
+  CHECK(ratio_offset({&named, NameState::Drop}, true) !=
+        ratio_offset({&bare, NameState::Keep}, true));
 }
 
 TEST_CASE("quantiles of buckets") {

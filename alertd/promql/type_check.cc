@@ -66,9 +66,11 @@ class Checker {
     expr.type = ValueType::RangeVector;
     check(*node.expr);
     expr.step_invariant = node.shift.at != At::None;
-    if (node.expr->type == ValueType::InstantVector || node.expr->type == ValueType::Scalar) return;
-    fail(expr.location, fmt::format("subquery is only allowed on an instant vector, got {}",
-                                    to_string(node.expr->type)));
+    if (node.expr->type == ValueType::InstantVector) return;
+    fail(expr.location,
+         fmt::format("subquery is only allowed on an instant vector, got {}",
+                     to_string(node.expr->type)),
+         node.expr->type == ValueType::Scalar ? "vector(...) makes one of a scalar" : "");
   }
 
   void visit(Expr& expr, Unary& node) {

@@ -31,6 +31,10 @@ std::uint64_t hash64(std::string_view bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
+std::uint64_t xxh64(std::string_view bytes) {
+  return XXH64(bytes.data(), bytes.size(), 0);
+}
+
 std::uint32_t crc32(std::string_view bytes, std::uint32_t seed) {
   return static_cast<std::uint32_t>(::crc32_z(seed, bytes_of(bytes), bytes.size()));
 }

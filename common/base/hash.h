@@ -10,6 +10,9 @@ namespace tocsin::base {
 /// 64-bit hash for tables in memory (XXH3); not stable across versions, never written to disk.
 std::uint64_t hash64(std::string_view bytes);
 
+/// XXH64 with seed 0: stable, as Prometheus hashes labels.
+std::uint64_t xxh64(std::string_view bytes);
+
 /// CRC-32 (IEEE 802.3, as in zlib) of `bytes`, continuing from `seed`.
 std::uint32_t crc32(std::string_view bytes, std::uint32_t seed = 0);
 

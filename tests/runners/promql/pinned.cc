@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 15> kTimeFunctions{
     "start",         "step",         "time",        "timestamp",      "year"};
 
 void pin(promql::TimeShift& shift, std::int64_t at_ms) {
-  if (shift.at != promql::At::None) return;
+  if (shift.at == promql::At::Timestamp) return;  // start() and end() are replaced too
   shift.at = promql::At::Timestamp;
   shift.at_ms = at_ms;
 }

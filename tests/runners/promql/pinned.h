@@ -9,8 +9,8 @@
 
 namespace tocsin::promql_runner {
 
-/// Returns the query with `@ at_ms` on every outermost selector and subquery that has no @ yet.
-/// `query` must parse.
+/// Returns the query with `@ at_ms` on every outermost selector and subquery that has no @
+/// with a time yet (start() and end() are replaced). `query` must parse.
 std::string pinned(std::string_view query, std::int64_t at_ms);
 
 /// Returns whether the query calls a function whose value depends on the evaluation time itself.

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "cli/check.h"
+#include "cli/import.h"
+#include "cli/inventory_options.h"
 #include "common/base/time.h"
 
 namespace tocsin::cli {
@@ -78,9 +80,9 @@ struct CompletionOptions {
   std::string shell;  ///< "bash", "zsh" or "fish"
 };
 
-using Command =
-    std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
-                 AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions>;
+using Command = std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions,
+                             ResolveOptions, AgentOptions, StatusOptions, SendTestOptions,
+                             CheckOptions, CompletionOptions, ImportOptions, InventoryOptions>;
 
 struct Invocation {
   GlobalOptions global;

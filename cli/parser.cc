@@ -42,6 +42,11 @@ struct Program {
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
   SendTestOptions send_test;
   CheckOptions check;
+  InventoryOptions inventory;
+  std::string check_format;
+  std::string scrape_interval = "15s";
+  ImportOptions import_prometheus;
+  ImportOptions import_alertmanager{ImportOptions::From::Alertmanager, {}, "-", {}, false, false};
   CompletionOptions completion;
   std::string output = "table";
   std::string color = "auto";
@@ -131,13 +136,58 @@ void add_changing_commands(Program& program) {
   CLI::App* send_test = app.add_subcommand("send-test", "send a test message through a channel");
   send_test->add_option("channel", program.send_test.channel, "as configured")->required();
 
-  CLI::App* check = app.add_subcommand("check", "check configuration and rule files");
-  check->add_option("path", program.check.paths, "files and folders")->required();
-
   CLI::App* completion = app.add_subcommand("completion", "print a completion script");
   completion->add_option("shell", program.completion.shell, "bash, zsh or fish")
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->required();
+}
+
+void add_import(Program& program) {
+  CLI::App* import =
+      program.app.add_subcommand("import", "convert files of other programs to ours");
+  import->require_subcommand(1);
+  const auto add = [&](const char* name, const char* what, ImportOptions& options) {
+    CLI::App* command = import->add_subcommand(name, what);
+    command->add_option("file", options.files, "files to convert")->required();
+    command->add_option("-o,--to", options.output, "folder to write to; -: stdout")
+        ->capture_default_str();
+    command->add_option("--severity", options.severities, "what a label's value means: ticket=low");
+    command->add_flag("--force", options.force, "overwrite files that are there");
+    return command;
+  };
+  add("prometheus", "rule files, PrometheusRule manifests, prometheus.yml",
+      program.import_prometheus)
+      ->add_flag("--merge-levels", program.import_prometheus.merge_levels,
+                 "make alerts that differ only in threshold and severity one with levels");
+  add("alertmanager", "alertmanager.yml: receivers and routes", program.import_alertmanager);
+}
+
+void add_check(Program& program) {
+  CLI::App* check = program.app.add_subcommand(
+      "check", "check configuration and rules: syntax, names, joins, templates, routes");
+  CheckOptions& options = program.check;
+  check->add_option("path", options.paths, "files and folders");
+  check->add_option("-o,--output", program.check_format, "text, json, sarif or junit")
+      ->check(CLI::IsMember({"text", "table", "json", "sarif", "junit"}))
+      ->type_name("FORMAT");
+  check->add_option("--against", options.against, "compare names with this running server")
+      ->type_name("URL");
+  check->add_option("--inventory", options.inventory_file, "compare names with a saved inventory")
+      ->type_name("FILE")
+      ->excludes("--against");
+  check->add_option("--allow", options.allow, "leave out findings with this id")->type_name("ID");
+  check->add_option("--scrape-interval", program.scrape_interval, "how often samples come")
+      ->check(CLI::Validator(check_duration, "DURATION"))
+      ->capture_default_str();
+  check->add_flag("--strict", options.strict, "warnings make it fail too");
+  check->add_flag("--load-only", options.load_only, "only what the daemon would refuse");
+  check->add_flag("--list", options.list, "print all checks with their ids");
+
+  CLI::App* inventory = program.app.add_subcommand(
+      "inventory", "print which metrics, labels and values the server has, for check --inventory");
+  inventory->add_option("--values", program.inventory.values, "kept of each label")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
 }
 
 std::unique_ptr<Program> make_program() {
@@ -145,6 +195,8 @@ std::unique_ptr<Program> make_program() {
   add_global_options(*program);
   add_reading_commands(*program);
   add_changing_commands(*program);
+  add_check(*program);
+  add_import(*program);
   return program;
 }
 
@@ -158,7 +210,12 @@ Command chosen(const Program& program) {
   if (name == "resolve") return program.resolve;
   if (name == "send-test") return program.send_test;
   if (name == "check") return program.check;
+  if (name == "inventory") return program.inventory;
   if (name == "completion") return program.completion;
+  if (name == "import") {
+    const bool rules = command->get_subcommands().front()->get_name() == "prometheus";
+    return rules ? program.import_prometheus : program.import_alertmanager;
+  }
   if (name == "agent") {
     const std::string& action = command->get_subcommands().front()->get_name();
     if (action == "add") return program.agent_add;
@@ -205,6 +262,11 @@ std::string explain_unknown(const std::vector<std::string>& arguments, const CLI
   return "";
 }
 
+bool chosen_is_check_without_paths(const Program& program) {
+  const bool check = program.app.get_subcommands().front()->get_name() == "check";
+  return check && program.check.paths.empty() && !program.check.list;
+}
+
 Parsed usage_error(const std::string& message) {
   return Parsed{std::nullopt, kUsage, "",
                 fmt::format("tocsin: {}\nRun 'tocsin --help' for the commands.\n", message)};
@@ -240,6 +302,15 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
                           : program->color == "never" ? ColorMode::Never
                                                       : ColorMode::Auto;
   program->global.timeout = *base::parse_duration(program->timeout);
+  program->check.scrape_interval = *base::parse_duration(program->scrape_interval);
+  const std::string& format = program->check_format;
+  program->check.format = format == "json"    ? CheckOptions::Format::Json
+                          : format == "sarif" ? CheckOptions::Format::Sarif
+                          : format == "junit" ? CheckOptions::Format::Junit
+                                              : CheckOptions::Format::Text;
+  if (chosen_is_check_without_paths(*program)) {
+    return usage_error("check: name files or folders, for example: tocsin check /etc/tocsin/rules");
+  }
   return Parsed{Invocation{program->global, chosen(*program)}, kOk, "", ""};
 }
 

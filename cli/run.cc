@@ -46,10 +46,38 @@ int dispatch(const Command& command, Context& context) {
     int operator()(const AgentOptions& options) const { return run_agent(options, context); }
     int operator()(const StatusOptions&) const { return run_status(context); }
     int operator()(const SendTestOptions& options) const { return run_send_test(options, context); }
-    int operator()(const CheckOptions&) const { return kUsage; }       // needs no server
+    int operator()(const InventoryOptions& options) const {
+      return run_inventory(options, context);
+    }
+    int operator()(const CheckOptions&) const { return kUsage; }       // brings its own server
     int operator()(const CompletionOptions&) const { return kUsage; }  // likewise
+    int operator()(const ImportOptions&) const { return kUsage; }      // likewise
   };
   return std::visit(Visitor{context}, command);
+}
+
+// The only command that works on files and may ask a server, which need not be the configured one.
+int check_files(CheckOptions options, GlobalOptions global, const Terminal& terminal,
+                const base::FileSystem& files) {
+  const base::RealClock clock;
+  const bool json = global.output == OutputFormat::Json;
+  if (json && options.format == CheckOptions::Format::Text) {
+    options.format = CheckOptions::Format::Json;
+  }
+  options.color = terminal.color;
+  std::unique_ptr<ApiClient> server;
+  if (!options.against.empty()) {
+    global.server = options.against;
+    std::string warning;
+    auto made = make_api_client(global, clock, files, warning);
+    if (!made) {
+      std::cerr << "tocsin: " << printable(made.error().message) << '\n';
+      return kUsage;
+    }
+    if (!warning.empty()) std::cerr << "tocsin: warning: " << printable(warning) << '\n';
+    server = std::move(*made);
+  }
+  return run_check(options, CheckWorld{files, server.get(), std::cout, std::cerr});
 }
 
 }  // namespace
@@ -68,10 +96,10 @@ int run(const std::vector<std::string>& arguments) {
     return kOk;
   }
   if (const auto* check = std::get_if<CheckOptions>(&parsed.invocation->command)) {
-    CheckOptions options = *check;
-    options.json = global.output == OutputFormat::Json;
-    options.color = terminal.color;
-    return run_check(options, *files, std::cout, std::cerr);
+    return check_files(*check, global, terminal, *files);
+  }
+  if (const auto* import = std::get_if<ImportOptions>(&parsed.invocation->command)) {
+    return run_import(*import, *files, std::cout, std::cerr);
   }
   const base::RealClock clock;
   std::string warning;

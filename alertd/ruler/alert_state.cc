@@ -71,7 +71,8 @@ AlertState::AlertState(std::vector<Level> levels, std::optional<Bound> clear, No
 }
 
 base::Result<std::vector<AlertEvent>> AlertState::step(WallTime now,
-                                                       std::span<const Observation> result) {
+                                                       std::span<const Observation> result,
+                                                       const std::vector<InputElement>* input) {
   std::vector<const Observation*> sorted;
   sorted.reserve(result.size());
   for (const Observation& observation : result) sorted.push_back(&observation);
@@ -86,6 +87,7 @@ base::Result<std::vector<AlertEvent>> AlertState::step(WallTime now,
   }
 
   Events events;
+  present_ = present_keys(now, result, input);
   auto next = sorted.begin();
   for (auto it = alerts_.begin(); it != alerts_.end();) {
     ActiveAlert& alert = it->second;
@@ -96,16 +98,22 @@ base::Result<std::vector<AlertEvent>> AlertState::step(WallTime now,
                      now - *alert.resolved_at > options_.resolved_keep;
     it = gone || old ? alerts_.erase(it) : std::next(it);
   }
-  for (const Observation* observation : sorted) {
-    observe(now, *observation, events);
-    if (no_data_ == NoData::Alert) {
-      Seen& seen = seen_[observation->labels];
-      seen.last = now;
-      seen.result_labels = observation->result_labels;
-      seen.value = observation->value;
+  for (const Observation* observation : sorted) observe(now, *observation, events);
+  if (no_data_ == NoData::Alert && look_due(now) && present_) {
+    last_look_ = now;
+    unwatched_ = 0;
+    if (levelled()) {
+      for (const Observation* observation : sorted) {
+        note_input(now, key_of(observation->labels),
+                   options_.templated.empty() ? model::Labels() : observation->labels);
+      }
+    } else {
+      for (const InputElement& element : *input) note_input(now, element.key, element.identity);
     }
+    watch_no_data(now, events);
+  } else if (no_data_ == NoData::Alert) {
+    watch_returned(now, sorted, events);
   }
-  if (no_data_ == NoData::Alert) watch_no_data(now, events);
   if (restoring_) {
     if (!restore_began_) restore_began_ = now;
     restore_steps_left_ = std::max(restore_steps_left_ - 1, 0);
@@ -113,19 +121,18 @@ base::Result<std::vector<AlertEvent>> AlertState::step(WallTime now,
     if (restore_steps_left_ == 0 && window_over) end_restore(now, events);
   }
 
-  const auto active =
-      static_cast<std::size_t>(std::count_if(alerts_.begin(), alerts_.end(), [](const auto& entry) {
-        return entry.second.phase != AlertPhase::Inactive;
-      }));
+  const std::size_t active = count_active();
   if (options_.limit > 0 && active > options_.limit) {
     alerts_.clear();
     seen_.clear();
+    present_.reset();
     return base::error(base::ErrorCode::LimitExceeded,
                        "the rule has " + std::to_string(active) + " alerts, limit " +
                            std::to_string(options_.limit) + ": all of them are dropped");
   }
   std::stable_sort(events.begin(), events.end(),
                    [](const auto& a, const auto& b) { return a.labels < b.labels; });
+  present_.reset();
   return events;
 }
 
@@ -168,43 +175,6 @@ void AlertState::observe(WallTime now, const Observation& observation, Events& e
     events.push_back(event(AlertChange::Dropped, alert));
     alerts_.erase(it);
   }
-}
-
-bool AlertState::adopt(ActiveAlert& alert, WallTime now, const Holds& holds) {
-  if (remembered_.empty()) return false;
-  const auto found = remembered_.find(memory_key(alert.labels));
-  if (found == remembered_.end()) return false;
-  const Remembered& before = found->second;
-  bool adopted = false;
-  for (std::size_t i = 0; i < levels_.size(); ++i) {
-    if (!before.since[i] || !holds[i]) continue;
-    const base::Duration hold_for = levels_[i].hold_for;
-    const bool fired = static_cast<int>(i) <= before.firing_level;
-    if (!fired && hold_for < options_.restore_grace) continue;
-    const base::Duration remaining = hold_for - (before.down_at - *before.since[i]);
-    WallTime since = *before.since[i];
-    if (!fired && remaining > base::Duration{0}) {
-      since = remaining < options_.restore_grace ? now + options_.restore_grace - hold_for
-                                                 : since + (now - before.down_at);
-    }
-    alert.levels[i].since = since;
-    alert.active_at = std::min(alert.active_at, since);
-    adopted = true;
-  }
-  if (before.firing_level >= 0) {
-    const auto top = static_cast<std::size_t>(before.firing_level);
-    auto& level = alert.levels[top];
-    level.entered = true;
-    if (!level.since) level.since = before.since[top].value_or(before.down_at);
-    alert.top = before.firing_level;
-    alert.phase = AlertPhase::Firing;
-    alert.severity = levels_[top].severity;
-    alert.active_at = std::min(alert.active_at, *level.since);
-    alert.fired_at = std::min(alert.active_at + levels_[top].hold_for, before.down_at);
-    adopted = true;
-  }
-  remembered_.erase(found);
-  return adopted;
 }
 
 void AlertState::update_levels(ActiveAlert& alert, WallTime now, const Holds& holds) const {
@@ -265,7 +235,7 @@ void AlertState::advance(ActiveAlert& alert, WallTime now, const Holds& holds, E
 bool AlertState::missing(ActiveAlert& alert, WallTime now, Events& events) {
   if (alert.phase == AlertPhase::Inactive) return false;
   const bool pending = alert.phase == AlertPhase::Pending;
-  if (no_data_ != NoData::Ok) {
+  if (no_data_ != NoData::Ok && !has_input(alert.labels)) {
     if (!alert.no_data_since) alert.no_data_since = now;
     const base::Duration gone = now - *alert.no_data_since;
     const bool watched = no_data_ == NoData::Alert && gone >= options_.no_data_after;
@@ -276,6 +246,7 @@ bool AlertState::missing(ActiveAlert& alert, WallTime now, Events& events) {
     if (!pending && gone >= options_.no_data_forget) resolve(alert, now, events);
     return false;
   }
+  alert.no_data_since.reset();
   if (pending) {
     events.push_back(event(AlertChange::Dropped, alert));
     return true;
@@ -298,136 +269,6 @@ void AlertState::resolve(ActiveAlert& alert, WallTime now, Events& events) const
   alert.top = -1;
   alert.levels = {};
   events.push_back(event(AlertChange::Resolved, alert));
-}
-
-void AlertState::watch_no_data(WallTime now, Events& events) {
-  for (auto it = seen_.begin(); it != seen_.end();) {
-    Seen& seen = it->second;
-    const base::Duration gone = now - seen.last;
-    bool wanted = gone >= options_.no_data_after && gone < options_.no_data_forget;
-    if (wanted) {
-      const auto main = alerts_.find(it->first);
-      wanted = main == alerts_.end() || main->second.phase == AlertPhase::Inactive;
-    }
-    if (wanted != seen.raised) {
-      const model::Labels labels =
-          model::LabelsBuilder(it->first).set(kNoDataLabel, "true").build();
-      if (wanted) {
-        raise_no_data(labels, seen, now, events);
-      } else if (const auto variant = alerts_.find(labels);
-                 variant != alerts_.end() && variant->second.phase == AlertPhase::Firing) {
-        resolve(variant->second, now, events);
-      }
-      seen.raised = wanted;
-    }
-    it = gone >= options_.no_data_forget ? seen_.erase(it) : std::next(it);
-  }
-}
-
-void AlertState::raise_no_data(const model::Labels& labels, const Seen& seen, WallTime now,
-                               Events& events) {
-  ActiveAlert alert;
-  alert.labels = labels;
-  alert.result_labels = seen.result_labels;
-  alert.value = seen.value;
-  alert.no_data_alert = true;
-  alert.phase = AlertPhase::Firing;
-  // Not knowing is bad, but it is not proof of the worst.
-  alert.severity = std::min(levels_.back().severity, model::Severity::High);
-  alert.active_at = seen.last;
-  alert.fired_at = now;
-  alert.no_data_since = seen.last;
-  events.push_back(event(AlertChange::Firing, alert));
-  alerts_.insert_or_assign(labels, std::move(alert));
-}
-
-void AlertState::remember(std::map<model::Labels, Remembered> remembered,
-                          std::vector<std::string> templated) {
-  remembered_ = std::move(remembered);
-  templated_ = std::move(templated);
-  restoring_ = true;
-  restore_steps_left_ = 2;
-  restore_began_.reset();
-}
-
-void AlertState::end_restore(WallTime now, Events& events) {
-  restoring_ = false;
-  for (auto& [key, before] : remembered_) {
-    if (before.firing_level < 0) continue;
-    const auto top = static_cast<std::size_t>(before.firing_level);
-    if (now - before.down_at >= levels_[top].keep_firing_for) continue;
-    ActiveAlert alert;
-    alert.labels = before.labels;
-    alert.result_labels = model::LabelsBuilder(before.labels).remove(model::kAlertName).build();
-    alert.phase = AlertPhase::Firing;
-    alert.severity = levels_[top].severity;
-    alert.top = before.firing_level;
-    alert.active_at = before.since[top].value_or(before.down_at);
-    alert.fired_at = std::min(alert.active_at + levels_[top].hold_for, before.down_at);
-    alert.levels[top] = {alert.active_at, before.down_at, true};
-    const auto [it, added] = alerts_.emplace(before.labels, std::move(alert));
-    if (added) events.push_back(event(AlertChange::Firing, it->second));
-  }
-  remembered_.clear();
-}
-
-model::Labels AlertState::memory_key(const model::Labels& labels) const {
-  if (templated_.empty()) return labels;
-  model::LabelsBuilder builder(labels);
-  for (const std::string& name : templated_) builder.remove(name);
-  return builder.build();
-}
-
-void AlertState::shift(base::Duration by) {
-  for (auto& [labels, alert] : alerts_) {
-    alert.active_at += by;
-    alert.last_seen += by;
-    for (auto* time :
-         {&alert.fired_at, &alert.resolved_at, &alert.no_data_since, &alert.last_sent_at}) {
-      shift_time(*time, by);
-    }
-    for (auto& level : alert.levels) {
-      shift_time(level.since, by);
-      shift_time(level.left, by);
-    }
-  }
-  shift_time(restore_began_, by);
-  for (auto& [labels, seen] : seen_) seen.last += by;
-  for (auto& [labels, before] : remembered_) {
-    before.down_at += by;
-    for (auto& since : before.since) shift_time(since, by);
-  }
-}
-
-void AlertState::take_over(const AlertState& old) {
-  if (levelled() != old.levelled()) return;
-  alerts_ = old.alerts_;
-  seen_ = no_data_ == NoData::Alert ? old.seen_ : std::map<model::Labels, Seen>{};
-  remembered_ = old.remembered_;
-  templated_ = old.templated_;
-  restoring_ = old.restoring_;
-  restore_steps_left_ = old.restore_steps_left_;
-  restore_began_ = old.restore_began_;
-  if (!levelled()) return;
-  for (auto& [labels, alert] : alerts_) {
-    if (alert.no_data_alert) continue;
-    const auto before = alert.levels;
-    const int top_before = alert.top;
-    alert.levels = {};
-    alert.top = top_before < 0 ? -1 : 0;
-    for (std::size_t i = 0; i < levels_.size(); ++i) {
-      for (std::size_t k = 0; k < old.levels_.size(); ++k) {
-        if (old.levels_[k].severity == levels_[i].severity) alert.levels[i] = before[k];
-      }
-      if (top_before >= 0 && levels_[i].severity <= alert.severity) alert.top = static_cast<int>(i);
-    }
-    if (alert.top < 0) continue;
-    auto& level = alert.levels[static_cast<std::size_t>(alert.top)];
-    const bool held_by_clear = top_before == 0 && !before[0].entered;
-    if (!level.since && !held_by_clear) level.since = alert.active_at;
-    level.entered = level.entered || !held_by_clear;
-    alert.severity = levels_[static_cast<std::size_t>(alert.top)].severity;
-  }
 }
 
 }  // namespace tocsin::ruler

@@ -1,18 +1,22 @@
 #include "alertd/ruler/group.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <utility>
 
 #include "alertd/ruler/dependency.h"
-#include "common/base/hash.h"
+#include "alertd/ruler/group_instruments.h"
 
 namespace tocsin::ruler {
 namespace {
 
 constexpr std::string_view kComponent = "alertd/ruler";
-// A wall clock that differs by more than this from the monotonic one was stepped.
-constexpr base::Duration kClockStepMin{10'000};
+// Where the last evaluation before a restart is looked for if our own metrics do not tell: what
+// has gone stale in the meantime is not missed.
+constexpr base::Duration kSeenBefore{300'000};
+constexpr std::string_view kLastEvaluation =
+    "tocsin_alertd_rule_group_last_evaluation_timestamp_seconds";
 
 base::Duration to_duration(base::MonotonicTime::duration time) {
   return std::chrono::duration_cast<base::Duration>(time);
@@ -23,58 +27,6 @@ double seconds(base::MonotonicTime::duration time) {
 }
 
 }  // namespace
-
-std::string_view to_string(RuleHealth health) {
-  switch (health) {
-    case RuleHealth::Unknown:
-      return "unknown";
-    case RuleHealth::Ok:
-      return "ok";
-    case RuleHealth::Error:
-      return "err";
-  }
-  return "unknown";
-}
-
-struct Group::Instruments {
-  Instruments(base::Metrics& metrics, const base::MetricLabels& labels)
-      : evaluations(metrics.counter("tocsin_alertd_rule_evaluations_total",
-                                    "Evaluations of single rules.", labels)),
-        failures(metrics.counter("tocsin_alertd_rule_evaluation_failures_total",
-                                 "Evaluations of single rules that failed.", labels)),
-        iterations(metrics.counter("tocsin_alertd_rule_group_iterations_total",
-                                   "Evaluations of whole groups.", labels)),
-        missed(metrics.counter("tocsin_alertd_rule_group_iterations_missed_total",
-                               "Slots skipped because the evaluation before took too long.",
-                               labels)),
-        clock_steps(metrics.counter("tocsin_alertd_rule_clock_steps_total",
-                                    "Steps of the wall clock between two evaluations.", labels)),
-        append_failures(metrics.counter("tocsin_alertd_rule_append_failures_total",
-                                        "Batches of rule results that the store refused.", labels)),
-        samples_refused(metrics.counter("tocsin_alertd_rule_samples_refused_total",
-                                        "Rule results the store did not keep.", labels)),
-        template_failures(metrics.counter("tocsin_alertd_rule_template_failures_total",
-                                          "Labels and annotations that failed to expand.", labels)),
-        alerts_sent(metrics.counter("tocsin_alertd_rule_alerts_sent_total",
-                                    "Alerts handed over to routing, repetitions included.",
-                                    labels)),
-        last_evaluation(metrics.gauge("tocsin_alertd_rule_group_last_evaluation_timestamp_seconds",
-                                      "When the group was last evaluated.", labels)),
-        last_duration(metrics.gauge("tocsin_alertd_rule_group_last_duration_seconds",
-                                    "How long the last evaluation of the group took.", labels)),
-        interval(metrics.gauge("tocsin_alertd_rule_group_interval_seconds",
-                               "Interval of the group.", labels)),
-        failing(metrics.gauge("tocsin_alertd_rule_group_rules_failing",
-                              "Rules of the group whose last evaluation failed.", labels)),
-        duration(metrics.histogram("tocsin_alertd_rule_evaluation_duration_seconds",
-                                   "Time to evaluate one rule.",
-                                   {0.001, 0.005, 0.02, 0.1, 0.5, 2, 10})) {}
-
-  base::Counter evaluations, failures, iterations, missed, clock_steps, append_failures,
-      samples_refused, template_failures, alerts_sent;
-  base::Gauge last_evaluation, last_duration, interval, failing;
-  base::Histogram duration;
-};
 
 Group::Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions& options)
     : spec_(spec),
@@ -88,7 +40,7 @@ Group::Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions&
   context_.external_labels = options.external_labels;
   context_.external_url = options.external_url;
   context_.query = [this](const std::string& expr) -> base::Result<promql::Vector> {
-    promql::Parsed parsed = promql::parse(expr);
+    promql::Parsed parsed = promql::parse(expr, options_.parse);
     if (!parsed.expr) {
       return base::error(base::ErrorCode::InvalidArgument, parsed.errors.empty()
                                                                ? "the query does not parse"
@@ -120,6 +72,7 @@ base::Result<std::shared_ptr<Group>> Group::make(const RuleGroup& spec, const Ru
   }
   group->inherited_.resize(group->runners_.size());
   group->dependencies_ = find_dependencies(spec.rules);
+  group->waves_ = plan_waves(spec.rules);
   group->publish();
   return group;
 }
@@ -129,6 +82,7 @@ void Group::start(Restore restore) {
     self->restore_ = restore == Restore::Yes;
     self->publish();
     self->last_clocks_ = {self->clock().wall(), self->clock().monotonic()};
+    self->listen();
     self->schedule();
   });
 }
@@ -137,6 +91,7 @@ void Group::retire(base::Task done) {
   strand_.post([self = shared_from_this(), done = std::move(done)]() mutable {
     self->retiring_ = true;
     self->world_.executor.cancel(self->timer_);
+    if (self->listener_ != 0) self->world_.arrivals->forget(self->listener_);
     if (self->running_) {
       self->retired_ = std::move(done);
     } else {
@@ -159,64 +114,25 @@ void Group::abandon() {
   abandoned_ = true;
 }
 
-base::WallTime slot_before(const RuleGroup& group, base::WallTime time) {
-  const std::int64_t interval = group.interval.count();
-  const std::uint64_t hash = base::fnv1a(group.name, base::fnv1a(group.file));
-  const auto phase = static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(interval));
-  const std::int64_t since = base::to_ms(time) - phase;
-  const std::int64_t slots = since >= 0 ? since / interval : -((-since + interval - 1) / interval);
-  return base::wall_time(slots * interval + phase);
-}
-
-void Group::schedule() {
-  if (retiring_ || abandoned_) return;
-  const base::WallTime now = clock().wall();
-  base::WallTime due = slot_before(now) + spec_.interval;
-  // A slot that passed while the last evaluation ran is evaluated now, late; older ones are missed.
-  if (last_ts_ && slot_before(now) > *last_ts_) due = now;
-  timer_ = world_.executor.post_at(clock().monotonic() + (due - now), [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self || self->abandoned_) return;
-    self->strand_.post([self] { self->wake(); });
-  });
-}
-
-void Group::follow_clock_step() {
-  const std::pair now{clock().wall(), clock().monotonic()};
-  const base::Duration step =
-      now.first - last_clocks_->first - to_duration(now.second - last_clocks_->second);
-  last_clocks_ = now;
-  if (std::chrono::abs(step) < kClockStepMin) return;
-  instruments_->clock_steps.increment();
-  base::log_warning(kComponent,
-                    "group '{}': the wall clock was stepped by {} s; alerts keep their age",
-                    spec_.name, std::chrono::duration<double>(step).count());
-  for (auto& runner : runners_) runner->shift(step);
-  if (last_ts_) *last_ts_ += step;
-}
-
-void Group::wake() {
-  if (retiring_ || abandoned_ || running_) return;
-  follow_clock_step();
-  const base::WallTime ts = slot_before(clock().wall());
-  if (last_ts_ && ts <= *last_ts_) {  // woken a little early, or the clock went back a little
-    schedule();
-    return;
-  }
-  if (last_ts_) {
-    const auto skipped = (ts - *last_ts_) / spec_.interval - 1;
-    if (skipped > 0) {
-      missed_ += static_cast<std::uint64_t>(skipped);
-      instruments_->missed.increment(static_cast<double>(skipped));
+std::optional<base::WallTime> Group::last_evaluation_before(base::WallTime now) const {
+  const std::vector<model::Matcher> matchers{
+      model::Matcher::equal(std::string(model::kMetricName), std::string(kLastEvaluation)),
+      model::Matcher::equal("file", spec_.file), model::Matcher::equal("group", spec_.name)};
+  const std::int64_t begin_ms = base::to_ms(now - options_.state.no_data_forget);
+  const auto set = world_.source.select(matchers, begin_ms, base::to_ms(now), {});
+  if (!set) return std::nullopt;
+  std::optional<base::WallTime> last;
+  std::vector<model::Sample> samples;
+  for (std::size_t i = 0; i < (*set)->size(); ++i) {
+    samples.clear();
+    if (!(*set)->samples(i, begin_ms, base::to_ms(now), samples)) continue;
+    for (const model::Sample& sample : samples) {
+      if (!(sample.value > 0 && sample.value < 1e12)) continue;
+      const auto at = base::wall_time(static_cast<std::int64_t>(sample.value * 1000));
+      if (at < now && (!last || at > *last)) last = at;
     }
   }
-  last_ts_ = ts;
-  running_ = true;
-  context_.now = ts;
-  iteration_ = {ts, clock().monotonic(), 0, std::make_shared<model::WriteBatch>(),
-                std::vector<bool>(runners_.size())};
-  if (restore_) restore_rules();
-  run_rules();
+  return last;
 }
 
 void Group::restore_rules() {
@@ -224,8 +140,11 @@ void Group::restore_rules() {
   const QueryWorld world{world_.engine, world_.source};
   std::span<const model::Alert> told;
   if (options_.told) told = *options_.told;
+  const base::WallTime seen_at =
+      last_evaluation_before(iteration_.ts).value_or(iteration_.ts - kSeenBefore);
   for (auto& runner : runners_) {
-    const auto restored = runner->restore(iteration_.ts, options_.outage_tolerance, world, told);
+    const auto restored =
+        runner->restore(iteration_.ts, options_.outage_tolerance, world, told, seen_at);
     if (restored) continue;
     base::log_error(kComponent,
                     "group '{}', rule '{}': the state before the restart is unreadable: {}",
@@ -234,19 +153,26 @@ void Group::restore_rules() {
 }
 
 void Group::run_rules() {
-  while (iteration_.next_rule < runners_.size()) {
+  while (iteration_.next_wave < waves_.size()) {
     if (abandoned_) return;
-    const std::size_t index = iteration_.next_rule;
-    const bool waits =
-        std::any_of(dependencies_[index].begin(), dependencies_[index].end(),
-                    [&](std::size_t earlier) { return iteration_.unflushed[earlier]; });
+    std::vector<std::size_t> rules;
+    bool waits = false;
+    for (const std::size_t index : waves_[iteration_.next_wave]) {
+      if (!iteration_.rules[index]) continue;
+      rules.push_back(index);
+      waits = waits || std::any_of(dependencies_[index].begin(), dependencies_[index].end(),
+                                   [&](std::size_t k) { return iteration_.unflushed[k]; });
+    }
     if (waits) {
       flush(&Group::run_rules);
       return;
     }
-    run_rule(index);
-    ++iteration_.next_rule;
+    ++iteration_.next_wave;
+    if (rules.empty()) continue;
+    run_wave(rules);
+    return;
   }
+  add_orphans();
   if (iteration_.batch->empty()) {
     finish();
   } else {
@@ -254,25 +180,70 @@ void Group::run_rules() {
   }
 }
 
-void Group::run_rule(std::size_t index) {
+struct Group::Wave {
+  struct Done {
+    RuleOutcome outcome;
+    base::Duration took{0};
+  };
+  std::vector<std::size_t> rules;
+  std::vector<Done> done;  // one thread writes each
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::size_t> left{0};
+};
+
+void Group::run_wave(const std::vector<std::size_t>& rules) {
+  auto wave = std::make_shared<Wave>();
+  wave->rules = rules;
+  wave->done.resize(rules.size());
+  wave->left = rules.size();
+  const std::size_t workers = std::clamp<std::size_t>(options_.rules_at_once, 1, rules.size());
+  for (std::size_t i = 1; i < workers; ++i) {
+    world_.executor.post([self = shared_from_this(), wave] { self->run_next(wave); });
+  }
+  run_next(wave);
+}
+
+// One rule, then the next in line: posted anew rather than looped, so that one busy group does not
+// keep all threads to itself. The last one to finish takes the wave back to the strand.
+void Group::run_next(const std::shared_ptr<Wave>& wave) {
+  if (abandoned_) return;
+  const std::size_t mine = wave->next++;
+  if (mine >= wave->rules.size()) return;
   const base::MonotonicTime began = clock().monotonic();
   const base::MonotonicTime deadline = began + options_.query_timeout;
-  RuleRunner& runner = *runners_[index];
-  RuleOutcome outcome = runner.run(iteration_.ts, {world_.engine, world_.source}, [&] {
-    return abandoned_.load() || clock().monotonic() > deadline;
-  });
-  const auto took = clock().monotonic() - began;
+  RuleOutcome outcome = runners_[wave->rules[mine]]->run(
+      iteration_.ts, {world_.engine, world_.source},
+      [&] { return abandoned_.load() || clock().monotonic() > deadline; });
   if (abandoned_) return;
-  if (!outcome.error.empty() && clock().monotonic() > deadline) {
-    outcome.error += " (after " + base::format_duration(to_duration(took)) + ", limit " +
+  const base::MonotonicTime end = clock().monotonic();
+  wave->done[mine] = {std::move(outcome), to_duration(end - began)};
+  instruments_->duration.observe(seconds(end - began));
+  if (--wave->left == 0) {
+    strand_.post([self = shared_from_this(), wave] { self->take_wave(*wave); });
+  } else if (wave->next < wave->rules.size()) {
+    world_.executor.post([self = shared_from_this(), wave] { self->run_next(wave); });
+  }
+}
+
+void Group::take_wave(Wave& wave) {
+  if (abandoned_) return;
+  // In order of the file, whichever was done first.
+  for (std::size_t i = 0; i < wave.rules.size(); ++i) {
+    take_outcome(wave.rules[i], std::move(wave.done[i].outcome), wave.done[i].took);
+  }
+  run_rules();
+}
+
+void Group::take_outcome(std::size_t index, RuleOutcome outcome, base::Duration took) {
+  if (!outcome.error.empty() && took > options_.query_timeout) {
+    outcome.error += " (after " + base::format_duration(took) + ", limit " +
                      base::format_duration(options_.query_timeout) + ")";
   }
-
   instruments_->evaluations.increment();
-  instruments_->duration.observe(seconds(took));
   instruments_->template_failures.increment(static_cast<double>(outcome.template_failures));
   Status& status = statuses_[index];
-  const std::string subject = "group '" + spec_.name + "', rule '" + runner.rule().name + "'";
+  const std::string subject =
+      "group '" + spec_.name + "', rule '" + runners_[index]->rule().name + "'";
   status.health = outcome.error.empty() ? RuleHealth::Ok : RuleHealth::Error;
   if (outcome.error.empty()) {
     failures_.clear(subject);
@@ -282,7 +253,7 @@ void Group::run_rule(std::size_t index) {
   }
   status.error = std::move(outcome.error);
   status.warnings = std::move(outcome.warnings);
-  status.took = to_duration(took);
+  status.took = took;
   status.at = iteration_.ts;
   for (const auto& sample : outcome.samples) iteration_.batch->add(sample.labels, sample.sample);
   iteration_.unflushed[index] = !outcome.samples.empty();
@@ -292,13 +263,26 @@ void Group::run_rule(std::size_t index) {
   }
 }
 
+void Group::add_orphans() {
+  const std::int64_t at_ms = base::to_ms(iteration_.ts - spec_.query_offset);
+  for (const model::Labels& series : std::exchange(orphans_, {})) {
+    const bool written = std::any_of(runners_.begin(), runners_.end(),
+                                     [&](const auto& runner) { return runner->writes(series); });
+    if (!written) iteration_.batch->add(series, {at_ms, model::stale_marker()});
+  }
+}
+
 void Group::flush(void (Group::*then)()) {
   auto batch = std::exchange(iteration_.batch, std::make_shared<model::WriteBatch>());
   iteration_.unflushed.assign(runners_.size(), false);
-  world_.appender.append(std::move(batch), [self = shared_from_this(),
-                                            then](base::Result<model::AppendOutcome> outcome) {
+  const Chain& chain = iteration_.chain;
+  world_.appender.append(batch, [self = shared_from_this(), batch, chain,
+                                 then](base::Result<model::AppendOutcome> outcome) {
     // After abandon() the executor may be gone.
     if (self->abandoned_) return;
+    if (self->world_.arrivals && outcome && outcome->samples_appended > 0) {
+      self->world_.arrivals->show(*batch, self->clock().wall(), chain);
+    }
     self->strand_.post([self, then, result = std::move(outcome)] {
       const std::string subject = "group '" + self->spec_.name + "', writing its series";
       if (!result) {
@@ -325,7 +309,10 @@ void Group::finish() {
   const auto took = clock().monotonic() - iteration_.began;
   took_ = to_duration(took);
   running_ = false;
-  instruments_->iterations.increment();
+  for (base::Task& task : std::exchange(waiting_, {})) task();
+  const bool whole =
+      std::find(iteration_.rules.begin(), iteration_.rules.end(), false) == iteration_.rules.end();
+  if (whole) instruments_->iterations.increment();
   instruments_->last_evaluation.set(base::to_seconds(iteration_.ts));
   instruments_->last_duration.set(seconds(took));
   instruments_->failing.set(static_cast<double>(
@@ -339,59 +326,48 @@ void Group::finish() {
   schedule();
 }
 
-RuleView Group::view_of(std::size_t index) const {
-  const Rule& rule = spec_.rules[index];
-  const Status& status = statuses_[index];
-  RuleView view{rule.kind,
-                rule.name,
-                rule.expr_text,
-                rule.labels,
-                rule.annotations,
-                rule.levels,
-                rule.levelled,
-                rule.clear,
-                rule.no_data,
-                rule.place,
-                status.health,
-                status.error,
-                status.warnings,
-                status.took,
-                status.at,
-                AlertPhase::Inactive,
-                {}};
-  const AlertState* state = runners_[index]->state();
-  if (!state) return view;
-  for (const auto& [labels, alert] : state->alerts()) {
-    if (alert.phase == AlertPhase::Inactive) continue;
-    view.state = std::max(view.state, alert.phase);
-    AlertView shown{alert.labels,   alert.annotations, alert.phase,
-                    alert.severity, alert.value,       alert.active_at,
-                    alert.fired_at, std::nullopt,      alert.no_data_since};
-    if (alert.top >= 0)
-      shown.keep_firing_since = alert.levels[static_cast<std::size_t>(alert.top)].left;
-    view.alerts.push_back(std::move(shown));
+// While rules run on other threads, the strand is free and their state is not.
+void Group::between_evaluations(base::Task task) {
+  strand_.post([self = shared_from_this(), task = std::move(task)]() mutable {
+    if (self->abandoned_) return;
+    if (self->running_) {
+      self->waiting_.push_back(std::move(task));
+    } else {
+      task();
+    }
+  });
+}
+
+void Group::for_runners(const std::function<std::vector<model::Alert>(RuleRunner&)>& change) {
+  for (auto& runner : runners_) {
+    auto ended = change(*runner);
+    if (ended.empty()) continue;
+    instruments_->alerts_sent.increment(static_cast<double>(ended.size()));
+    world_.sink.post(std::move(ended));
   }
-  return view;
+  publish();
 }
 
-void Group::publish() {
-  auto view = std::make_shared<GroupView>();
-  view->name = spec_.name;
-  view->file = spec_.file;
-  view->interval = spec_.interval;
-  view->query_offset = spec_.query_offset;
-  view->limit = spec_.limit;
-  view->missed = missed_;
-  view->evaluation_time = took_;
-  view->last_evaluation = last_ts_;
-  for (std::size_t i = 0; i < runners_.size(); ++i) view->rules.push_back(view_of(i));
-  base::MutexLock lock(mutex_);
-  view_ = std::move(view);
+void Group::forget_owner(const std::string& label, const std::string& value,
+                         const std::string& because) {
+  between_evaluations([this, label, value, because] {
+    for_runners([&](RuleRunner& runner) {
+      return runner.forget_owner(clock().wall(), {label, value}, because);
+    });
+  });
 }
 
-std::shared_ptr<const GroupView> Group::view() const {
-  base::MutexLock lock(mutex_);
-  return view_;
+void Group::forget_alert(const model::Labels& alert, const std::string& because) {
+  between_evaluations([this, alert, because] {
+    for_runners(
+        [&](RuleRunner& runner) { return runner.forget_alert(clock().wall(), alert, because); });
+  });
+}
+
+void Group::welcome(const std::string& label, const std::string& value) {
+  between_evaluations([this, label, value] {
+    for (auto& runner : runners_) runner->welcome({label, value});
+  });
 }
 
 }  // namespace tocsin::ruler

@@ -4,7 +4,7 @@
 // that groups do not all wake at once), evaluates its rules in order at the slot's time, and
 // sleeps. It never catches up: slots that pass meanwhile are counted as missed. Nothing blocks: a
 // rule that may read what an earlier rule of the group wrote is a continuation of that write's
-// acknowledgement.
+// acknowledgement. Rules that do not read each other run at once, on the executor's threads.
 //
 // When the wall clock is stepped (seen by comparing it with the monotonic clock), every remembered
 // time moves with it: a step is not a duration, so no `for` passes by it and none starts again.
@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "alertd/ruler/arrivals.h"
 #include "alertd/ruler/rule_runner.h"
 #include "alertd/ruler/snapshot.h"
 #include "alertd/ruler/strand.h"
@@ -35,16 +36,19 @@ struct RulerWorld {
   model::Appender& appender;
   model::AlertSink& sink;
   base::Metrics& metrics;
+  Arrivals* arrivals = nullptr;  ///< Wakes on-data groups; without it they have only the fallback.
 };
 
 struct GroupOptions {
   base::Duration resend_delay{60'000};
   base::Duration outage_tolerance{3'600'000};  ///< Older state is not restored.
   base::Duration query_timeout{30'000};        ///< Of one rule.
+  std::size_t rules_at_once = 4;               ///< Of one group.
   model::Severity severity_default = model::Severity::Medium;
   AlertStateOptions state;
   model::Labels external_labels;
   std::string external_url;
+  promql::ParseOptions parse;  ///< Of queries in templates.
   /// What receivers believe to fire when the process starts; see RuleRunner::restore.
   std::shared_ptr<const std::vector<model::Alert>> told;
 };
@@ -69,6 +73,16 @@ class Group : public std::enable_shared_from_this<Group> {
   bool inherited(std::size_t rule) const { return inherited_[rule]; }
 
   enum class Restore { No, Yes };
+  /// Ends the series of rules that the group no longer has: stale markers with the next evaluation,
+  /// unless a rule of the group writes the series again. Before start().
+  void end_series(std::vector<model::Labels> series) { orphans_ = std::move(series); }
+
+  /// Forgets label sets that do not come back, see RuleRunner; resolved alerts are handed over.
+  /// Thread: any.
+  void forget_owner(const std::string& label, const std::string& value, const std::string& because);
+  void forget_alert(const model::Labels& alert, const std::string& because);
+  void welcome(const std::string& label, const std::string& value);
+
   /// Schedules the first slot. With Restore::Yes the first evaluation reads the state back.
   void start(Restore restore);
 
@@ -92,10 +106,14 @@ class Group : public std::enable_shared_from_this<Group> {
   struct Iteration {
     base::WallTime ts;
     base::MonotonicTime began;
-    std::size_t next_rule = 0;
+    std::size_t next_wave = 0;
     std::shared_ptr<model::WriteBatch> batch;
     std::vector<bool> unflushed;  ///< By rule: its samples are in `batch`.
+    std::vector<bool> rules;      ///< Those that are evaluated.
+    Chain chain;                  ///< Groups whose recordings led to it, and this one.
   };
+  /// Rules that run at once; shared by the threads that run them.
+  struct Wave;
   struct Status {
     RuleHealth health = RuleHealth::Unknown;
     std::string error;
@@ -108,12 +126,26 @@ class Group : public std::enable_shared_from_this<Group> {
   Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions& options);
 
   base::WallTime slot_before(base::WallTime time) const { return ruler::slot_before(spec_, time); }
+  void listen();
+  void arrived(const Arrival& arrival) EXCLUDES(mutex_);
+  void take_arrivals() EXCLUDES(mutex_);
+  std::optional<base::WallTime> next_for() const;
+  base::WallTime next_data_due(base::WallTime now) const;
+  std::vector<bool> due_rules(base::WallTime now);
   void schedule();
   void wake();
+  void begin(base::WallTime ts, std::vector<bool> rules);
   void follow_clock_step();
   void restore_rules();
+  std::optional<base::WallTime> last_evaluation_before(base::WallTime now) const;
   void run_rules();
-  void run_rule(std::size_t index);
+  void run_wave(const std::vector<std::size_t>& rules);
+  void run_next(const std::shared_ptr<Wave>& wave);
+  void take_wave(Wave& wave);
+  void take_outcome(std::size_t index, RuleOutcome outcome, base::Duration took);
+  void add_orphans();
+  void between_evaluations(base::Task task);
+  void for_runners(const std::function<std::vector<model::Alert>(RuleRunner&)>& change);
   void flush(void (Group::*then)());
   void finish();
   void publish() EXCLUDES(mutex_);
@@ -127,6 +159,8 @@ class Group : public std::enable_shared_from_this<Group> {
   std::vector<std::unique_ptr<RuleRunner>> runners_;
   std::vector<bool> inherited_;
   std::vector<std::vector<std::size_t>> dependencies_;
+  std::vector<std::vector<std::size_t>> waves_;
+  std::vector<model::Labels> orphans_;
   std::vector<Status> statuses_;
   std::shared_ptr<Instruments> instruments_;
   base::FailureLog failures_{"alertd/ruler"};
@@ -137,8 +171,17 @@ class Group : public std::enable_shared_from_this<Group> {
   bool retiring_ = false;
   bool restore_ = false;
   base::Task retired_;
+  std::vector<base::Task> waiting_;  ///< For the end of the running evaluation.
   Iteration iteration_;
   std::optional<base::WallTime> last_ts_;
+  std::optional<base::WallTime> last_slot_;
+  std::optional<base::MonotonicTime> last_began_;
+  // On-data groups: rules that read something new, and why; rules that will see it later.
+  ListenerId listener_ = 0;
+  std::vector<bool> pending_;
+  Chain pending_chain_;
+  std::vector<bool> ahead_rules_;
+  std::optional<base::WallTime> ahead_due_, ahead_until_;
   std::optional<std::pair<base::WallTime, base::MonotonicTime>> last_clocks_;
   std::uint64_t missed_ = 0;
   base::Duration took_{0};
@@ -146,6 +189,11 @@ class Group : public std::enable_shared_from_this<Group> {
 
   mutable base::Mutex mutex_;
   std::shared_ptr<const GroupView> view_ GUARDED_BY(mutex_);
+  // Arrivals that the strand has not taken yet.
+  std::vector<bool> arrived_ GUARDED_BY(mutex_);
+  Chain arrived_chain_ GUARDED_BY(mutex_);
+  std::optional<base::WallTime> arrived_ahead_ GUARDED_BY(mutex_);
+  bool arrived_posted_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace tocsin::ruler

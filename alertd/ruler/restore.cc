@@ -56,8 +56,8 @@ int level_index(const std::vector<Level>& levels, std::string_view severity) {
 }  // namespace
 
 base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
-                                       const QueryWorld& world,
-                                       std::span<const model::Alert> told) {
+                                       const QueryWorld& world, std::span<const model::Alert> told,
+                                       std::optional<WallTime> seen_at) {
   if (!state_) return base::ok();
   std::vector<std::string> templated;
   for (const Text& label : labels_) {
@@ -87,19 +87,26 @@ base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
     });
   };
 
-  // A vanished label set is told of by an alert that no process remembers; it times out by itself.
   for (const model::Alert& alert : told) {
-    const bool ours = alert.name() == rule_.name && own(alert.labels);
-    if (ours && !alert.labels.has(kNoDataLabel)) maybe_unsaid_.push_back(alert);
+    if (alert.name() == rule_.name && own(alert.labels)) maybe_unsaid_.push_back(alert);
   }
 
   std::map<Labels, Remembered> remembered;
   TC_TRY(auto since, last_samples(world.source, "ALERTS_FOR_STATE", rule_.name, begin, now));
-  std::erase_if(since, [&](const LastSample& last) { return !own(last.labels); });
+  std::erase_if(since, [&](const LastSample& last) {
+    // Not a time: somebody else's series.
+    return !own(last.labels) || !(last.sample.value >= 0 && last.sample.value < 1e12);
+  });
+  std::vector<Vanished> vanished;
   for (const LastSample& last : since) {
+    if (last.labels.has(kNoDataLabel)) {
+      const auto at_ms = static_cast<std::int64_t>(last.sample.value * 1000);
+      vanished.push_back({identity(last.labels), base::wall_time(at_ms), written_at(last)});
+      continue;
+    }
     const int level = levelled ? level_index(state_->levels(), last.labels.get(kSeverityLabel)) : 0;
     const double seconds = last.sample.value;
-    if (level < 0 || !(seconds >= 0 && seconds < 1e12)) continue;
+    if (level < 0) continue;
     const Labels labels = identity(last.labels);
     Remembered& entry = remembered[key_of(labels)];
     entry.labels = labels;
@@ -121,11 +128,30 @@ base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
   }
   state_->remember(std::move(remembered), std::move(templated));
 
+  TC_TRY(restore_input(now, world, vanished, seen_at));
+
   // What the last process wrote and this one does not continue must end with a stale marker.
   for (const auto* list : {&since, &firing}) {
     for (const LastSample& last : *list) written_.push_back(last.labels);
   }
   std::sort(written_.begin(), written_.end());
+  return base::ok();
+}
+
+base::Result<void> RuleRunner::restore_input(WallTime now, const QueryWorld& world,
+                                             std::span<const Vanished> vanished,
+                                             std::optional<WallTime> seen_at) {
+  if (state_->no_data() != NoData::Alert) return base::ok();
+  const promql::ExprPtr& input = state_->levelled() ? rule_.expr : rule_.input;
+  std::vector<InputElement> seen;
+  if (seen_at && input) {
+    TC_TRY(auto result,
+           world.engine.instant(world.source, *input, *seen_at - settings_.query_offset));
+    if (auto* vector = std::get_if<promql::Vector>(&result.value)) {
+      seen = input_elements(std::move(*vector));
+    }
+  }
+  state_->remember_input(now, seen_at.value_or(now), seen, vanished);
   return base::ok();
 }
 

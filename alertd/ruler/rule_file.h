@@ -5,6 +5,7 @@
 // manifest.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,23 @@
 
 namespace tocsin::ruler {
 
+/// What a rule's silence means if the rule does not say: `[rules] no_data` of alertd.toml.
+struct NoDataDefault {
+  std::optional<NoData> fixed = NoData::Ok;  ///< nullopt: Alert for High and Critical, else Ok.
+
+  NoData of(model::Severity severity) const {
+    if (fixed) return *fixed;
+    return severity >= model::Severity::High ? NoData::Alert : NoData::Ok;
+  }
+};
+
 struct RuleFileOptions {
   base::Duration interval_default{60'000};
+  base::Duration fallback_default{60'000};  ///< Of on-data groups.
   base::Duration query_offset_default{0};
+  promql::ParseOptions parse;  ///< What of the language beyond the stable one is allowed.
   model::Severity severity_default = model::Severity::Medium;  ///< YAML alerts without the label.
+  NoDataDefault no_data_yaml;  ///< Of YAML alerts; those of TOML go by severity.
   /// `runbook = "name"` becomes the annotation runbook_url = this + name + runbook_suffix.
   std::string runbook_base_url = "/runbooks/";
   std::string runbook_suffix;

@@ -20,7 +20,8 @@ namespace tocsin::ruler {
 
 enum class RuleKind { Alerting, Recording };
 
-/// What happens to a levelled alert when its label set is no longer in the result.
+/// What happens to an alert when nobody reports its label set any more: for a levelled alert, when
+/// it is no longer in the result; for a plain one, when it is not in Rule::input either.
 enum class NoData {
   Ok,     ///< As if the condition had ended: the alert resolves. What Prometheus does.
   Keep,   ///< The alert stays as it is until the label set returns.
@@ -78,6 +79,9 @@ struct Rule {
   bool levelled = false;
   std::optional<Bound> clear;  ///< Levelled: what ends the alert; default: no level's bound holds.
   NoData no_data = NoData::Ok;
+  /// Plain alerts whose no_data is not Ok: gives every label set that the condition looks at (see
+  /// input_expr.h). Null otherwise.
+  promql::ExprPtr input;
   Place place;
 };
 
@@ -88,6 +92,10 @@ struct RuleGroup {
   base::Duration interval{60'000};
   base::Duration query_offset{0};
   std::size_t limit = 0;  ///< Alerts or series of one rule; 0 is no limit.
+  /// `interval = "on-data"`: a rule is evaluated when data that it reads arrives, at most once in
+  /// min_interval; and all of them every `interval`, so that absence and staleness are noticed.
+  bool on_data = false;
+  base::Duration min_interval{1'000};
   std::vector<Rule> rules;
   Place place;
 };

@@ -33,7 +33,7 @@ void RuleReader::expression(config::Table& table, std::string_view key, Rule& ru
   rule.expr_text = table.required_string(key);
   const config::Node* node = table.node(key);
   if (!node || node->kind != config::Kind::String || rule.expr_text.empty()) return;
-  promql::Parsed parsed = promql::parse(rule.expr_text);
+  promql::Parsed parsed = promql::parse(rule.expr_text, options_.parse);
   for (const promql::ParseError& mistake : parsed.errors) {
     error_at(config::position_in(*node, mistake.begin, context_.source), mistake.message,
              mistake.hint);

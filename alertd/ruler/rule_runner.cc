@@ -40,6 +40,9 @@ RuleRunner::RuleRunner(const Rule& rule, const RunnerSettings& settings,
     : rule_(rule), settings_(settings), context_(context) {
   if (rule.kind == RuleKind::Recording) return;
   settings_.state.limit = settings.limit;
+  for (const NamedText& label : rule.labels) {
+    if (has_actions(label.text)) settings_.state.templated.push_back(label.name);
+  }
   state_.emplace(rule.levels, rule.clear, rule.no_data, settings_.state);
 }
 
@@ -61,21 +64,29 @@ base::Result<std::unique_ptr<RuleRunner>> RuleRunner::make(const Rule& rule,
 
 RuleOutcome RuleRunner::run(WallTime ts, const QueryWorld& world,
                             const std::function<bool()>& cancelled) {
-  auto result =
-      world.engine.instant(world.source, *rule_.expr, ts - settings_.query_offset, cancelled);
+  const WallTime at = ts - settings_.query_offset;
+  auto result = world.engine.instant(world.source, *rule_.expr, at, cancelled);
   if (!result) return run_on(ts, std::move(result).error());
   std::vector<std::string> warnings = std::move(result->warnings);
-  RuleOutcome outcome = run_on(ts, to_vector(std::move(*result)));
-  outcome.warnings = std::move(warnings);
+  InputQuery input;
+  if (rule_.input) {
+    input = [&]() -> base::Result<promql::Vector> {
+      TC_TRY(auto seen, world.engine.instant(world.source, *rule_.input, at, cancelled));
+      return to_vector(std::move(seen));
+    };
+  }
+  RuleOutcome outcome = run_on(ts, to_vector(std::move(*result)), input);
+  std::move(warnings.begin(), warnings.end(), std::back_inserter(outcome.warnings));
   return outcome;
 }
 
-RuleOutcome RuleRunner::run_on(WallTime ts, base::Result<promql::Vector> result) {
+RuleOutcome RuleRunner::run_on(WallTime ts, base::Result<promql::Vector> result,
+                               const InputQuery& input) {
   RuleOutcome outcome;
   if (!result) {
     outcome.error = result.error().message;
   } else if (state_) {
-    run_alerting(ts, std::move(*result), outcome);
+    run_alerting(ts, std::move(*result), input, outcome);
   } else {
     run_recording(ts, std::move(*result), outcome);
   }
@@ -147,19 +158,53 @@ Observation RuleRunner::observe(VectorSample& element, RuleOutcome& outcome) con
   return observation;
 }
 
-void RuleRunner::run_alerting(WallTime ts, promql::Vector vector, RuleOutcome& outcome) {
+void RuleRunner::run_alerting(WallTime ts, promql::Vector vector, const InputQuery& input,
+                              RuleOutcome& outcome) {
   std::vector<Observation> observations;
   observations.reserve(vector.size());
   for (VectorSample& element : vector) observations.push_back(observe(element, outcome));
-  auto events = state_->step(ts, observations);
+  std::optional<std::vector<InputElement>> seen;
+  if (input && state_->wants_input(ts, observations)) {
+    auto result = input();
+    if (result) {
+      seen = input_elements(std::move(*result));
+    } else {
+      outcome.warnings.push_back("no_data is not watched: " + result.error().message);
+    }
+  }
+  auto events = state_->step(ts, observations, seen ? &*seen : nullptr);
   if (!events) {
     outcome.error = events.error().message;
     return;
+  }
+  if (const std::size_t unwatched = state_->unwatched(); unwatched > 0) {
+    outcome.warnings.push_back("no_data: " + std::to_string(unwatched) +
+                               " label sets are not watched, the limit is " +
+                               std::to_string(settings_.state.no_data_watched_max));
   }
   outcome.events = std::move(*events);
   annotate(ts, outcome);
   write_alert_series(ts, outcome);
   track_series(ts, outcome);
+}
+
+std::vector<InputElement> RuleRunner::input_elements(promql::Vector vector) const {
+  std::vector<InputElement> elements;
+  elements.reserve(vector.size());
+  const bool constant = constant_labels();
+  RuleOutcome ignored;
+  for (VectorSample& element : vector) {
+    // A plain alert's input tells which label sets there are, not their values.
+    if (!state_->levelled()) element.sample.value = std::numeric_limits<double>::quiet_NaN();
+    Labels labels = observe(element, ignored).labels;
+    if (constant) {
+      elements.push_back({std::move(labels), {}});
+    } else {
+      Labels key = state_->key_of(labels);
+      elements.push_back({std::move(key), std::move(labels)});
+    }
+  }
+  return elements;
 }
 
 void RuleRunner::annotate(WallTime ts, RuleOutcome& outcome) {
@@ -211,10 +256,9 @@ void RuleRunner::write_alert_series(WallTime ts, RuleOutcome& outcome) const {
     series.set(model::kMetricName, "ALERTS").set("alertstate", to_string(alert.phase));
     if (state_->levelled()) series.set(kSeverityLabel, model::to_string(alert.severity));
     outcome.samples.push_back({series.build(), {at_ms, 1}});
-    if (alert.no_data_alert) continue;
 
     series.set(model::kMetricName, "ALERTS_FOR_STATE").remove("alertstate");
-    if (!state_->levelled()) {
+    if (!state_->levelled() || alert.no_data_alert) {
       outcome.samples.push_back({series.build(), {at_ms, base::to_seconds(alert.active_at)}});
       continue;
     }
@@ -281,13 +325,17 @@ void RuleRunner::say_unsaid(WallTime ts, RuleOutcome& outcome) {
   maybe_unsaid_.clear();
 }
 
-model::Alert RuleRunner::to_alert(const ActiveAlert& alert, WallTime ts) const {
-  model::Alert out;
-  LabelsBuilder labels(alert.labels);
+Labels RuleRunner::with_external(const Labels& alert) const {
+  LabelsBuilder labels(alert);
   for (const auto& label : context_.external_labels) {
     if (labels.get(label.name).empty()) labels.set(label.name, label.value);
   }
-  out.labels = labels.build();
+  return labels.build();
+}
+
+model::Alert RuleRunner::to_alert(const ActiveAlert& alert, WallTime ts) const {
+  model::Alert out;
+  out.labels = with_external(alert.labels);
   out.annotations = alert.annotations;
   out.severity = alert.severity;
   out.starts_at = alert.fired_at.value_or(alert.active_at);
@@ -327,6 +375,40 @@ std::vector<model::Alert> RuleRunner::end_alerts(WallTime ts, const std::string&
     ended.push_back(to_alert(alert, ts));
   }
   return ended;
+}
+
+std::vector<model::Alert> RuleRunner::ended(WallTime ts, const std::vector<AlertEvent>& events,
+                                            const std::string& because) {
+  std::vector<model::Alert> alerts;
+  for (const AlertEvent& event : events) {
+    const auto found = state_->alerts().find(event.labels);
+    if (event.change != AlertChange::Resolved || found == state_->alerts().end()) continue;
+    ActiveAlert& alert = found->second;
+    set_annotation(alert.annotations, "resolved_because", because);
+    alert.last_sent_at = ts;
+    alerts.push_back(to_alert(alert, ts));
+  }
+  return alerts;
+}
+
+std::vector<model::Alert> RuleRunner::forget_owner(WallTime ts, const model::LabelView& owner,
+                                                   const std::string& because) {
+  return state_ ? ended(ts, state_->forget_owner(ts, owner), because) : std::vector<model::Alert>{};
+}
+
+std::vector<model::Alert> RuleRunner::forget_alert(WallTime ts, const Labels& alert,
+                                                   const std::string& because) {
+  if (!state_ || alert.get(model::kAlertName) != rule_.name) return {};
+  const auto gone = [&](const Labels& labels) { return with_external(labels) == alert; };
+  return ended(ts, state_->forget(ts, gone), because);
+}
+
+bool RuleRunner::writes(const Labels& series) const {
+  return std::binary_search(written_.begin(), written_.end(), series);
+}
+
+void RuleRunner::welcome(const model::LabelView& owner) {
+  if (state_) state_->welcome(owner);
 }
 
 void RuleRunner::shift(base::Duration by) {

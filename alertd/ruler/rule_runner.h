@@ -4,6 +4,7 @@
 // and the data-driven tests run the same code. The caller appends the samples and posts the alerts.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,9 @@ struct QueryWorld {
   const model::SeriesSource& source;
 };
 
+/// Gives the result of Rule::input at the evaluation's time; asked only when it is needed.
+using InputQuery = std::function<base::Result<promql::Vector>()>;
+
 /// What one evaluation gave.
 struct RuleOutcome {
   std::string error;                          ///< Empty: the rule is healthy.
@@ -48,7 +52,8 @@ struct RuleOutcome {
   std::size_t template_failures = 0;
 };
 
-/// Owner: the rule group's strand. Not copyable: its parsed templates refer to the context.
+/// Owner: the rule group's strand, which may lend it to a worker for one run(); run() of different
+/// rules may happen at once. Not copyable: its parsed templates refer to the context.
 class RuleRunner {
  public:
   /// `context` outlives this object; the caller sets its `now` and `query` before each run().
@@ -67,7 +72,10 @@ class RuleRunner {
 
   /// As run(), with what the query at ts - query_offset gave: a backtest evaluates many slots in
   /// one range query.
-  RuleOutcome run_on(base::WallTime ts, base::Result<promql::Vector> result);
+  ///
+  /// Without `input` a plain alert's no_data is as good as "ok".
+  RuleOutcome run_on(base::WallTime ts, base::Result<promql::Vector> result,
+                     const InputQuery& input = {});
 
   /// Returns the labels that an element of an alerting rule's result gives its alert. Templates are
   /// expanded as at context.now.
@@ -81,9 +89,11 @@ class RuleRunner {
   ///
   /// `told` are alerts that receivers believe to fire, of any rule. Those of this rule that do not
   /// fire any more are handed over as resolved as soon as the state is settled: the last process
-  /// may have died between the end of an alert and saying it. Errors: those of the source.
+  /// may have died between the end of an alert and saying it. Label sets that the rule looked at
+  /// when it was evaluated last, at `seen_at`, count as seen. Errors: those of the source.
   base::Result<void> restore(base::WallTime now, base::Duration tolerance, const QueryWorld& world,
-                             std::span<const model::Alert> told = {});
+                             std::span<const model::Alert> told = {},
+                             std::optional<base::WallTime> seen_at = {});
 
   /// Takes over alerts and written series of the same rule before a reload.
   void take_over(RuleRunner& old);
@@ -95,6 +105,18 @@ class RuleRunner {
   std::vector<model::Alert> end_alerts(base::WallTime ts, const std::string& because);
 
   void shift(base::Duration by);
+
+  /// Forgets label sets that do not come back, see AlertState; returns the alerts that end thereby,
+  /// with the annotation `resolved_because`. Alerts' labels are those of AlertSink, external ones
+  /// included.
+  std::vector<model::Alert> forget_owner(base::WallTime ts, const model::LabelView& owner,
+                                         const std::string& because);
+  std::vector<model::Alert> forget_alert(base::WallTime ts, const model::Labels& alert,
+                                         const std::string& because);
+  void welcome(const model::LabelView& owner);
+
+  /// Returns whether the last good run() wrote this series.
+  bool writes(const model::Labels& series) const;
 
   const Rule& rule() const { return rule_; }
   const AlertState* state() const { return state_ ? &*state_ : nullptr; }
@@ -110,13 +132,22 @@ class RuleRunner {
 
   std::string expand(const RuleText& text, const TemplateData& data, RuleOutcome& outcome) const;
   void run_recording(base::WallTime ts, promql::Vector vector, RuleOutcome& outcome);
-  void run_alerting(base::WallTime ts, promql::Vector vector, RuleOutcome& outcome);
+  void run_alerting(base::WallTime ts, promql::Vector vector, const InputQuery& input,
+                    RuleOutcome& outcome);
+  std::vector<InputElement> input_elements(promql::Vector vector) const;
+  base::Result<void> restore_input(base::WallTime now, const QueryWorld& world,
+                                   std::span<const Vanished> vanished,
+                                   std::optional<base::WallTime> seen_at);
+  std::vector<model::Alert> ended(base::WallTime ts, const std::vector<AlertEvent>& events,
+                                  const std::string& because);
   Observation observe(promql::VectorSample& element, RuleOutcome& outcome) const;
   void annotate(base::WallTime ts, RuleOutcome& outcome);
   void write_alert_series(base::WallTime ts, RuleOutcome& outcome) const;
   void track_series(base::WallTime ts, RuleOutcome& outcome);
   void hand_over(base::WallTime ts, RuleOutcome& outcome);
   void say_unsaid(base::WallTime ts, RuleOutcome& outcome);
+  /// External labels are added when an alert leaves, where it has no such label itself.
+  model::Labels with_external(const model::Labels& alert) const;
   model::Alert to_alert(const ActiveAlert& alert, base::WallTime ts) const;
 
   Rule rule_;

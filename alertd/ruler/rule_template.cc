@@ -94,6 +94,9 @@ gotemplate::Functions functions_of(const TemplateContext& context) {
   functions["pathPrefix"] = [world](const Arguments&) -> base::Result<Value> {
     return Value(path_of(world->external_url));
   };
+  functions["tmpl"] = [](const Arguments&) -> base::Result<Value> {
+    return invalid("tmpl needs the template it stands in");
+  };
   functions["now"] = [world](const Arguments&) -> base::Result<Value> {
     return Value(base::to_seconds(world->now));
   };

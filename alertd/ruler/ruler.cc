@@ -35,6 +35,7 @@ std::uint64_t definition_of(const RuleGroup& group) {
   std::uint64_t hash = base::fnv1a(group.name, base::fnv1a(group.file));
   mix(hash, std::to_string(group.interval.count()) + "," +
                 std::to_string(group.query_offset.count()) + "," + std::to_string(group.limit));
+  if (group.on_data) mix(hash, "on-data," + std::to_string(group.min_interval.count()));
   for (const Rule& rule : group.rules) {
     mix(hash, rule.kind == RuleKind::Alerting ? "alert" : "record");
     mix(hash, rule.name);
@@ -83,6 +84,8 @@ std::string first_error(const base::Diagnostics& diagnostics) {
 
 class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
  public:
+  using Groups = std::vector<std::shared_ptr<Group>>;
+
   Impl(const RulerWorld& world, const RulerOptions& options, const base::FileSystem& files)
       : world_(world),
         options_(options),
@@ -104,13 +107,17 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   void stop() EXCLUDES(mutex_);
   RulerView view() const EXCLUDES(mutex_);
   void poll();
+  Groups groups() const EXCLUDES(mutex_) {
+    base::MutexLock lock(mutex_);
+    return groups_;
+  }
 
  private:
-  using Groups = std::vector<std::shared_ptr<Group>>;
   /// Old rules by key, in order, that wait for a new rule to take them over.
   struct OldRule {
     std::string group;
     RuleRunner* runner;
+    base::Duration interval;
     bool taken = false;
   };
 
@@ -118,7 +125,10 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   void swap_generations();
   void build();
   void inherit(const Groups& fresh, std::multimap<std::string, OldRule>& old);
-  void end_old(std::multimap<std::string, OldRule>& old);
+  void end_old(const Groups& fresh, std::multimap<std::string, OldRule>& old);
+  void end_series_later(base::WallTime removed_at, base::Duration wait,
+                        std::vector<model::Labels> series);
+  void end_series(base::WallTime removed_at, const std::vector<model::Labels>& series);
   void schedule_poll();
 
   RulerWorld world_;
@@ -252,11 +262,12 @@ void Ruler::Impl::build() {
   std::multimap<std::string, OldRule> old;
   for (const auto& group : retiring_) {
     for (auto& runner : group->runners()) {
-      old.emplace(rule_key(runner->rule()), OldRule{group_key(group->spec()), runner.get()});
+      old.emplace(rule_key(runner->rule()),
+                  OldRule{group_key(group->spec()), runner.get(), group->spec().interval});
     }
   }
   inherit(fresh, old);
-  end_old(old);
+  end_old(fresh, old);
   for (const auto& group : retiring_) {
     const bool replaced = std::any_of(all.begin(), all.end(), [&](const auto& other) {
       return group_key(other->spec()) == group_key(group->spec());
@@ -299,22 +310,69 @@ void Ruler::Impl::inherit(const Groups& fresh, std::multimap<std::string, OldRul
   }
 }
 
-void Ruler::Impl::end_old(std::multimap<std::string, OldRule>& old) {
+// A group that is still there ends the series of its lost rules with its next evaluation. Those of
+// a group that is gone wait for two intervals: it may have been renamed, and the rules of the new
+// one write the same series.
+void Ruler::Impl::end_old(const Groups& fresh, std::multimap<std::string, OldRule>& old) {
   const base::WallTime now = world_.executor.clock().wall();
-  auto batch = std::make_shared<model::WriteBatch>();
+  std::map<std::string, std::vector<model::Labels>> series;  // by group
+  std::map<std::string, base::Duration> intervals;
   std::vector<model::Alert> alerts;
   for (auto& [key, entry] : old) {
     if (entry.taken) continue;
     const Rule& rule = entry.runner->rule();
-    for (const auto& marker : entry.runner->end_series(now)) {
-      batch->add(marker.labels, marker.sample);
-    }
+    auto& list = series[entry.group];
+    intervals[entry.group] = entry.interval;
+    for (auto& marker : entry.runner->end_series(now)) list.push_back(std::move(marker.labels));
     auto ended =
         entry.runner->end_alerts(now, "the rule was removed or changed: it stood at " +
                                           rule.place.file + ":" + std::to_string(rule.place.line));
     std::move(ended.begin(), ended.end(), std::back_inserter(alerts));
   }
   if (!alerts.empty()) world_.sink.post(std::move(alerts));
+  for (auto& [group, list] : series) {
+    const auto same = std::find_if(fresh.begin(), fresh.end(), [&](const auto& candidate) {
+      return group_key(candidate->spec()) == group;
+    });
+    if (same != fresh.end()) {
+      (*same)->end_series(std::move(list));
+    } else if (!list.empty()) {
+      end_series_later(now, 2 * intervals[group], std::move(list));
+    }
+  }
+}
+
+void Ruler::Impl::end_series_later(base::WallTime removed_at, base::Duration wait,
+                                   std::vector<model::Labels> series) {
+  world_.executor.post_after(
+      wait, [weak = weak_from_this(), removed_at, series = std::move(series)]() mutable {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        self->strand_.post([self, removed_at, series = std::move(series)] {
+          if (!self->stopped_) self->end_series(removed_at, series);
+        });
+      });
+}
+
+void Ruler::Impl::end_series(base::WallTime removed_at, const std::vector<model::Labels>& series) {
+  const std::int64_t at_ms = base::to_ms(removed_at);
+  const std::int64_t now_ms = base::to_ms(world_.executor.clock().wall());
+  auto batch = std::make_shared<model::WriteBatch>();
+  for (const model::Labels& labels : series) {
+    std::vector<model::Matcher> matchers;
+    for (const auto& label : labels) {
+      matchers.push_back(model::Matcher::equal(std::string(label.name), std::string(label.value)));
+    }
+    // Somebody else writes it now.
+    const auto set = world_.source.select(matchers, at_ms + 1, now_ms, {});
+    bool written = false;
+    std::vector<model::Sample> samples;
+    for (std::size_t i = 0; set && i < (*set)->size(); ++i) {
+      if ((*set)->labels(i) != labels) continue;
+      written = (*set)->samples(i, at_ms + 1, now_ms, samples) && !samples.empty();
+    }
+    if (!written) batch->add(labels, {at_ms, model::stale_marker()});
+  }
   if (batch->empty()) return;
   world_.appender.append(std::move(batch), [](const base::Result<model::AppendOutcome>& outcome) {
     if (!outcome) {
@@ -383,6 +441,19 @@ void Ruler::stop() {
 
 RulerView Ruler::view() const {
   return impl_->view();
+}
+
+void Ruler::forget_owner(const std::string& label, const std::string& value,
+                         const std::string& because) {
+  for (const auto& group : impl_->groups()) group->forget_owner(label, value, because);
+}
+
+void Ruler::forget_alert(const model::Labels& alert, const std::string& because) {
+  for (const auto& group : impl_->groups()) group->forget_alert(alert, because);
+}
+
+void Ruler::welcome(const std::string& label, const std::string& value) {
+  for (const auto& group : impl_->groups()) group->welcome(label, value);
 }
 
 }  // namespace tocsin::ruler

@@ -64,6 +64,15 @@ class Ruler {
 
   RulerView view() const;
 
+  /// Everything labelled so is gone for good (a host was taken out of service): no rule waits for
+  /// its label sets any more, and what was told of their silence is resolved. welcome() takes that
+  /// back. Thread: any.
+  void forget_owner(const std::string& label, const std::string& value, const std::string& because);
+  void welcome(const std::string& label, const std::string& value);
+  /// A person has closed the alert `alert` (labels as the sink got them) about a label set that
+  /// vanished: it is not waited for any more. Other alerts are left alone. Thread: any.
+  void forget_alert(const model::Labels& alert, const std::string& because);
+
  private:
   class Impl;
   std::shared_ptr<Impl> impl_;

@@ -1,6 +1,7 @@
 // Our own rule files.
 //
-//   [[group]]            name, interval, limit, query_offset, labels
+//   [[group]]            name, interval, limit, query_offset, labels; with interval = "on-data"
+//                        also min_interval, fallback_interval
 //   [[group.alert]]      name; value with critical/high/medium/low and clear, or expr with
 //   severity;
 //                        for, keep_firing_for, no_data, labels, annotations, summary, description,
@@ -12,6 +13,7 @@
 #include <limits>
 #include <utility>
 
+#include "alertd/ruler/input_expr.h"
 #include "alertd/ruler/rule_reader.h"
 
 namespace tocsin::ruler {
@@ -186,18 +188,27 @@ class TomlAlertReader {
   }
 
   void no_data(config::Table& table, Rule& rule) {
-    const bool severe =
-        !rule.levels.empty() && rule.levels.back().severity >= model::Severity::High;
-    const NoData usual = rule.levelled && severe ? NoData::Alert : NoData::Ok;
+    const NoDataDefault by_severity{std::nullopt};
+    NoData usual = NoData::Ok;
+    RuleInput input;
+    if (rule.expr && !rule.levels.empty()) {
+      if (!rule.levelled) input = derive_input(*rule.expr, rule.expr_text);
+      const bool possible =
+          rule.levelled ? filters_by_value(*rule.expr).empty() : input.expr != nullptr;
+      if (possible) usual = by_severity.of(rule.levels.back().severity);
+    }
     const std::string text = table.one_of("no_data", to_string(usual), {"alert", "keep", "ok"});
     rule.no_data = text == "alert" ? NoData::Alert : text == "keep" ? NoData::Keep : NoData::Ok;
-    if (!rule.levelled && rule.no_data != NoData::Ok) {
-      table.error("no_data",
-                  "no_data = \"" + text +
-                      "\" needs 'value': the result of 'expr' is empty both when "
-                      "the condition is false and when there is no data",
-                  "write value = '...' with levels, or a second alert with absent()");
-    }
+    if (rule.levelled || rule.no_data == NoData::Ok) return;
+    rule.input = std::move(input.expr);
+    if (rule.input || !rule.expr) return;
+    table.error("no_data",
+                "no_data = \"" + text +
+                    "\" cannot be: the label sets that 'expr' looks at are not "
+                    "known, because " +
+                    input.why_not,
+                "write value = '...' with levels, or a comparison around an expression that gives "
+                "every label set, or a second alert with absent()");
   }
 
   void shorthand(config::Table& table, std::string_view key, const std::string& annotation,
@@ -285,6 +296,36 @@ Rule read_recording(RuleReader& reader, config::Table& table,
   return rule;
 }
 
+/// `interval = "15s"`, or "on-data" with min_interval and fallback_interval.
+void read_interval(config::Table& table, const RuleFileOptions& options, RuleGroup& group) {
+  const config::Node* node = table.node("interval");
+  group.on_data = node && node->kind == config::Kind::String && node->text == "on-data";
+  if (!group.on_data) {
+    group.interval = table.duration("interval", options.interval_default);
+    if (group.interval < base::Duration{1000}) {
+      table.error("interval", "an interval must be at least 1s",
+                  "interval = \"on-data\" evaluates a rule when what it reads arrives");
+    }
+    for (const std::string_view key : {"min_interval", "fallback_interval"}) {
+      if (!table.has(key)) continue;
+      table.node(key);
+      table.error(key, "'" + std::string(key) + "' needs interval = \"on-data\"");
+    }
+    return;
+  }
+  group.min_interval = table.duration("min_interval", group.min_interval);
+  group.interval = table.duration("fallback_interval", options.fallback_default);
+  if (group.min_interval < base::Duration{0} || group.min_interval > std::chrono::hours(1)) {
+    table.error("min_interval", "min_interval must be between 0s and 1h",
+                "0s: at every arrival; 1s: at most once a second");
+  }
+  // Absence must be noticed well before what was written last goes stale.
+  if (group.interval < base::Duration{1000} || group.interval > std::chrono::minutes(4)) {
+    table.error("fallback_interval", "fallback_interval must be between 1s and 4m",
+                "all rules of the group are evaluated that often, whatever arrives");
+  }
+}
+
 }  // namespace
 
 std::vector<RuleGroup> read_toml_rules(config::Context& context, const config::Node& root,
@@ -298,10 +339,7 @@ std::vector<RuleGroup> read_toml_rules(config::Context& context, const config::N
     group.file = context.source.file;
     group.name = table.required_string("name");
     group.place = reader.place(table.position("name"));
-    group.interval = table.duration("interval", options.interval_default);
-    if (group.interval < base::Duration{1000}) {
-      table.error("interval", "an interval must be at least 1s");
-    }
+    read_interval(table, options, group);
     group.query_offset = table.duration("query_offset", options.query_offset_default);
     group.limit = static_cast<std::size_t>(
         table.integer("limit", 0, 0, std::numeric_limits<std::int32_t>::max()));

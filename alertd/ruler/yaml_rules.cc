@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "alertd/ruler/input_expr.h"
 #include "alertd/ruler/rule_reader.h"
 #include "alertd/ruler/rule_template.h"
 
@@ -48,6 +49,18 @@ void read_recording(RuleReader& reader, config::Table& table, Rule& rule) {
   }
 }
 
+/// Prometheus has no such key: alertd.toml decides for all, as far as the expression lets it.
+void set_no_data(const RuleFileOptions& options, Rule& rule) {
+  model::Severity severity = options.severity_default;
+  for (const NamedText& label : rule.labels) {
+    if (label.name == "severity") severity = model::import_severity(label.text).value_or(severity);
+  }
+  const NoData wanted = options.no_data_yaml.of(severity);
+  if (wanted == NoData::Ok || !rule.expr) return;
+  rule.input = derive_input(*rule.expr, rule.expr_text).expr;
+  if (rule.input) rule.no_data = wanted;
+}
+
 std::optional<Rule> read_rule(RuleReader& reader, config::Table& table,
                               const std::vector<NamedText>& group_labels) {
   Rule rule;
@@ -65,7 +78,10 @@ std::optional<Rule> read_rule(RuleReader& reader, config::Table& table,
   }
   reader.expression(table, "expr", rule);
   rule.labels = merge_labels(group_labels, std::move(rule.labels));
-  if (alert) check_severity(reader, table, rule);
+  if (alert) {
+    check_severity(reader, table, rule);
+    set_no_data(reader.options(), rule);
+  }
   table.finish();
   return rule;
 }

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/gotemplate/format.h"
 #include "common/gotemplate/values.h"
@@ -17,6 +18,8 @@ constexpr int kIncludeDepthMax = 100;
 constexpr int kDepthMax = 300;
 constexpr std::uint8_t kValueDepthMax = 24;
 constexpr std::size_t kBytesPerStep = 64;
+// Needs the tree, so that it cannot be a function like the others; callers turn it on by its name.
+constexpr std::string_view kTemplateFunction = "tmpl";
 
 enum class Flow { Normal, Break, Continue };
 
@@ -197,6 +200,11 @@ class Run {
     if (!node.children.empty()) {
       TC_TRY(inner, pipeline(node.children[0], dot));
     }
+    return body(found->second, inner);
+  }
+
+  // The caller has counted the depth up.
+  Result<void> body(const std::vector<Node>& definition, const Value& inner) {
     const std::size_t mark = stack_.size();
     // Variables of the caller stay visible only if they were predefined; "$" is the new data.
     std::vector<std::pair<std::string, Value>> outer;
@@ -204,12 +212,32 @@ class Run {
                  stack_.end());
     stack_.resize(world_.variables.size());
     stack_.emplace_back("$", inner);
-    TC_TRY(walk(found->second, inner));
+    TC_TRY(walk(definition, inner));
     stack_.resize(world_.variables.size());
     stack_.insert(stack_.end(), outer.begin(), outer.end());
     stack_.resize(mark);
     --include_depth_;
     return base::ok();
+  }
+
+  // {{ tmpl "name" data }}: as {{ template }}, but the name may be computed and the text is a
+  // value.
+  Result<Value> template_text(const Node& node, const std::vector<Value>& arguments) {
+    if (arguments.size() != 2 || arguments[0].string() == nullptr) {
+      return fail_at(node, "tmpl takes the name of a template and its data");
+    }
+    const auto found = world_.tree.definitions.find(*arguments[0].string());
+    if (found == world_.tree.definitions.end()) {
+      return fail_at(node, fmt::format("template {} not defined", quote(*arguments[0].string())));
+    }
+    if (++include_depth_ > kIncludeDepthMax) {
+      return base::error(ErrorCode::LimitExceeded,
+                         fmt::format("{}:{}: templates include each other more than {} deep",
+                                     node.line, node.column, kIncludeDepthMax));
+    }
+    std::string outer = std::exchange(out_, {});
+    TC_TRY(body(found->second, arguments[1]));
+    return Value(std::exchange(out_, std::move(outer)));
   }
 
   Result<void> set(const Node& pipe, const std::string& name, Value value) {
@@ -354,6 +382,9 @@ class Run {
   }
 
   Result<Value> call(const Node& node, const std::vector<Value>& arguments) {
+    if (node.text == kTemplateFunction && world_.functions.contains(node.text)) {
+      return checked(node, node.text, template_text(node, arguments));
+    }
     // A function of the caller may replace one of the language.
     const auto found = world_.functions.find(node.text);
     return checked(node, node.text,

@@ -125,8 +125,9 @@ class Template {
 /// first label value strvalue args sortByLabel reReplaceAll match title toUpper toLower trimSpace
 /// join stringSlice humanize humanize1024 humanizeDuration humanizePercentage humanizeTimestamp
 /// toTime toDuration parseDuration date stripPort stripDomain safeHtml safeUrl urlQueryEscape
-/// urlUnescape graphLink tableLink toJson list append dict. The caller adds query, tmpl, now,
-/// since, externalURL, pathPrefix and whatever else needs its world.
+/// urlUnescape graphLink tableLink toJson list append dict. The caller adds query, now,
+/// since, externalURL, pathPrefix and whatever else needs its world; an
+/// entry "tmpl", whatever it holds, turns on {{ tmpl "name" data }}.
 Functions standard_functions();
 
 }  // namespace tocsin::gotemplate

@@ -144,12 +144,15 @@ class Player {
   }
 
   void restart(const Restart& restart) {
+    std::vector<base::Duration> last;
+    for (const PlayedGroup& group : groups_) last.push_back(group.next - group.spec->interval);
     make_runners();
-    for (PlayedGroup& group : groups_) {
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      PlayedGroup& group = groups_[i];
       while (group.next < restart.up) group.next += group.spec->interval;
       for (PlayedRule& rule : group.rules) {
-        const auto restored =
-            rule.runner->restore(time_of(group.next), std::chrono::hours(1), {engine_, store_});
+        const auto restored = rule.runner->restore(time_of(group.next), std::chrono::hours(1),
+                                                   {engine_, store_}, {}, time_of(last[i]));
         if (!restored) failures_.push_back(scenario_.file + ": " + restored.error().message);
       }
     }

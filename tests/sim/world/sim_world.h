@@ -1,8 +1,8 @@
 // A whole small fleet in one thread and simulated time: an agent, alertd, and a webhook receiver.
 //
-// The parts between the sockets are the production ones: sampler, spool and sender of the agent;
-// the App of alertd with store, rules, routing, incidents, outbox and notifier. Simulated are the
-// clock, the disk, the network (a call that is answered, refused or lost) and the collectors.
+// The parts between the sockets are the production ones: sampler, spool and sender of the agent,
+// and the daemon (alertd/sim). Simulated are the clock, the disk, the network (a call that is
+// answered, refused or lost) and the collectors.
 #pragma once
 
 #include <map>
@@ -14,10 +14,7 @@
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
 #include "agent/spool/spool.h"
-#include "alertd/app/app.h"
-#include "alertd/incident/fake_state_store.h"
-#include "common/base/sim_executor.h"
-#include "common/sim/sim_file_system.h"
+#include "alertd/sim/sim_alertd.h"
 
 namespace tocsin::sim {
 
@@ -40,9 +37,9 @@ class SimWorld {
   // --- alertd
   void start_alertd();
   /// Ends it as a crash does: nothing is flushed, what was acknowledged is on the simulated disk.
-  void crash_alertd();
-  bool alertd_up() const { return app_ != nullptr; }
-  alertd::App& alertd() { return *app_; }
+  void crash_alertd() { daemon_.crash(); }
+  bool alertd_up() const { return daemon_.up(); }
+  alertd::App& alertd() { return daemon_.app(); }
 
   // --- the agent, with one collector that reports `values`
   void start_agent(const std::string& host);
@@ -50,9 +47,9 @@ class SimWorld {
   std::map<std::string, double> values;  ///< Metric name -> value, read each round.
 
   // --- the world
-  void run_for(base::Duration by) { executor_.run_for(by); }
-  base::WallTime now() const { return clock_.wall(); }
-  SimFileSystem& disk() { return files_; }
+  void run_for(base::Duration by) { daemon_.executor().run_for(by); }
+  base::WallTime now() const { return daemon_.now(); }
+  SimFileSystem& disk() { return daemon_.files(); }
   const std::vector<Hook>& hooks() const { return hooks_; }
   /// Statuses of the hooks of one alert, repeats with the same key left out.
   std::vector<std::string> told(const std::string& alert) const;
@@ -61,19 +58,10 @@ class SimWorld {
   std::vector<model::Sample> samples(const std::string& expr, base::Duration back);
 
  private:
-  class Network;
   struct Agent;
+  void take_hook(const net::HttpRequest& request);
 
-  base::SimClock clock_;
-  base::SimExecutor executor_;
-  SimFileSystem files_;
-  std::unique_ptr<base::Random> random_;
-  base::Metrics metrics_;
-  std::unique_ptr<Network> network_;
-  std::unique_ptr<net::MailClient> mail_;
-  std::shared_ptr<incident::FakeStateStore::Disk> state_disk_;
-  std::unique_ptr<incident::FakeStateStore> state_;
-  std::unique_ptr<alertd::App> app_;
+  SimAlertd daemon_;
   std::unique_ptr<Agent> agent_;
   std::vector<Hook> hooks_;
 };

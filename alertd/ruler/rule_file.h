@@ -38,6 +38,7 @@ struct RuleFileOptions {
   std::string runbook_suffix;
   /// Where name.md must exist, besides the folder "runbooks" beside the rule file; empty for none.
   std::string runbook_folder;
+  bool unknown_keys_allowed = false;  ///< They are then warnings: `tocsin test`.
 };
 
 /// Reads one file by its ending: .toml, else YAML.

@@ -156,7 +156,7 @@ std::vector<NamedText> merge_labels(const std::vector<NamedText>& group,
 std::vector<RuleGroup> read_rule_file(const config::Source& source, const RuleFileOptions& options,
                                       const base::FileSystem& files,
                                       base::Diagnostics& diagnostics) {
-  config::Context context{source, diagnostics, files};
+  config::Context context{source, diagnostics, files, options.unknown_keys_allowed};
   if (source.file.ends_with(".toml")) {
     const std::size_t before = diagnostics.size();
     const config::Node root = config::parse_toml(source, diagnostics);

@@ -383,9 +383,11 @@ void Table::finish() {
       sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
       hint = "known keys: " + base::join(sorted, ", ");
     }
-    context_->diagnostics.push_back({base::DiagnosticSeverity::Error, context_->source.file,
-                                     field.at.line, field.at.column, std::move(message),
-                                     std::move(hint)});
+    context_->diagnostics.push_back({context_->unknown_keys_allowed
+                                         ? base::DiagnosticSeverity::Warning
+                                         : base::DiagnosticSeverity::Error,
+                                     context_->source.file, field.at.line, field.at.column,
+                                     std::move(message), std::move(hint)});
   }
 }
 

@@ -28,6 +28,7 @@ struct Context {
   const Source& source;
   base::Diagnostics& diagnostics;
   const base::FileSystem& files;
+  bool unknown_keys_allowed = false;  ///< They are then warnings.
 };
 
 /// A table being read. Copies share nothing: read each table through one object. Thread: one.

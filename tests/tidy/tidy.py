@@ -28,6 +28,7 @@ MAY_INCLUDE = {
     "alertd/promql": BASE_MODEL,
     "alertd/ingest": ["common", "proto"],
     "alertd/ruler": ["common", "alertd/promql"],
+    "alertd/rulegit": ["common", "alertd/ruler/provenance.h"],
     "alertd/routing": ["common"],
     "alertd/incident": ["common", "alertd/routing"],
     "alertd/state": ["common", "alertd/incident/state_store.h", "alertd/incident/notification.h",

@@ -22,8 +22,8 @@ void visit(const tocsin::config::Node& node, const tocsin::config::Source& sourc
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const tocsin::config::Source source{
-      "fuzz", std::string(reinterpret_cast<const char*>(data), size)};
+  const tocsin::config::Source source{"fuzz",
+                                      std::string(reinterpret_cast<const char*>(data), size)};
   tocsin::base::Diagnostics diagnostics;
   visit(tocsin::config::parse_toml(source, diagnostics), source);
   visit(tocsin::config::parse_yaml(source, diagnostics), source);

@@ -86,10 +86,11 @@ base::Result<Table> evaluate_binary(Evaluator& evaluator, const Expr& expr, cons
   }
   if (left_scalar) return vector_scalar(evaluator, node, std::move(right), left.cells, false);
   if (right_scalar) return vector_scalar(evaluator, node, std::move(left), right.cells, true);
+  PlanNode* const memory = evaluator.memory_of(expr, grid);
   if (is_set_operator(node.op)) {
-    return match_sets(evaluator, node, std::move(left), std::move(right));
+    return match_sets(evaluator, memory, node, std::move(left), std::move(right));
   }
-  return match_vectors(evaluator, expr, std::move(left), std::move(right));
+  return match_vectors(evaluator, memory, expr, std::move(left), std::move(right));
 }
 
 }  // namespace tocsin::promql

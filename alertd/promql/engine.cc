@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "alertd/promql/evaluator.h"
+#include "alertd/promql/plan.h"
 
 namespace tocsin::promql {
 namespace {
@@ -73,8 +74,20 @@ base::Result<QueryResult> Engine::instant(const model::SeriesSource& source, con
                                           base::WallTime at,
                                           const std::function<bool()>& cancelled) const {
   const std::int64_t at_ms = base::to_ms(at);
-  const Grid grid{at_ms, 1, 1};
   Evaluator evaluator(source, options_, {at_ms, at_ms, 0}, cancelled);
+  return evaluate_instant(evaluator, expr, at_ms);
+}
+
+base::Result<QueryResult> Engine::instant(Plan& plan, const Expr& expr, base::WallTime at,
+                                          const std::function<bool()>& cancelled) const {
+  const std::int64_t at_ms = base::to_ms(at);
+  Evaluator evaluator(plan.source(), options_, {at_ms, at_ms, 0}, cancelled, &plan);
+  return evaluate_instant(evaluator, expr, at_ms);
+}
+
+base::Result<QueryResult> Engine::evaluate_instant(Evaluator& evaluator, const Expr& expr,
+                                                   std::int64_t at_ms) const {
+  const Grid grid{at_ms, 1, 1};
   QueryResult result;
   if (expr.type == ValueType::String) {
     result.value = String{at_ms, Evaluator::text(expr)};

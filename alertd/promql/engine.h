@@ -19,6 +19,8 @@
 namespace tocsin::promql {
 
 struct Expr;  // ast.h
+class Evaluator;
+class Plan;
 
 /// What is wrong with an expression, and where: byte offsets into its text, `end` exclusive.
 struct ParseError {
@@ -94,6 +96,9 @@ class Engine {
   base::Result<QueryResult> instant(const model::SeriesSource& source, const Expr& expr,
                                     base::WallTime at,
                                     const std::function<bool()>& cancelled = {}) const;
+  /// As above, with the memory of a plan that belongs to this engine; see plan.h.
+  base::Result<QueryResult> instant(Plan& plan, const Expr& expr, base::WallTime at,
+                                    const std::function<bool()>& cancelled) const;
 
   /// Evaluates at begin, begin + step, ... up to end, inclusive; the result is a Matrix sorted by
   /// labels.
@@ -102,6 +107,9 @@ class Engine {
                                   const std::function<bool()>& cancelled = {}) const;
 
  private:
+  base::Result<QueryResult> evaluate_instant(Evaluator& evaluator, const Expr& expr,
+                                             std::int64_t at_ms) const;
+
   EngineOptions options_;
 };
 

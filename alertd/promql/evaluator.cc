@@ -25,13 +25,6 @@ Table broadcast(Table one, std::size_t steps) {
   return table;
 }
 
-constexpr std::size_t kCancelEvery = 1 << 20;  // samples seen by windows
-
-bool is_counter_name(std::string_view name) {
-  return name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
-         name.ends_with("_bucket");
-}
-
 }  // namespace
 
 base::Error error_at(const Location& at, std::string_view text) {
@@ -81,12 +74,14 @@ void Annotations::move_to(QueryResult& result) {
 }
 
 Evaluator::Evaluator(const model::SeriesSource& source, const EngineOptions& options,
-                     const Query& query, const std::function<bool()>& cancelled)
+                     const Query& query, const std::function<bool()>& cancelled, const Plan* plan)
     : source_(source),
       options_(options),
       query_(query),
       cancelled_(cancelled),
-      budget_(options.samples_max) {}
+      budget_(options.samples_max),
+      plan_(plan),
+      memory_(std::make_shared<QueryMemory>()) {}
 
 base::Result<void> Evaluator::check_cancelled() {
   if (cancelled_ && cancelled_()) {
@@ -96,8 +91,8 @@ base::Result<void> Evaluator::check_cancelled() {
 }
 
 const model::Labels* Evaluator::keep(model::Labels labels) {
-  labels_.push_back(std::move(labels));
-  return &labels_.back();
+  memory_->labels.push_back(std::move(labels));
+  return &memory_->labels.back();
 }
 
 base::Result<void> Evaluator::charge(Table& table) {
@@ -178,6 +173,9 @@ base::Result<Table> Evaluator::evaluate(const Expr& expr, const Grid& grid) {
     empty.steps = 0;
     return empty;
   }
+  if (is_planned(grid)) {
+    if (PlanNode* node = plan_->find(expr)) return evaluate_planned(expr, grid, *node);
+  }
   if (!expr.step_invariant || grid.count == 1) return evaluate_node(expr, grid);
   TC_TRY(Table one, evaluate_node(expr, Grid{grid.begin_ms, grid.step_ms, 1}));
   Table table = broadcast(std::move(one), grid.count);
@@ -218,7 +216,11 @@ base::Result<Table> Evaluator::evaluate_unary(const Unary& unary, const Grid& gr
 base::Result<Table> Evaluator::evaluate_call(const Expr& expr, const Grid& grid) {
   const auto& call = std::get<Call>(expr.node);
   const FunctionInfo& function = *call.function;
-  if (function.special != nullptr) return function.special(*this, expr, grid);
+  if (function.special != nullptr) {
+    TC_TRY(Table table, function.special(*this, expr, grid));
+    table.origin = {};  // it may have changed labels
+    return table;
+  }
   if (function.range != nullptr) return evaluate_range_call(expr, grid);
   if (function.math == nullptr) {
     return unsupported(expr.location, fmt::format("function '{}' is", function.name));
@@ -227,84 +229,6 @@ base::Result<Table> Evaluator::evaluate_call(const Expr& expr, const Grid& grid)
   for (double& value : table.cells) {
     if (!is_absent(value)) value = function.math(value);
   }
-  TC_TRY(drop_names(table));
-  return table;
-}
-
-base::Result<Table> Evaluator::evaluate_range_call(const Expr& expr, const Grid& grid) {
-  const auto& call = std::get<Call>(expr.node);
-  const FunctionInfo& function = *call.function;
-  const Expr* range_expr = nullptr;
-  std::vector<std::vector<double>> parameters;
-  for (const ExprBox& arg : call.args) {
-    if (arg->type == ValueType::RangeVector) {
-      range_expr = &without_parens(*arg);
-      continue;
-    }
-    TC_TRY(parameters.emplace_back(), scalar(*arg, grid));
-    if (function.check == nullptr) continue;
-    TC_TRY(function.check(*this, *arg, parameters.back()));
-  }
-  TC_TRY(const Shift shift, shift_of(*range_expr));
-  Table table;
-  table.steps = grid.count;
-  table.distinct_without_name = true;
-  std::string_view last_name;
-  std::size_t work = 0;
-  const auto visit = [&](const RangeSeries& series) -> base::Result<void> {
-    const std::span<double> row = table.add_row(series.ref);
-    Window window;
-    window.scratch = &scratch_;
-    const std::span<const model::Sample> samples(series.samples);
-    std::size_t low = 0;
-    std::size_t high = 0;
-    bool any = false;
-    for (std::size_t step = 0; step < grid.count; ++step) {
-      window.at_ms = grid.at(step);
-      window.end_ms = shift.end_at(window.at_ms);
-      window.begin_ms = window.end_ms - shift.range_ms;
-      while (high < samples.size() && samples[high].timestamp_ms <= window.end_ms) ++high;
-      while (low < high && samples[low].timestamp_ms <= window.begin_ms) ++low;
-      if (low == high) continue;
-      work += high - low;
-      if (work > kCancelEvery) {
-        work = 0;
-        TC_TRY(check_cancelled());
-      }
-      window.samples = samples.subspan(low, high - low);
-      if (!parameters.empty()) window.parameter = parameters[0][step];
-      if (parameters.size() > 1) window.second_parameter = parameters[1][step];
-      row[step] = function.range(window);
-      any = any || !is_absent(row[step]);
-    }
-    if (function.wants_counter && high > 0) {
-      const std::string_view name = visible_label(series.ref, model::kMetricName, delayed());
-      if (!name.empty() && name != last_name && !is_counter_name(name)) {
-        annotations_.info(range_expr->location,
-                          fmt::format("metric might not be a counter, name does not end in "
-                                      "_total/_sum/_count/_bucket: {}",
-                                      fmt::format("\"{}\"", name)));
-      }
-      last_name = name;
-    }
-    if (!any) {
-      table.series.pop_back();
-      table.cells.resize(table.cells.size() - grid.count);
-      return base::ok();
-    }
-    return table.charge.grow(budget_, grid.count);
-  };
-  TC_TRY(for_each_range(*range_expr, grid, visit));
-  if (function.keeps_name) {
-    table.distinct_without_name = false;
-    return table;
-  }
-  const auto* matrix = std::get_if<MatrixSelector>(&range_expr->node);
-  table.distinct_without_name =
-      matrix != nullptr &&
-      std::ranges::any_of(matrix->selector.matchers, [](const model::Matcher& matcher) {
-        return matcher.name() == model::kMetricName && matcher.op() == model::MatchOp::Equal;
-      });
   TC_TRY(drop_names(table));
   return table;
 }

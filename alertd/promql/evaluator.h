@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "alertd/promql/ast.h"
 #include "alertd/promql/engine.h"
 #include "alertd/promql/functions.h"
+#include "alertd/promql/plan.h"
 #include "alertd/promql/table.h"
 #include "common/model/series_source.h"
 
@@ -26,6 +28,8 @@ class Annotations {
   void warning(const Location& at, std::string_view text);
   void info(const Location& at, std::string_view text);
   void move_to(QueryResult& result);
+  /// Grows with every call that added something.
+  std::size_t size() const { return warnings_.size() + infos_.size() + (more_ ? 1 : 0); }
 
  private:
   void add(std::set<std::string>& to, std::string text);
@@ -50,8 +54,9 @@ class Evaluator {
     std::int64_t step_ms = 0;  ///< 0 for an instant query.
   };
 
+  /// `plan`, if given, remembers for instant queries; see plan.h.
   Evaluator(const model::SeriesSource& source, const EngineOptions& options, const Query& query,
-            const std::function<bool()>& cancelled);
+            const std::function<bool()>& cancelled, const Plan* plan = nullptr);
 
   /// Evaluates a scalar or instant vector at every time of the grid.
   base::Result<Table> evaluate(const Expr& expr, const Grid& grid);
@@ -93,6 +98,12 @@ class Evaluator {
   base::Result<void> check_cancelled();
 
   const model::Labels* keep(model::Labels labels);
+  /// Keeps alive what tables point to, for as long as they may be used.
+  void keep_alive(std::shared_ptr<const void> thing) {
+    memory_->others.push_back(std::move(thing));
+  }
+  /// Returns what the plan remembers of a node that is being evaluated (its lock is held), or null.
+  PlanNode* memory_of(const Expr& expr, const Grid& grid) const;
   bool delayed() const { return options_.delayed_name_removal; }
   const Query& query() const { return query_; }
   Annotations& annotations() { return annotations_; }
@@ -100,6 +111,27 @@ class Evaluator {
 
  private:
   base::Result<Table> evaluate_node(const Expr& expr, const Grid& grid);
+  base::Result<Table> evaluate_planned(const Expr& expr, const Grid& grid, PlanNode& node);
+  bool is_planned(const Grid& grid) const;
+  std::shared_ptr<const model::SeriesList> prepared_list(SelectorNode& node,
+                                                         const VectorSelector& selector);
+  base::Result<std::optional<Table>> planned_selector(const VectorSelector& selector,
+                                                      const Shift& shift, const Grid& grid,
+                                                      bool timestamps);
+  /// A call of a function of a range vector, its arguments being known.
+  struct RangeCall {
+    const FunctionInfo* function = nullptr;
+    const Expr* range_expr = nullptr;
+    const VectorSelector* selector = nullptr;  ///< Null for a subquery.
+    Shift shift;
+    std::vector<std::vector<double>> parameters;
+  };
+  Window window_of(const RangeCall& call, const Grid& grid, std::size_t step);
+  base::Result<Table> plain_range_call(const RangeCall& call, const Grid& grid);
+  base::Result<std::optional<Table>> planned_range_call(const RangeCall& call, const Grid& grid);
+  base::Result<bool> read_windows(const RangeCall& call, const Grid& grid,
+                                  model::PreparedSelector& prepared, std::span<double> cells);
+  void check_counter(const RangeCall& call, const SeriesRef& series, std::string_view& last_name);
   base::Result<Table> evaluate_unary(const Unary& unary, const Grid& grid);
   base::Result<Table> evaluate_call(const Expr& expr, const Grid& grid);
   base::Result<Table> evaluate_range_call(const Expr& expr, const Grid& grid);
@@ -117,14 +149,17 @@ class Evaluator {
   const std::function<bool()>& cancelled_;
   Budget budget_;
   Annotations annotations_;
-  std::vector<std::unique_ptr<model::SeriesSet>> sets_;
-  std::deque<model::Labels> labels_;
+  const Plan* plan_;
+  std::shared_ptr<QueryMemory> memory_;
   std::vector<double> scratch_;
 };
 
 /// Nodes with files of their own.
 base::Result<Table> evaluate_binary(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 base::Result<Table> evaluate_aggregation(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+
+/// Returns whether the matchers name one metric.
+bool has_exact_name(std::span<const model::Matcher> matchers);
 
 /// An error that says where in the expression.
 base::Error error_at(const Location& at, std::string_view text);

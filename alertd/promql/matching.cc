@@ -31,6 +31,7 @@ struct OneSide {
 };
 
 struct SharedSide {
+  std::uint32_t group = 0;
   std::vector<std::uint32_t> rows;
   std::vector<double> merged;        // one value per step
   std::vector<std::uint32_t> owner;  // whose it is
@@ -38,7 +39,7 @@ struct SharedSide {
 
 class Matcher {
  public:
-  Matcher(Evaluator& evaluator, const Expr& expr, Table left, Table right)
+  Matcher(Evaluator& evaluator, PlanNode* memory, const Expr& expr, Table left, Table right)
       : evaluator_(evaluator),
         node_(std::get<Binary>(expr.node)),
         swapped_(node_.matching.group == Group::Right),
@@ -46,19 +47,19 @@ class Matcher {
         one_(swapped_ ? std::move(left) : std::move(right)),
         many_fill_(node_.matching.fill_left),
         one_fill_(node_.matching.fill_right),
-        grouper_(grouping_of(node_.matching), evaluator.delayed()) {}
+        pairs_(evaluator, memory, node_.matching, many_, one_) {}
 
   base::Result<Table> run() {
     out_.steps = many_.steps;
     out_.distinct_without_name = true;
     if (many_.series.empty() && !many_fill_) return std::move(out_);
     if (one_.series.empty() && !one_fill_) return std::move(out_);
-    TC_TRY(group_one_side());
-    group_many_side();
+    TC_TRY(group_sides());
     for (std::size_t i = 0; i < many_.series.size(); ++i) {
       if (i % 1024 == 1023) TC_TRY(evaluator_.check_cancelled());
       TC_TRY(match_row(i));
     }
+    settle_origin();
     if (many_fill_) TC_TRY(fill_many_side());
     TC_TRY(evaluator_.charge(out_));
     if (keeps_name()) out_.distinct_without_name = false;
@@ -69,29 +70,34 @@ class Matcher {
   bool one_to_one() const { return node_.matching.group == Group::None; }
   bool keeps_name() const { return is_comparison(node_.op) && !node_.return_bool; }
 
-  base::Result<void> group_one_side() {
-    groups_.reserve(one_.series.size());
+  base::Result<void> group_sides() {
+    one_groups_ = pairs_.of(PairGroups::kRight, one_);
+    many_groups_ = pairs_.of(PairGroups::kLeft, many_);
+    groups_.resize(pairs_.size());
     for (std::uint32_t i = 0; i < one_.series.size(); ++i) {
-      const std::uint32_t group = grouper_.group_of(one_.series[i]);
-      if (group >= groups_.size()) {
-        groups_.push_back({i, kNobody});
+      OneSide& side = groups_[one_groups_[i]];
+      if (side.row == kNobody) {
+        side.row = i;
         continue;
       }
-      OneSide& side = groups_[group];
       if (side.shared == kNobody) {
         side.shared = static_cast<std::uint32_t>(shared_.size());
-        shared_.push_back({{side.row}, {}, {}});
+        shared_.push_back({one_groups_[i], {side.row}, {}, {}});
       }
       shared_[side.shared].rows.push_back(i);
     }
-    for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-      if (groups_[group].shared != kNobody) TC_TRY(merge_one_side(group));
-    }
+    many_count_.assign(pairs_.size(), 0);
+    for (const std::uint32_t group : many_groups_) ++many_count_[group];
+    group_row_.assign(pairs_.size(), kNobody);
+    // The error, if there is one, is about the group that comes first.
+    std::vector<SharedSide*> in_order;
+    for (SharedSide& side : shared_) in_order.push_back(&side);
+    std::ranges::sort(in_order, {}, [](const SharedSide* side) { return side->rows[0]; });
+    for (SharedSide* side : in_order) TC_TRY(merge_one_side(*side));
     return base::ok();
   }
 
-  base::Result<void> merge_one_side(std::uint32_t group) {
-    SharedSide& side = shared_[groups_[group].shared];
+  base::Result<void> merge_one_side(SharedSide& side) {
     side.merged.assign(one_.steps, absent_value());
     side.owner.assign(one_.steps, kNobody);
     for (const std::uint32_t row : side.rows) {
@@ -100,7 +106,7 @@ class Matcher {
         if (is_absent(cells[step])) continue;
         if (side.owner[step] != kNobody) {
           if (!many_side_has_any(step)) continue;  // nothing to match with: not an error
-          return duplicate_error(group, side.owner[step], row);
+          return duplicate_error(side.group, side.owner[step], row);
         }
         side.merged[step] = cells[step];
         side.owner[step] = row;
@@ -120,8 +126,7 @@ class Matcher {
     return many_any_[step] != 0;
   }
 
-  base::Error duplicate_error(std::uint32_t group, std::uint32_t first,
-                              std::uint32_t second) const {
+  base::Error duplicate_error(std::uint32_t group, std::uint32_t first, std::uint32_t second) {
     std::vector<std::string> names{braces(visible(one_.series[first])),
                                    braces(visible(one_.series[second]))};
     std::ranges::sort(names);
@@ -130,7 +135,7 @@ class Matcher {
         fmt::format("found duplicate series for the match group {} on the {} hand-side of the "
                     "operation: [{}, {}];many-to-many matching not allowed: matching labels must "
                     "be unique on one side",
-                    braces(grouper_.labels_of(group)), swapped_ ? "left" : "right", names[0],
+                    braces(*pairs_.labels_of(group)), swapped_ ? "left" : "right", names[0],
                     names[1]));
   }
 
@@ -141,13 +146,19 @@ class Matcher {
     return model::Labels::from_sorted(labels);
   }
 
-  void group_many_side() {
-    many_groups_.reserve(many_.series.size());
-    for (const SeriesRef& series : many_.series) many_groups_.push_back(grouper_.group_of(series));
-    groups_.resize(grouper_.size());
-    many_count_.assign(grouper_.size(), 0);
-    for (const std::uint32_t group : many_groups_) ++many_count_[group];
-    group_row_.assign(grouper_.size(), kNobody);
+  // The result's rows are those of the "many" side, or one for each group; or labels made anew.
+  bool rows_of_many() const {
+    return one_to_one() && !node_.matching.on && node_.matching.labels.empty();
+  }
+  bool rows_of_groups() const {
+    return one_to_one() && (!keeps_name() || node_.matching.on) && !rows_of_many();
+  }
+  void settle_origin() {
+    if (entries_.size() != out_.series.size()) return;
+    if (rows_of_many())
+      out_.origin = {many_.origin.of, many_.origin.list, many_.origin.entries, {}};
+    if (rows_of_groups()) out_.origin = pairs_.origin();
+    if (out_.origin.known()) out_.origin.rows = std::move(entries_);
   }
 
   double apply(double many, double one) const {
@@ -214,7 +225,7 @@ class Matcher {
       }
     }
     for (std::uint32_t row = 0; row < one_.series.size(); ++row) {
-      const std::uint32_t group = grouper_.group_of(one_.series[row]);
+      const std::uint32_t group = one_groups_[row];
       const std::span<const double> cells = one_.row(row);
       for (std::size_t step = 0; step < cells.size(); ++step) {
         if (taken[group * many_.steps + step] != 0 || is_absent(cells[step])) continue;
@@ -243,8 +254,11 @@ class Matcher {
   std::uint32_t row_for(std::size_t index, std::uint32_t owner, std::uint32_t group) {
     const SeriesRef& series = many_.series[index];
     const Matching& matching = node_.matching;
-    if (one_to_one() && (!keeps_name() || matching.on)) return group_row(group, series);
-    if (one_to_one() && matching.labels.empty()) return add_row(series);
+    if (one_to_one() && (!keeps_name() || matching.on)) return group_row(group, index);
+    if (one_to_one() && matching.labels.empty()) {
+      entries_.push_back(many_.origin.entry(index));
+      return add_row(series);
+    }
     model::LabelsBuilder builder(visible(series));
     if (!keeps_name()) remove_name(builder);
     if (one_to_one()) {
@@ -258,25 +272,28 @@ class Matcher {
   }
 
   // One-to-one results that lose the name have exactly the labels of the group.
-  std::uint32_t group_row(std::uint32_t group, const SeriesRef& series) {
+  std::uint32_t group_row(std::uint32_t group, std::size_t index) {
     std::uint32_t& row = group_row_[group];
     if (row != kNobody) return row;
     if (!node_.matching.on && node_.matching.labels.empty()) {
-      row = add_row({series.labels, NameState::Gone});
+      row = add_row({many_.series[index].labels, NameState::Gone});
+      entries_.push_back(many_.origin.entry(index));
       return row;
     }
-    model::Labels labels = grouper_.labels_of(group);
-    if (!keeps_name() && labels.has(model::kMetricName)) {
-      model::LabelsBuilder builder(labels);
+    const model::Labels* labels = pairs_.labels_of(group);
+    if (!keeps_name() && labels->has(model::kMetricName)) {
+      model::LabelsBuilder builder(*labels);
       remove_name(builder);
-      labels = builder.build();
+      row = add_row({evaluator_.keep(builder.build()), NameState::Keep});
+      return row;  // labels of the query's own: no entry, so the origin is not known
     }
-    row = add_row({evaluator_.keep(std::move(labels)), NameState::Keep});
+    row = add_row({labels, NameState::Keep});
+    entries_.push_back(group);
     return row;
   }
 
   std::uint32_t filled_row(std::uint32_t one_row, std::uint32_t group) {
-    model::LabelsBuilder builder(grouper_.labels_of(group));
+    model::LabelsBuilder builder(*pairs_.labels_of(group));
     for (const std::string& label : node_.matching.include) {
       builder.set(label, visible_label(one_.series[one_row], label, evaluator_.delayed()));
     }
@@ -298,22 +315,25 @@ class Matcher {
   // As in Prometheus, group_right swaps the sides but not the fills: fill_left is for the many.
   const std::optional<double> many_fill_;
   const std::optional<double> one_fill_;
-  Grouper grouper_;
+  PairGroups pairs_;
   std::vector<OneSide> groups_;
   std::vector<SharedSide> shared_;
+  std::vector<std::uint32_t> one_groups_;
   std::vector<std::uint32_t> many_groups_;
   std::vector<std::uint32_t> many_count_;
   std::vector<std::uint32_t> group_row_;
   std::vector<std::uint8_t> many_any_;  // per step; made when first asked for
   std::unordered_map<std::uint32_t, std::vector<std::uint8_t>> used_;
   std::unordered_map<model::Labels, std::uint32_t> by_labels_;
+  std::vector<std::uint32_t> entries_;  // of the result's rows, while it is clear whose
   Table out_;
 };
 
 }  // namespace
 
-base::Result<Table> match_vectors(Evaluator& evaluator, const Expr& expr, Table left, Table right) {
-  return Matcher(evaluator, expr, std::move(left), std::move(right)).run();
+base::Result<Table> match_vectors(Evaluator& evaluator, PlanNode* memory, const Expr& expr,
+                                  Table left, Table right) {
+  return Matcher(evaluator, memory, expr, std::move(left), std::move(right)).run();
 }
 
 }  // namespace tocsin::promql

@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::size_t kCancelEvery = 1024;  // series
 
-bool has_exact_name(std::span<const model::Matcher> matchers) {
-  return std::ranges::any_of(matchers, [](const model::Matcher& matcher) {
-    return matcher.name() == model::kMetricName && matcher.op() == model::MatchOp::Equal;
-  });
-}
-
 // The newest sample in (ref - lookback, ref] of samples sorted by time; `next` only moves on.
 double value_at(std::span<const model::Sample> samples, std::size_t& next, std::int64_t ref_ms,
                 std::int64_t lookback_ms, bool timestamps) {
@@ -31,6 +25,12 @@ double value_at(std::span<const model::Sample> samples, std::size_t& next, std::
 }
 
 }  // namespace
+
+bool has_exact_name(std::span<const model::Matcher> matchers) {
+  return std::ranges::any_of(matchers, [](const model::Matcher& matcher) {
+    return matcher.name() == model::kMetricName && matcher.op() == model::MatchOp::Equal;
+  });
+}
 
 base::Result<void> Evaluator::apply(const TimeShift& time, Shift& shift) const {
   if (time.offset) {
@@ -63,14 +63,16 @@ base::Result<const model::SeriesSet*> Evaluator::select(std::span<const model::M
                                                         std::int64_t begin_ms,
                                                         std::int64_t end_ms) {
   TC_TRY(auto set, source_.select(matchers, begin_ms, end_ms, {}));
-  sets_.push_back(std::move(set));
-  return sets_.back().get();
+  memory_->sets.push_back(std::move(set));
+  return memory_->sets.back().get();
 }
 
 base::Result<Table> Evaluator::evaluate_selector(const VectorSelector& selector, const Grid& grid,
                                                  bool timestamps) {
   Shift shift;
   TC_TRY(apply(selector.shift, shift));
+  TC_TRY(std::optional<Table> planned, planned_selector(selector, shift, grid, timestamps));
+  if (planned) return std::move(*planned);
   return evaluate_matchers(selector.matchers, shift, grid, timestamps);
 }
 

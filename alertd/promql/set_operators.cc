@@ -9,9 +9,9 @@ namespace {
 // For every group and step: does the table have a value?
 class Presence {
  public:
-  Presence(const Table& table, Grouper& grouper) : steps_(table.steps) {
+  Presence(const Table& table, std::span<const std::uint32_t> groups) : steps_(table.steps) {
     for (std::size_t i = 0; i < table.series.size(); ++i) {
-      const std::uint32_t group = grouper.group_of(table.series[i]);
+      const std::uint32_t group = groups[i];
       if (present_.size() < (group + 1) * steps_) present_.resize((group + 1) * steps_, 0);
       const std::span<const double> row = table.row(i);
       for (std::size_t step = 0; step < steps_; ++step) {
@@ -31,10 +31,12 @@ class Presence {
 };
 
 // Empties the cells whose group's presence is not `wanted`, then drops empty rows.
-void keep_where(Table& table, Grouper& grouper, const Presence& other, bool wanted) {
+void keep_where(Table& table, std::span<const std::uint32_t> groups, const Presence& other,
+                bool wanted) {
   std::size_t kept = 0;
+  std::vector<std::uint32_t> entries;
   for (std::size_t i = 0; i < table.series.size(); ++i) {
-    const std::uint32_t group = grouper.group_of(table.series[i]);
+    const std::uint32_t group = groups[i];
     const std::span<double> row = table.row(i);
     bool any = false;
     for (std::size_t step = 0; step < table.steps; ++step) {
@@ -47,27 +49,28 @@ void keep_where(Table& table, Grouper& grouper, const Presence& other, bool want
       std::ranges::copy(row, table.row(kept).begin());
     }
     ++kept;
+    if (table.origin.known()) entries.push_back(table.origin.entry(i));
   }
+  if (kept < table.series.size()) table.origin.rows = std::move(entries);
   table.series.resize(kept);
   table.cells.resize(kept * table.steps);
 }
 
 }  // namespace
 
-Grouping grouping_of(const Matching& matching) {
-  if (matching.on) return {Grouping::Kind::By, sorted_labels(matching.labels, false)};
-  return {Grouping::Kind::Without, sorted_labels(matching.labels, true)};
-}
-
-base::Result<Table> match_sets(Evaluator& evaluator, const Binary& node, Table left, Table right) {
-  Grouper grouper(grouping_of(node.matching), evaluator.delayed());
+base::Result<Table> match_sets(Evaluator& evaluator, PlanNode* memory, const Binary& node,
+                               Table left, Table right) {
+  PairGroups groups(evaluator, memory, node.matching, left, right);
+  const std::vector<std::uint32_t> left_groups = groups.of(PairGroups::kLeft, left);
+  const std::vector<std::uint32_t> right_groups = groups.of(PairGroups::kRight, right);
   if (node.op != BinaryOp::Or) {
-    const Presence other(right, grouper);
-    keep_where(left, grouper, other, node.op == BinaryOp::And);
+    const Presence other(right, right_groups);
+    keep_where(left, left_groups, other, node.op == BinaryOp::And);
     return left;
   }
-  const Presence other(left, grouper);
-  keep_where(right, grouper, other, false);
+  const Presence other(left, left_groups);
+  keep_where(right, right_groups, other, false);
+  left.origin = {};
   left.series.insert(left.series.end(), right.series.begin(), right.series.end());
   left.cells.insert(left.cells.end(), right.cells.begin(), right.cells.end());
   left.distinct_without_name = false;

@@ -9,7 +9,7 @@
 namespace tocsin::promql {
 
 base::Result<void> Budget::add(std::size_t values) {
-  if (values > max_ - std::min(held_, max_)) {
+  if (!fits(values)) {
     return base::error(base::ErrorCode::LimitExceeded,
                        fmt::format("query needs more than {} samples in memory", max_));
   }
@@ -134,6 +134,7 @@ base::Result<void> merge_equal_series(Table& table, bool delayed, bool final) {
   }
   table.series.resize(grouper.size());
   table.cells.resize(grouper.size() * table.steps);
+  table.origin = {};
   return base::ok();
 }
 

@@ -7,6 +7,7 @@
 // (job) (rate(x[5m]))` over a million series never builds a label set for the rates.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "common/base/result.h"
 #include "common/model/labels.h"
 #include "common/model/sample.h"
+#include "common/model/series_source.h"
 
 namespace tocsin::promql {
 
@@ -57,6 +59,7 @@ class Budget {
   explicit Budget(std::size_t max) : max_(max) {}
   /// Errors: LimitExceeded.
   base::Result<void> add(std::size_t values);
+  bool fits(std::size_t values) const { return values <= max_ - std::min(held_, max_); }
   void remove(std::size_t values) { held_ -= values; }
 
  private:
@@ -85,12 +88,27 @@ class Charge {
   std::size_t values_ = 0;
 };
 
+/// Which list of series a table's rows are of, if that is known and lasts: then what was found out
+/// about the list's series the last time still holds. See plan.h.
+struct Origin {
+  std::shared_ptr<const void> of;           ///< The list; null: not known.
+  const model::SeriesList* list = nullptr;  ///< The same, if the source made it.
+  std::size_t entries = 0;
+  std::vector<std::uint32_t> rows;  ///< The entry of each row; empty: row i is entry i.
+
+  bool known() const { return of != nullptr; }
+  std::uint32_t entry(std::size_t row) const {
+    return rows.empty() ? static_cast<std::uint32_t>(row) : rows[row];
+  }
+};
+
 struct Table {
   std::size_t steps = 1;
   std::vector<SeriesRef> series;
   std::vector<double> cells;  ///< series.size() * steps.
   /// No two series have the same labels once names are dropped.
   bool distinct_without_name = false;
+  Origin origin;
   Charge charge;
 
   std::span<double> row(std::size_t index) { return {cells.data() + index * steps, steps}; }

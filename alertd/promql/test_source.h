@@ -75,6 +75,11 @@ class TestSource final : public model::SeriesSource {
     return std::unique_ptr<model::SeriesSet>(std::move(set));
   }
 
+  std::unique_ptr<model::PreparedSelector> prepare(
+      std::span<const model::Matcher> matchers) const override {
+    return std::make_unique<Prepared>(*this, matchers);
+  }
+
   base::Result<std::vector<std::string>> label_values(
       std::string_view name, std::span<const model::Matcher> matchers) const override {
     std::vector<std::string> values;
@@ -110,6 +115,69 @@ class TestSource final : public model::SeriesSource {
       if (from < to) out.insert(out.end(), from, to);
       return base::ok();
     }
+  };
+
+  struct List final : model::SeriesList {
+    std::vector<model::Labels> series;
+
+    std::size_t size() const override { return series.size(); }
+    const model::Labels& labels(std::size_t index) const override { return series[index]; }
+    std::span<const std::uint32_t> grown_from(const model::SeriesList& older) const override {
+      from.clear();
+      const auto& before = dynamic_cast<const List&>(older).series;
+      if (!std::ranges::includes(series, before)) return {};
+      std::uint32_t next = 0;
+      for (const model::Labels& labels : series) {
+        const bool old = next < before.size() && before[next] == labels;
+        from.push_back(old ? next++ : kNewSeries);
+      }
+      return from;
+    }
+    mutable std::vector<std::uint32_t> from;
+  };
+
+  // Reads backwards, so that nobody relies on the order of labels.
+  struct Prepared final : model::PreparedSelector {
+    Prepared(const TestSource& source_in, std::span<const model::Matcher> matchers_in)
+        : source(source_in), matchers(matchers_in.begin(), matchers_in.end()) {}
+
+    std::shared_ptr<const model::SeriesList> refresh() override {
+      auto now = std::make_shared<List>();
+      for (const auto& [labels, samples] : source.series_) {
+        if (model::matches_all(matchers, labels)) now->series.push_back(labels);
+      }
+      if (!list || now->series != list->series) list = std::move(now);
+      return list;
+    }
+    base::Result<void> newest(std::int64_t begin_ms, std::int64_t end_ms,
+                              std::span<model::Sample> out) override {
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto samples = between(i, begin_ms, end_ms);
+        out[i] = samples.empty() ? model::Sample{kNoSample, 0} : samples.back();
+      }
+      return base::ok();
+    }
+    base::Result<void> windows(std::int64_t begin_ms, std::int64_t end_ms,
+                               const Visit& visit) override {
+      for (std::size_t i = list->size(); i-- > 0;) {
+        auto samples = between(i, begin_ms, end_ms);
+        std::erase_if(samples, [](const auto& sample) { return model::is_stale(sample.value); });
+        if (!samples.empty() && !visit(i, samples)) break;
+      }
+      return base::ok();
+    }
+    std::vector<model::Sample> between(std::size_t index, std::int64_t begin_ms,
+                                       std::int64_t end_ms) const {
+      std::vector<model::Sample> out = source.series_.at(list->series[index]);
+      std::erase_if(out, [&](const model::Sample& sample) {
+        return sample.timestamp_ms < begin_ms || sample.timestamp_ms > end_ms;
+      });
+      return out;
+    }
+
+    const TestSource& source;
+    std::vector<model::Matcher> matchers;
+    std::shared_ptr<const List> list;
   };
 
   static std::string_view base_trim(std::string_view text) {

@@ -6,6 +6,7 @@
 #include "alertd/promql/ast.h"
 #include "tests/runners/promql/check.h"
 #include "tests/runners/promql/pinned.h"
+#include "tests/runners/promql/planned.h"
 
 namespace tocsin::promql_runner {
 namespace {
@@ -80,7 +81,8 @@ std::string CaseRunner::run_instant(const Eval& eval, const promql::Expr& expr,
                                     std::int64_t at_ms) const {
   const base::WallTime at = base::wall_time(at_ms);
   const auto outcome = engine_.instant(source_, expr, at);
-  const std::string problem = check(eval, outcome);
+  std::string problem = check(eval, outcome);
+  if (problem.empty()) problem = check_planned(engine_, source_, expr, at, outcome);
   if (!problem.empty() || !outcome || !has_range_form(eval)) return problem;
   const auto range = engine_.range(source_, expr, at - kMinute, at + kMinute, kMinute);
   const std::string middle = check_middle(eval, at_ms, *outcome, range);

@@ -1,6 +1,7 @@
 // HTTP in: Boost.Beast behind a plain interface, with limits on everything a peer can send.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,9 @@ struct ServerRequest {
   std::string peer_address;  ///< "127.0.0.1"
   bool peer_is_loopback = false;
   bool tls = false;
+  /// Becomes true when the peer closes the connection (or its side of it) before the answer; null
+  /// in tests. Seen within a quarter of a second.
+  std::shared_ptr<const std::atomic<bool>> hung_up;
 
   std::string_view header(std::string_view name) const;
   /// Returns the first value of the parameter, or "".

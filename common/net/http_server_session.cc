@@ -5,6 +5,7 @@
 // next byte is read, a time-out can still be answered (a cancelled composed operation cannot be
 // resumed), and the bytes that all connections hold together are counted as they arrive.
 #include <fmt/core.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -34,6 +35,13 @@ constexpr std::size_t kLingerBytesMax = 4 << 20;
 constexpr std::size_t kRefusedConnectionsMax = 64;
 constexpr base::Duration kLinger{1'000};
 constexpr std::size_t kSlowestBytesPerSecond = 64 << 10;
+constexpr base::Duration kHungUpInterval{250};
+
+// Has the peer closed its side, whatever it sent before and we have not read?
+bool has_hung_up(int socket) {
+  pollfd look{socket, POLLRDHUP, 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
 
 std::string peer_text(const tcp::endpoint& peer, bool& loopback) {
   asio::ip::address address = peer.address();
@@ -333,6 +341,8 @@ class Session final : public SessionBase {
   asio::awaitable<std::optional<ServerResponse>> handle(ServerRequest request) {
     auto slot = std::make_shared<Slot>(strand_);
     slot_ = slot;
+    const auto hung_up = std::make_shared<std::atomic<bool>>(false);
+    request.hung_up = hung_up;
     auto answer = std::make_shared<Answer>(gate_, slot);
     Respond respond = [answer](ServerResponse response) { answer->give(std::move(response)); };
     answer.reset();
@@ -345,7 +355,12 @@ class Session final : public SessionBase {
     respond = nullptr;
     while (!slot->response && socket().is_open()) {
       error_code ignored;
+      // Looking now and then needs no read in flight, which what the peer sends next would disturb.
+      if (!*hung_up) slot->answered.expires_after(kHungUpInterval);
       co_await slot->answered.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      if (slot->response || *hung_up || !socket().is_open()) continue;
+      *hung_up = has_hung_up(socket().native_handle());
+      if (*hung_up) slot->answered.expires_at(asio::steady_timer::time_point::max());
     }
     slot_.reset();
     co_return std::move(slot->response);

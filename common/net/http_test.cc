@@ -231,6 +231,38 @@ TEST_CASE("an answer may come later from another thread; a dropped one is 500") 
   CHECK(fixture.get("/later")->status == 200);
 }
 
+TEST_CASE("a handler still at work learns that its client hung up") {
+  base::RealClock clock;
+  base::AsioExecutor worker(clock, "worker", 1);
+  Waiter<bool> gone;
+  Waiter<bool> arrived;
+  std::function<void(ServerRequest, Respond)> look = [&](ServerRequest request, Respond respond) {
+    if (request.hung_up->load()) {
+      gone.set(true);
+      respond({});  // into the void
+      return;
+    }
+    worker.post_at(clock.monotonic() + std::chrono::milliseconds(20),
+                   [&look, request, respond] { look(request, respond); });
+  };
+  Fixture fixture({}, [&](const ServerRequest& request, const Respond& respond) {
+    if (request.path != "/slow") {
+      CHECK_FALSE(request.hung_up->load());
+      respond({});
+      return;
+    }
+    arrived.set(true);
+    look(request, respond);
+  });
+  {
+    RawConnection raw(fixture.server->port());
+    raw.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\n");  // unread bytes too
+    REQUIRE(arrived.wait());
+  }
+  CHECK(gone.wait() == true);
+  CHECK(fixture.get("/other")->status == 200);
+}
+
 TEST_CASE("TLS: verified with the right authority, refused without") {
   test::TemporaryFolder folder;
   ServerOptions options;

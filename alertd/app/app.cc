@@ -27,7 +27,8 @@ App::App(const World& world, Settings settings, std::optional<std::string> confi
       reloads_failed_(world.metrics.counter("tocsin_alertd_reloads_failed_total",
                                             "Reloads that were refused; the old one runs on.")),
       reload_ok_(world.metrics.gauge("tocsin_alertd_last_reload_successful",
-                                     "Whether the last reload was taken.")) {
+                                     "Whether the last reload was taken.")),
+      engine_(settings_.engine) {
   reload_ok_.set(1);
 }
 
@@ -106,6 +107,7 @@ base::Result<void> App::load_rules() {
   options.group.state.restore_window = settings_.restart_window;
   options.group.severity_default = settings_.rule_files.severity_default;
   options.group.external_url = settings_.external_url;
+  options.group.parse = settings_.parse;
   const ruler::RulerWorld ruler_world{world_.eval, engine_,      *store_,
                                       *store_,     *dispatcher_, world_.metrics};
   // Refused rules must not start the daemon; they are read once more by start(), which runs them.
@@ -122,6 +124,10 @@ void App::make_api() {
   agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background);
   api::ApiOptions options;
   options.admin_token = settings_.admin_token;
+  options.query_timeout = settings_.query_timeout;
+  options.queries_max = settings_.queries_max;
+  options.engine = settings_.engine;
+  options.parse = settings_.parse;
   api_ = std::make_unique<api::Api>(
       std::move(options),
       api::ApiParts{.clock = world_.clock,
@@ -221,6 +227,9 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
       now.rule_paths != settings_.rule_paths) {
     outcome.warnings.emplace_back(
         "[server] listen, [store] path and [rules] paths take effect at the next start");
+  }
+  if (!same_promql(now, settings_)) {
+    outcome.warnings.emplace_back("[promql] takes effect at the next start");
   }
   base::log_info(kComponent, "generation {} runs: {} rules, reload by {}", outcome.generation,
                  outcome.rules, source);

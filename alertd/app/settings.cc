@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <tuple>
+
 #include "alertd/routing/route_config.h"
 #include "common/base/process.h"
 #include "common/base/strings.h"
@@ -97,6 +99,30 @@ void read_rules(config::Table table, const base::FileSystem& files, Settings& se
   table.finish();
 }
 
+// The language's parts that are not stable yet, each off as in Prometheus, and the limits of
+// queries.
+void read_promql(config::Table table, Settings& settings) {
+  promql::ParseOptions& parse = settings.parse;
+  parse.experimental_functions = table.boolean("experimental_functions", false);
+  parse.duration_expressions = table.boolean("duration_expressions", false);
+  settings.rule_files.parse = parse;
+  promql::EngineOptions& engine = settings.engine;
+  engine.delayed_name_removal = table.boolean("delayed_name_removal", false);
+  engine.lookback = table.duration("lookback", engine.lookback);
+  if (engine.lookback < std::chrono::seconds(1)) {
+    table.error("lookback", "lookback is shorter than a second",
+                "selectors would see nothing between two samples; the usual is 5m");
+  }
+  engine.samples_max = static_cast<std::size_t>(table.integer(
+      "samples_max", static_cast<std::int64_t>(engine.samples_max), 1'000, 10'000'000'000));
+  engine.points_max = static_cast<std::size_t>(
+      table.integer("points_max", static_cast<std::int64_t>(engine.points_max), 1, 10'000'000));
+  settings.query_timeout = table.duration("query_timeout", settings.query_timeout);
+  settings.queries_max = static_cast<std::size_t>(
+      table.integer("queries_max", static_cast<std::int64_t>(settings.queries_max), 1, 10'000));
+  table.finish();
+}
+
 void read_ingest(config::Table table, Settings& settings) {
   settings.ingest.loopback_without_token = table.boolean("loopback_without_token", true);
   settings.server.body_bytes_max = table.bytes("body_limit", settings.server.body_bytes_max);
@@ -118,6 +144,7 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   read_store(root.table("store"), settings);
   read_ingest(root.table("ingest"), settings);
   read_rules(root.table("rules"), files, settings);
+  read_promql(root.table("promql"), settings);
 
   settings.notify = notify::read_notify_settings(root);
   settings.notify.external_url = settings.external_url;
@@ -132,6 +159,15 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
 }
 
 }  // namespace
+
+bool same_promql(const Settings& a, const Settings& b) {
+  const auto all = [](const Settings& s) {
+    return std::tuple(s.parse.experimental_functions, s.parse.duration_expressions,
+                      s.engine.delayed_name_removal, s.engine.lookback, s.engine.samples_max,
+                      s.engine.points_max, s.query_timeout, s.queries_max);
+  };
+  return all(a) == all(b);
+}
 
 base::Result<LoadedSettings> load_settings(const std::optional<std::string>& path,
                                            const base::FileSystem& files) {

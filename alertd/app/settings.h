@@ -11,6 +11,7 @@
 #include "alertd/incident/incident.h"
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
+#include "alertd/promql/engine.h"
 #include "alertd/routing/route.h"
 #include "alertd/ruler/rule_file.h"
 #include "alertd/tsdb/store.h"
@@ -30,6 +31,11 @@ struct Settings {
 
   ingest::RemoteWriteOptions ingest;
 
+  promql::ParseOptions parse;    ///< `[promql]`: of rules, templates and the API alike.
+  promql::EngineOptions engine;  ///< `[promql]`: limits, and when metric names go.
+  base::Duration query_timeout{30'000};
+  std::size_t queries_max = 20;
+
   std::vector<std::string> rule_paths;
   ruler::RuleFileOptions rule_files;
   base::Duration rule_poll_interval{0};
@@ -40,6 +46,9 @@ struct Settings {
   incident::IncidentSettings incident;
   notify::NotifySettings notify;
 };
+
+/// Returns whether `[promql]` says the same in both.
+bool same_promql(const Settings& a, const Settings& b);
 
 /// Settings and everything that was wrong; use the settings only if has_errors(diagnostics) is
 /// false.

@@ -229,7 +229,8 @@ class Receivers {
   void email(const config::Node& node) {
     out_.header("[[receiver.email]]");
     std::vector<std::string> to;
-    for (const std::string_view part : base::split(text_at(node, "to"), ',')) {
+    const std::string addresses = text_at(node, "to");
+    for (const std::string_view part : base::split(addresses, ',')) {
       if (!base::trim(part).empty()) to.push_back(bare_address(part));
     }
     out_.value("to", toml_strings(to), take(node, "to"));

@@ -77,7 +77,9 @@ TEST_CASE("a rule file with comments") {
   CHECK(converted.alerts == 1);
   CHECK(converted.recordings == 1);
   CHECK(converted.files[0].name == "disk.toml");
-  CHECK(converted.files[0].text == R"(# Converted by tocsin import from d/disk.yml.
+  const std::string expected = R"toml(# Converted by tocsin import from d/disk.yml.
+# no_data = "ok" is as before the import; without it an alert that is critical or high fires
+# also when its series vanish.
 
 # Rules of the storage team.
 
@@ -97,6 +99,7 @@ disk_free < 5
 '''
 severity = "critical"  # wakes somebody
 for = "10m"  # long
+no_data = "ok"
 summary = 'disk of {{ $labels.host }} is "full"'
 # where it says what to do
 runbook = "https://example.org/disk"
@@ -107,10 +110,10 @@ labels = { area = "a#b" }
 name = "host:disk_free:min"
 expr = "min by (host) (disk_free)"
 
-#the end
-        )
-  ");
-      const auto groups = load(converted);
+# the end
+)toml";
+  CHECK(converted.files[0].text == expected);
+  const auto groups = load(converted);
   REQUIRE(groups.size() == 1);
   CHECK(groups[0].rules[0].annotations[1].text == "disk of {{ $labels.host }} is \"full\"");
 }
@@ -232,7 +235,7 @@ TEST_CASE("pairs of alerts become levels when asked") {
   ConvertOptions options;
   options.merge_levels = true;
   const Converted converted = convert_prometheus({"a.yml", kText}, options);
-  CHECK(has(converted.files[0].text, R"(# warn first
+  const std::string expected = R"toml(# warn first
 # import: 2 alerts 'Filling' made one with levels; its severity is no label
 # import: the texts are those of the worst level; they differed
 [[group.alert]]
@@ -240,7 +243,8 @@ name = "Filling"
 value = "(100 * used/size)"
 medium = { above = 80, for = "15m" }
 critical = { above = 95, for = "1m" }
-)"));
+)toml";
+  CHECK(has(converted.files[0].text, expected));
   const auto groups = load(converted);
   REQUIRE(groups[0].rules.size() == 2);
   CHECK(groups[0].rules[0].levels.size() == 2);
@@ -270,7 +274,9 @@ scrape_configs:
 )"},
                                                  {});
   REQUIRE(converted.files.size() == 2);
-  CHECK(has(converted.files[0].text, "paths = [\"rules\", \"one.yml\"]\ninterval = \"30s\"\n"));
+  CHECK(has(converted.files[0].text,
+            "paths = [\"rules\", \"one.yml\"]\ninterval = \"30s\"\n"
+            "external_labels = { site = \"berlin\" }\n"));
   CHECK(has(converted.files[1].text, "# the shop\n"));
   CHECK(has(converted.files[1].text,
             "url = [\"http://a:8000/metrics\", \"http://b:8000/metrics\"]\nlabels = { tier = "
@@ -335,6 +341,7 @@ TEST_CASE("alertmanager.yml becomes receivers and routes that alertd loads, with
   const Converted converted = convert_alertmanager({"alertmanager.yml", kAlertmanager}, {});
   REQUIRE(converted.files.size() == 1);
   const std::string& text = converted.files[0].text;
+  INFO(text);
   const auto lines = remarks(converted);
   for (const char* secret : {"s3cr3t", "verysecretword", "abcdef"}) {
     CHECK_FALSE(has(text, secret));

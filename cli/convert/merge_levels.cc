@@ -72,7 +72,8 @@ std::string joined(std::vector<Text> texts) {
 /// Same key: candidates for one alert. The value is compared as it parses, not as it is spaced.
 std::string key_of(const RuleDraft& rule, const Threshold& threshold) {
   const promql::Parsed parsed = promql::parse(threshold.value);
-  const std::string value = parsed.expr ? promql::print(*parsed.expr) : threshold.value;
+  const std::string value =
+      parsed.expr ? promql::print(promql::without_parens(*parsed.expr)) : threshold.value;
   return rule.name.text + '\xfe' + threshold.side + '\xfe' + value + '\xfe' + joined(rule.labels);
 }
 

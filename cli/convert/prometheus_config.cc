@@ -103,6 +103,14 @@ class ConfigConverter {
     const std::string interval = text_at(*global_, "evaluation_interval");
     alertd_.string("interval", interval.empty() ? "1m" : interval,
                    take("evaluation_interval", *global_));
+    const config::Node* labels = global_->find("external_labels");
+    if (labels && !labels->fields.empty()) {
+      Pairs pairs;
+      for (const config::Field& label : labels->fields) {
+        pairs.emplace_back(label.name, label.value.text);
+      }
+      alertd_.value("external_labels", toml_inline_table(pairs), take("external_labels", *global_));
+    }
     const std::string offset = text_at(*global_, "rule_query_offset");
     if (!offset.empty()) {
       alertd_.string("query_offset", offset, take("rule_query_offset", *global_));
@@ -138,17 +146,6 @@ class ConfigConverter {
     const std::string interval = text_at(*global_, "scrape_interval");
     agent_.string("interval", interval.empty() ? "1m" : interval,
                   take("scrape_interval", *global_));
-    const config::Node* labels = global_->find("external_labels");
-    if (labels && !labels->fields.empty()) {
-      Pairs pairs;
-      for (const config::Field& label : labels->fields) {
-        pairs.emplace_back(label.name, label.value.text);
-      }
-      reading_.warn(labels->at, "external_labels become labels of everything that the agent sends",
-                    "rules see them as ordinary labels");
-      agent_.note("import: external_labels; rules see them as ordinary labels");
-      agent_.value("labels", toml_inline_table(pairs), take("external_labels", *global_));
-    }
     static constexpr std::string_view kTaken[] = {"scrape_interval", "evaluation_interval",
                                                   "external_labels", "scrape_timeout",
                                                   "rule_query_offset"};

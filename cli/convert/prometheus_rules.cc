@@ -87,6 +87,9 @@ class RulesConverter {
     TomlWriter out;
     out.note(
         fmt::format("Converted by tocsin import from {}.", base::escape_control(source_.file)));
+    out.note(
+        "no_data = \"ok\" is as before the import; without it an alert that is critical or high "
+        "fires\nalso when its series vanish.");
     const config::Node* metadata = root_.find("metadata");
     const config::Node* name = metadata ? metadata->find("name") : nullptr;
     if (name) out.note(fmt::format("PrometheusRule {}", base::escape_control(name->text)));

@@ -59,12 +59,13 @@ void write_condition(const RuleDraft& rule, TomlWriter& out) {
     out.string("severity", model::to_string(rule.severity), rule.severity_remarks);
     if (rule.hold) out.string("for", rule.hold->text, rule.hold->remarks);
     if (rule.keep) out.string("keep_firing_for", rule.keep->text, rule.keep->remarks);
+    // Ours would be alerted also when its series vanish; the source's was not.
+    if (rule.severity >= model::Severity::High) out.string("no_data", "ok");
   } else {
     out.string("value", rule.expr.text, rule.expr.remarks);
     out.comments(rule.severity_remarks.above);
     out.comments(rule.severity_remarks.beside);
     for (const DraftLevel& level : rule.levels) write_level(level, out);
-    out.note("as before the import; \"alert\" raises it also when its series vanish");
     out.string("no_data", "ok");
   }
 }

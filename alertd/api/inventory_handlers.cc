@@ -145,7 +145,7 @@ void InventoryHandlers::inventory(ApiCall call) const {
                             {"metrics", std::move(metrics)}};
     return success(json::serialize(data), notes);
   };
-  runner_.run(runner_.timeout_max(), std::move(call.respond), work);
+  runner_.run({runner_.timeout_max(), call.request.hung_up}, std::move(call.respond), work);
 }
 
 }  // namespace tocsin::api

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <limits>
 #include <set>
 #include <variant>
 
@@ -15,6 +16,9 @@ namespace tocsin::api {
 namespace {
 
 constexpr std::size_t kSeriesMax = 100'000;
+// Before and after all samples; half the range of int64, so that nothing overflows on the way.
+constexpr std::int64_t kLatestMs = std::numeric_limits<std::int64_t>::max() / 2;
+constexpr std::int64_t kEarliestMs = -kLatestMs;
 constexpr base::Duration kSeriesWindow = std::chrono::hours(24);
 
 base::Error bad(std::string message) {
@@ -83,7 +87,7 @@ void QueryHandlers::query(ApiCall call) const {
     call.respond(failure(at ? read_request.error() : at.error(), 400));
     return;
   }
-  runner_.run(read_request->timeout, std::move(call.respond),
+  runner_.run({read_request->timeout, call.request.hung_up}, std::move(call.respond),
               [this, at = *at, request = *read_request](const QueryRunner::Cancelled& cancelled) {
                 const promql::Engine engine(request.engine);
                 return answer(engine.instant(source_, *request.expr, at, cancelled), request.limit);
@@ -119,7 +123,7 @@ void QueryHandlers::query_range(ApiCall call) const {
     return;
   }
   runner_.run(
-      read_request->timeout, std::move(call.respond),
+      {read_request->timeout, call.request.hung_up}, std::move(call.respond),
       [this, range = *range, request = *read_request](const QueryRunner::Cancelled& cancelled) {
         const promql::Engine engine(request.engine);
         return answer(
@@ -152,22 +156,52 @@ base::Result<std::vector<std::vector<model::Matcher>>> QueryHandlers::selectors(
   return sets;
 }
 
-void QueryHandlers::look_up(
-    ApiCall call,
-    std::function<base::Result<std::vector<std::string>>(std::span<const model::Matcher>)> ask)
-    const {
+base::Result<std::vector<std::string>> QueryHandlers::find_texts(
+    const LookUp& wanted, std::span<const model::Matcher> matchers) const {
+  if (!wanted.range) {
+    return wanted.label ? source_.label_values(*wanted.label, matchers)
+                        : source_.label_names(matchers);
+  }
+  TC_TRY(const auto found, source_.select(matchers, base::to_ms(wanted.range->first),
+                                          base::to_ms(wanted.range->second), {}));
+  std::set<std::string, std::less<>> texts;
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    const model::Labels& labels = found->labels(i);
+    if (wanted.label) {
+      const std::string_view value = labels.get(*wanted.label);
+      if (!value.empty() && !texts.contains(value)) texts.emplace(value);
+      continue;
+    }
+    for (const model::LabelView label : labels) {
+      if (!texts.contains(label.name)) texts.emplace(label.name);
+    }
+  }
+  return std::vector<std::string>(texts.begin(), texts.end());
+}
+
+void QueryHandlers::look_up(ApiCall call, LookUp wanted) const {
   auto sets = selectors(call.request);
   const auto limit = count_parameter(call.request, "limit");
-  if (!sets || !limit) {
-    call.respond(failure(sets ? limit.error() : sets.error(), 400));
+  const auto begin = time_parameter(call.request, "start", base::wall_time(kEarliestMs));
+  const auto end = time_parameter(call.request, "end", base::wall_time(kLatestMs));
+  if (!sets || !limit || !begin || !end) {
+    call.respond(failure(!sets ? sets.error() : !limit ? limit.error() : begin.error(), 400));
     return;
   }
+  const bool ranged =
+      !call.request.parameter("start").empty() || !call.request.parameter("end").empty();
+  if (ranged && *end < *begin) {
+    call.respond(failure(bad("parameter 'end' is before 'start'"), 400));
+    return;
+  }
+  if (ranged) wanted.range = {*begin, *end};
   if (sets->empty()) sets->emplace_back();
-  runner_.run(runner_.timeout_max(), std::move(call.respond),
-              [sets = *sets, limit = *limit, ask = std::move(ask)](const QueryRunner::Cancelled&) {
+  runner_.run({runner_.timeout_max(), call.request.hung_up}, std::move(call.respond),
+              [this, sets = *sets, limit = *limit,
+               wanted = std::move(wanted)](const QueryRunner::Cancelled&) {
                 std::set<std::string> all;
                 for (const auto& matchers : sets) {
-                  auto some = ask(matchers);
+                  auto some = find_texts(wanted, matchers);
                   if (!some) return failure(some.error(), 422);
                   for (std::string& text : *some) all.insert(std::move(text));
                 }
@@ -182,16 +216,13 @@ void QueryHandlers::look_up(
 }
 
 void QueryHandlers::labels(ApiCall call) const {
-  look_up(std::move(call), [this](std::span<const model::Matcher> matchers) {
-    return source_.label_names(matchers);
-  });
+  look_up(std::move(call), {});
 }
 
 void QueryHandlers::label_values(ApiCall call) const {
-  const std::string name = call.path.front();
-  look_up(std::move(call), [this, name](std::span<const model::Matcher> matchers) {
-    return source_.label_values(name, matchers);
-  });
+  LookUp wanted;
+  wanted.label = call.path.front();
+  look_up(std::move(call), std::move(wanted));
 }
 
 void QueryHandlers::series(ApiCall call) const {
@@ -205,8 +236,12 @@ void QueryHandlers::series(ApiCall call) const {
     call.respond(failure(sets ? limit.error() : sets.error(), 400));
     return;
   }
+  if (*end < *begin) {
+    call.respond(failure(bad("parameter 'end' is before 'start'"), 400));
+    return;
+  }
   const std::size_t series_max = *limit == 0 || *limit > kSeriesMax ? kSeriesMax : *limit;
-  runner_.run(runner_.timeout_max(), std::move(call.respond),
+  runner_.run({runner_.timeout_max(), call.request.hung_up}, std::move(call.respond),
               [this, sets = *sets, begin_ms = base::to_ms(*begin), end_ms = base::to_ms(*end),
                series_max](const QueryRunner::Cancelled&) {
                 std::set<model::Labels> all;

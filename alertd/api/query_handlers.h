@@ -1,6 +1,11 @@
 // Queries and look-ups over series, in the formats of Prometheus's HTTP API.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "alertd/api/query_runner.h"
 #include "alertd/api/router.h"
 #include "alertd/promql/engine.h"
@@ -10,8 +15,8 @@ namespace tocsin::api {
 
 /// /api/v1/query, query_range, format_query, labels, label/<name>/values, series.
 ///
-/// Labels and their values are those of the whole retention: `start` and `end` are checked and
-/// otherwise have no effect there.
+/// Labels and their values are those of the whole retention, or with `start` or `end` those of
+/// series that may have a sample in between; series are those of the last day if neither is given.
 class QueryHandlers {
  public:
   QueryHandlers(const model::SeriesSource& source, const base::Clock& clock, QueryRunner& runner,
@@ -31,10 +36,14 @@ class QueryHandlers {
   base::Result<promql::ExprPtr> parse(std::string_view name, std::string_view text) const;
   base::Result<std::vector<std::vector<model::Matcher>>> selectors(
       const net::ServerRequest& request) const;
-  void look_up(
-      ApiCall call,
-      std::function<base::Result<std::vector<std::string>>(std::span<const model::Matcher>)> ask)
-      const;
+  /// What labels() and label_values() ask for: all names, or the values of one label.
+  struct LookUp {
+    std::optional<std::string> label;
+    std::optional<std::pair<base::WallTime, base::WallTime>> range;
+  };
+  void look_up(ApiCall call, LookUp wanted) const;
+  base::Result<std::vector<std::string>> find_texts(const LookUp& wanted,
+                                                    std::span<const model::Matcher> matchers) const;
 
   const model::SeriesSource& source_;
   const base::Clock& clock_;

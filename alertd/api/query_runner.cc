@@ -34,8 +34,8 @@ QueryRunner::QueryRunner(base::Executor& workers, base::Metrics& metrics, std::s
       timeout_max_(timeout_max),
       active_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
-void QueryRunner::run(base::Duration timeout, net::Respond respond, Work work) {
-  timeout = std::min(timeout, timeout_max_);
+void QueryRunner::run(const Patience& patience, net::Respond respond, Work work) {
+  const base::Duration timeout = std::min(patience.timeout, timeout_max_);
   const auto ended = [this](std::string_view outcome) {
     metrics_
         .counter("tocsin_alertd_queries_total", "Queries of the API, by how they ended.",
@@ -55,34 +55,37 @@ void QueryRunner::run(base::Duration timeout, net::Respond respond, Work work) {
     return;
   }
   const base::MonotonicTime start = workers_.clock().monotonic();
-  workers_.post(
-      [this, place, ended, timeout, start, respond = std::move(respond), work = std::move(work)] {
-        bool gave_up = false;
-        const Cancelled cancelled = [&gave_up, this, due = start + timeout] {
-          gave_up = gave_up || workers_.clock().monotonic() >= due;
-          return gave_up;
-        };
-        net::ServerResponse response;
-        try {
-          if (!cancelled()) response = work(cancelled);
-        } catch (const std::exception& exception) {
-          base::log_error("alertd/api", "query threw: {}", exception.what());
-          response = net::error_response(500, "internal", "internal error during the query");
-        }
-        // A query that finished in spite of the time is still an answer; one that was cut off is
-        // not.
-        if (gave_up && (response.status != 200 || response.body.empty())) {
-          response = net::error_response(
-              503, "timeout",
-              fmt::format("the query was given up after {}", base::format_duration(timeout)));
-        }
-        ended(response.status == 200 ? "ok" : gave_up ? "timeout" : "error");
-        metrics_
-            .histogram("tocsin_alertd_query_duration_seconds",
-                       "Time of API queries from arrival to answer.", {0.01, 0.1, 1, 10, 60})
-            .observe(std::chrono::duration<double>(workers_.clock().monotonic() - start).count());
-        respond(std::move(response));
-      });
+  workers_.post([this, place, ended, timeout, start, hung_up = patience.hung_up,
+                 respond = std::move(respond), work = std::move(work)] {
+    bool gave_up = false;
+    bool alone = false;  // nobody waits for the answer any more
+    const Cancelled cancelled = [&, due = start + timeout] {
+      alone = alone || (hung_up && hung_up->load());
+      gave_up = gave_up || alone || workers_.clock().monotonic() >= due;
+      return gave_up;
+    };
+    net::ServerResponse response;
+    try {
+      if (!cancelled()) response = work(cancelled);
+    } catch (const std::exception& exception) {
+      base::log_error("alertd/api", "query threw: {}", exception.what());
+      response = net::error_response(500, "internal", "internal error during the query");
+    }
+    // A query that finished in spite of the time is still an answer; one that was cut off is
+    // not.
+    if (gave_up && (response.status != 200 || response.body.empty())) {
+      response = alone ? net::error_response(503, "canceled", "the client closed the connection")
+                       : net::error_response(503, "timeout",
+                                             fmt::format("the query was given up after {}",
+                                                         base::format_duration(timeout)));
+    }
+    ended(response.status == 200 ? "ok" : alone ? "cancelled" : gave_up ? "timeout" : "error");
+    metrics_
+        .histogram("tocsin_alertd_query_duration_seconds",
+                   "Time of API queries from arrival to answer.", {0.01, 0.1, 1, 10, 60})
+        .observe(std::chrono::duration<double>(workers_.clock().monotonic() - start).count());
+    respond(std::move(response));
+  });
 }
 
 }  // namespace tocsin::api

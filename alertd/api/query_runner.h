@@ -23,9 +23,16 @@ class QueryRunner {
   QueryRunner(base::Executor& workers, base::Metrics& metrics, std::size_t queries_max,
               base::Duration timeout_max);
 
+  /// How long a query may take, and whether anybody still waits for it.
+  struct Patience {
+    base::Duration timeout{0};
+    std::shared_ptr<const std::atomic<bool>> hung_up;  ///< Null: the client stays.
+  };
+
   /// Runs `work` within `timeout` (at most timeout_max) of now, time in the queue included, and
-  /// answers with what it returns; with 503 "timeout" if it gave up.
-  void run(base::Duration timeout, net::Respond respond, Work work);
+  /// answers with what it returns; with 503 "timeout" if it gave up. A query whose client hung up
+  /// is given up too.
+  void run(const Patience& patience, net::Respond respond, Work work);
 
   base::Duration timeout_max() const { return timeout_max_; }
 

@@ -132,6 +132,47 @@ TEST_CASE("labels, values and series") {
         std::string::npos);
 }
 
+TEST_CASE("labels and values between two times") {
+  World world;
+  world.source.series = {
+      {Labels{{"__name__", "old"}, {"gone", "x"}}, {{kNow - 7'200'000, 1}}},
+      {Labels{{"__name__", "up"}, {"job", "a"}}, {{kNow, 1}}},
+  };
+  const auto data = [](const std::string& text) {
+    return "{\"status\":\"success\",\"data\":" + text + "}\n";
+  };
+  const std::string hour_ago = std::to_string((kNow - 3'600'000) / 1000);
+  CHECK(world.get("/api/v1/labels").body == data(R"(["__name__","gone","job"])"));
+  CHECK(world.get("/api/v1/labels", {{"start", hour_ago}}).body == data(R"(["__name__","job"])"));
+  CHECK(world.get("/api/v1/labels", {{"end", hour_ago}}).body == data(R"(["__name__","gone"])"));
+  CHECK(world.get("/api/v1/label/__name__/values", {{"start", hour_ago}}).body ==
+        data(R"(["up"])"));
+  CHECK(world.get("/api/v1/label/job/values", {{"end", hour_ago}}).body == data("[]"));
+  CHECK(world.get("/api/v1/label/job/values", {{"start", hour_ago}, {"match[]", "old"}}).body ==
+        data("[]"));
+  CHECK(world.get("/api/v1/labels", {{"start", "2"}, {"end", "1"}}).status == 400);
+  CHECK(world.get("/api/v1/labels", {{"start", "x"}}).status == 400);
+  CHECK(world.get("/api/v1/series", {{"match[]", "up"}, {"start", "2"}, {"end", "1"}}).status ==
+        400);
+}
+
+TEST_CASE("a query whose client hung up is given up") {
+  UpWorld world;
+  auto request = World::request("GET", "/api/v1/query");
+  request.query = {{"query", "up"}};
+  const auto hung_up = std::make_shared<std::atomic<bool>>(false);
+  request.hung_up = hung_up;
+  CHECK(world.ask(request).status == 200);
+  *hung_up = true;
+  const auto answer = world.ask(request);
+  CHECK(answer.status == 503);
+  CHECK(answer.body.find("canceled") != std::string::npos);
+  CHECK(world.metrics
+            .counter("tocsin_alertd_queries_total", "Queries of the API, by how they ended.",
+                     {{"outcome", "cancelled"}})
+            .value() == 1);
+}
+
 TEST_CASE("too many queries get 503, a late one gives up") {
   UpWorld world;
   ApiOptions options;

@@ -1,5 +1,6 @@
-// promql_conformance [--rules DIRECTORY] DIRECTORY: runs every *.test file, parser-cases.tsv and,
-// with --rules, printing and parsing again of every expression in rule files.
+// promql_conformance [--rules DIRECTORY] DIRECTORY: runs every *.test file, every line of *.tsv
+// files for the parser and, with --rules, printing and parsing again of every expression in rule
+// files.
 //
 // Prints passed and total by file, then the expected exceptions by name. Fails if something fails
 // that is not among them, or if one of them passes. A directory that is not there is skipped with a
@@ -52,11 +53,11 @@ class Run {
       }
       count(name, promql_runner::CaseRunner(name, exceptions_).run(*commands));
     }
-    const std::filesystem::path cases = std::filesystem::path(directory) / "parser-cases.tsv";
-    if (!std::filesystem::exists(cases)) return;
-    files_run_.insert("parser-cases.tsv");
-    count("parser-cases.tsv",
-          promql_runner::check_parser_cases("parser-cases.tsv", read_file(cases), exceptions_));
+    for (const std::filesystem::path& path : files_in(directory, ".tsv")) {
+      const std::string name = path.filename().string();
+      files_run_.insert(name);
+      count(name, promql_runner::check_parser_cases(name, read_file(path), exceptions_));
+    }
   }
 
   void rule_files(const std::string& directory) {

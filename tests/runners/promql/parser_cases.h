@@ -1,4 +1,4 @@
-// parser-cases.tsv: inputs that must or must not parse.
+// parser-cases.tsv and parser.tsv: inputs that must or must not parse.
 #pragma once
 
 #include <string_view>

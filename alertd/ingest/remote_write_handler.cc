@@ -238,8 +238,19 @@ void RemoteWriteHandler::count_dropped(const char* kind, std::size_t count) {
       .increment(static_cast<double>(count));
 }
 
+void RemoteWriteHandler::note_native_histograms(const Writer& writer) {
+  if (writer.native_histograms == 0) return;
+  count_dropped("native_histogram", writer.native_histograms);
+  refusals_.report(
+      fmt::format("native histograms from {} dropped", writer.agent ? writer.agent->name : kLocal),
+      "they are not supported yet; send classic histograms (in Prometheus: "
+      "always_scrape_classic_histograms = true). Said once, counted in "
+      "tocsin_alertd_ingest_dropped_total");
+}
+
 void RemoteWriteHandler::write(Writer writer, model::WriteBatch batch, net::Respond respond) {
-  count_dropped("native_histogram", batch.native_histograms);
+  writer.native_histograms = batch.native_histograms;
+  note_native_histograms(writer);
   count_dropped("exemplar", batch.exemplars);
   count_dropped("reserved_name", writer.reserved_samples);
   // Known even if the samples are refused: it is about names, and bounded.
@@ -279,10 +290,11 @@ void RemoteWriteHandler::answer(const net::Respond& respond, const Writer& write
   response.content_type.clear();
   response.headers = proto::written_headers({written, 0, 0});
   std::string refused = refused_text(*outcome);
-  if (writer.reserved_samples > 0) {
-    if (!refused.empty()) refused += ", ";
-    refused += fmt::format("reserved_name={}", writer.reserved_samples);
-  }
+  const auto left_out = [&](const char* reason, std::size_t count) {
+    if (count > 0) refused += fmt::format("{}{}={}", refused.empty() ? "" : ", ", reason, count);
+  };
+  left_out("reserved_name", writer.reserved_samples);
+  left_out("native_histogram", writer.native_histograms);
   if (!refused.empty()) {
     response.headers.emplace_back("X-Tocsin-Refused", std::move(refused));
   }

@@ -57,6 +57,7 @@ class RemoteWriteHandler {
   struct Writer {
     std::shared_ptr<const Agent> agent;  ///< Null: a local writer without token.
     std::size_t reserved_samples = 0;
+    std::size_t native_histograms = 0;
   };
 
   /// Returns the agent, null for a local writer without token.
@@ -65,6 +66,8 @@ class RemoteWriteHandler {
               std::string message);
   void write(Writer writer, model::WriteBatch batch, net::Respond respond);
   void count_dropped(const char* kind, std::size_t count);
+  /// Counts native histograms, which are not stored, and says so once for each sender.
+  void note_native_histograms(const Writer& writer);
   void note_hosts(const model::WriteBatch& batch, const Agent* agent);
   void answer(const net::Respond& respond, const Writer& writer, std::uint64_t samples_sent,
               const base::Result<model::AppendOutcome>& outcome);

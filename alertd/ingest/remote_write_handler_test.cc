@@ -373,6 +373,26 @@ TEST_CASE("metadata of either version is kept; what finds no room is counted") {
   CHECK(table.size() == 1);
 }
 
+TEST_CASE("native histograms are left out, counted and told to the sender") {
+  World w;
+  // WriteRequest{TimeSeries{Label{"__name__", "latency"}, Histogram{count_int: 7}}} in protobuf.
+  const std::string label = std::string("\x0a\x08__name__\x12\x07latency");
+  const std::string series =
+      "\x0a" + std::string(1, static_cast<char>(label.size())) + label + "\x22\x02\x08\x07";
+  const std::string message = "\x0a" + std::string(1, static_cast<char>(series.size())) + series;
+  // Snappy: the length, then one literal of all bytes.
+  const std::string body = std::string(1, static_cast<char>(message.size())) +
+                           std::string(1, static_cast<char>((message.size() - 1) << 2U)) + message;
+  for (int round = 1; round <= 2; ++round) {
+    const auto response = w.send(World::request(body, w.token));
+    REQUIRE(response);
+    CHECK(response->status == 204);
+    CHECK(header(*response, "X-Tocsin-Refused") == "native_histogram=1");
+    CHECK(header(*response, "X-Prometheus-Remote-Write-Histograms-Written") == "0");
+    CHECK(w.metric("tocsin_alertd_ingest_dropped_total", "kind", "native_histogram") == round);
+  }
+}
+
 TEST_CASE("last seen: enrolled agents, heartbeats and removal") {
   World w;
   const std::string name = "tocsin_alertd_agent_last_seen_timestamp_seconds";

@@ -25,11 +25,14 @@ import recording
 
 PROMTOOL = "/usr/bin/promtool"
 MINUTES = recording.MINUTES
-# Of promtool's comparison: (file, alert) -> why 2.42 differs from 3.
-KNOWN = {}
+# What promtool 2.42 cannot do here: its words, and the reason. Such a file is listed, not compared.
+PROMTOOL_CANNOT = [
+    ("invalid label name: plug-", "label names with '-': any UTF-8 name is valid since Prometheus 3"),
+    ("query processing would load too many samples", "promtool evaluates with 10,000 samples at most"),
+]
 # What a rule may fail with: Prometheus fails with the same.
 EXPECTED_ERRORS = re.compile(
-    r"duplicate series for the match group|multiple matches for labels|same labelset|duplicate", re.I)
+    r"duplicate series for the match group|multiple matches for labels|same labelset|have the same labels", re.I)
 
 
 class Played:
@@ -110,17 +113,34 @@ def against_promtool(folder, rules, lines, played):
 
 
 def differences(text):
-    """promtool's answer, made short: the alerts that only one side has, with the times."""
+    """promtool's answer, made short: {(side, alert): times} of what only one side has."""
     found = {}
-    for expr, time, wanted, got in re.findall(
-            r'expr: "(\w+)", time: (\w+),\s*exp:(.*?)\s*got:(.*?)(?=\n\s*expr:|\Z)', text, re.S):
-        split = re.compile(r'"((?:[^"\\]|\\.)*)"\s+(\S+?),?(?=\s|$)|(\{[^}]*\}) (\S+)')
+    for time, wanted, got in re.findall(
+            r"time: (\w+),\s*exp:(.*?)\s*got:(.*?)(?=\n\s*expr:|\Z)", text, re.S):
         sides = [set(re.findall(r"(?:ALERTS\w*)?\{.*?\} [-+.\deInfNa]+", side)) for side in (wanted, got)]
-        for side, name in ((sides[0] - sides[1], "only here"), (sides[1] - sides[0], "only there")):
-            for element in side:
-                found.setdefault((name, element), []).append(time)
-        del split
+        for elements, side in ((sides[0] - sides[1], "only here"), (sides[1] - sides[0], "only there")):
+            for element in elements:
+                found.setdefault((side, element), []).append(time)
     return found
+
+
+def incomparable(outcome):
+    """Why promtool's answer is no difference; empty if it is one."""
+    text = outcome.promtool
+    for words, reason in PROMTOOL_CANNOT:
+        if words in text:
+            return reason
+    failed = re.findall(r"rule: (\S+), time: \S+, err: (.*)", text)
+    if failed and all(any(error[2] == rule for error in outcome.errors) for rule, _ in failed):
+        return "the same rule fails there: %s: %s" % failed[0]
+    return ""
+
+
+def refused_there_too(rules):
+    """Whether promtool refuses the file as well."""
+    done = subprocess.run([PROMTOOL, "check", "rules", str(rules)], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    return "FAILED" in done.stdout and "lint error" not in done.stdout
 
 
 def without_severity(played):
@@ -159,6 +179,7 @@ class Outcome:
         self.name = name
         self.failures = []
         self.errors = []
+        self.notes = []
         self.alerts = self.firing = 0
         self.promtool = self.importing = "skipped"
 
@@ -171,7 +192,10 @@ def examine(program, tocsin, rules, name, lines):
         (folder / "recording.txt").write_text("\n".join(mine) + "\n")
         played, failure = play(program, folder / "recording.txt", [rules])
         if played is None:
-            outcome.failures.append("does not load or play:\n" + failure)
+            if pathlib.Path(PROMTOOL).exists() and refused_there_too(rules):
+                outcome.notes.append("refused here and by promtool")
+            else:
+                outcome.failures.append("does not load or play:\n" + failure)
             return outcome
         outcome.errors = played.errors
         outcome.failures += ["%s of %s/%s: %s" % error for error in played.errors
@@ -183,6 +207,10 @@ def examine(program, tocsin, rules, name, lines):
         outcome.firing = len({s for at in played.series.values() for s in at if 'alertstate="firing"' in s})
         if pathlib.Path(PROMTOOL).exists():
             outcome.promtool = against_promtool(folder, rules, mine, played)
+            reason = incomparable(outcome) if outcome.promtool else ""
+            if reason:
+                outcome.promtool = "skipped"
+                outcome.notes.append("not comparable with promtool: " + reason)
         if tocsin:
             outcome.importing = imported(program, tocsin, folder, rules, folder / "recording.txt", played)
     return outcome
@@ -192,19 +220,16 @@ def report(outcome):
     """Prints what is wrong; returns whether something is."""
     wrong = list(outcome.failures)
     if outcome.promtool not in ("", "skipped"):
-        if outcome.name in KNOWN:
-            print("%s: differs from promtool as known: %s" % (outcome.name, KNOWN[outcome.name]))
-        else:
-            short = differences(outcome.promtool)
-            wrong.append("promtool differs:\n" + ("\n".join(
-                "    %s: %s at %s" % (side, element, " ".join(times[:8]))
-                for (side, element), times in sorted(short.items())[:12]) or outcome.promtool[:1500]))
+        short = differences(outcome.promtool)
+        wrong.append("promtool differs:\n" + ("\n".join(
+            "    %s: %s at %s" % (side, element, " ".join(times[:8]))
+            for (side, element), times in sorted(short.items())[:12]) or outcome.promtool[:1500]))
     if outcome.importing not in ("", "skipped"):
         wrong.append(outcome.importing)
     for text in wrong:
         print("%s: %s" % (outcome.name, text), flush=True)
-    for error in outcome.errors:
-        print("%s: %s of %s/%s: %s" % ((outcome.name,) + error))
+    for text in outcome.notes + ["%s of %s/%s: %s" % error for error in outcome.errors]:
+        print("%s: note: %s" % (outcome.name, text))
     return bool(wrong)
 
 
@@ -229,9 +254,8 @@ def main():
     print("%d rule files over %d series for %d minutes: %d alerts, %d of them fired, %d rules with errors" % (
         len(files), len(lines), MINUTES, sum(o.alerts for o in outcomes), sum(o.firing for o in outcomes),
         sum(len(o.errors) for o in outcomes)))
-    print("promtool: %s; import: %s; %d files wrong" % (
-        "compared" if pathlib.Path(PROMTOOL).exists() else "skipped, not installed",
-        "compared" if tocsin else "skipped, no tocsin", failed))
+    print("%d files as promtool has them, %d the same after import, %d wrong" % (
+        sum(o.promtool == "" for o in outcomes), sum(o.importing == "" for o in outcomes), failed))
     return 1 if failed or not files else 0
 
 

@@ -26,6 +26,7 @@ int run_incidents(const IncidentsOptions& options, Context& context);
 int run_ack(const AckOptions& options, Context& context);
 int run_resolve(const ResolveOptions& options, Context& context);
 int run_agent(const AgentOptions& options, Context& context);
+int run_inventory(const InventoryOptions& options, Context& context);
 int run_status(Context& context);
 int run_send_test(const SendTestOptions& options, Context& context);
 

@@ -27,9 +27,10 @@ class RuleViewAdapter final : public api::RuleView {
 /// answers come on `executor`.
 class IncidentAdapter final : public api::IncidentView, public api::IncidentCommands {
  public:
+  /// The ruler is told when a person closes alerts about label sets that vanished.
   IncidentAdapter(incident::Dispatcher& dispatcher, incident::StateStore& state,
-                  base::Executor& executor)
-      : dispatcher_(dispatcher), state_(state), executor_(executor) {}
+                  base::Executor& executor, ruler::Ruler& ruler)
+      : dispatcher_(dispatcher), state_(state), executor_(executor), ruler_(ruler) {}
 
   void list(api::IncidentFilter filter, api::Done<std::vector<api::IncidentInfo>> done) override;
   void find(std::string id, api::Done<api::IncidentInfo> done) override;
@@ -45,14 +46,16 @@ class IncidentAdapter final : public api::IncidentView, public api::IncidentComm
   incident::Dispatcher& dispatcher_;
   incident::StateStore& state_;
   base::Executor& executor_;
+  ruler::Ruler& ruler_;
 };
 
 /// The token registry; its file is written on `executor`, never on a thread that serves requests.
 class AgentAdapter final : public api::AgentDirectory {
  public:
+  /// The ruler is told who is gone for good: nobody waits for a removed host's data.
   AgentAdapter(ingest::AgentRegistry& registry, ingest::RemoteWriteHandler& ingest,
-               base::Executor& executor)
-      : registry_(registry), ingest_(ingest), executor_(executor) {}
+               base::Executor& executor, ruler::Ruler& ruler)
+      : registry_(registry), ingest_(ingest), executor_(executor), ruler_(ruler) {}
 
   void list(api::Done<std::vector<api::AgentInfo>> done) override;
   void add(api::AgentRequest request, api::Done<api::EnrolledAgent> done) override;
@@ -64,6 +67,7 @@ class AgentAdapter final : public api::AgentDirectory {
   ingest::AgentRegistry& registry_;
   ingest::RemoteWriteHandler& ingest_;
   base::Executor& executor_;
+  ruler::Ruler& ruler_;
 };
 
 }  // namespace tocsin::alertd

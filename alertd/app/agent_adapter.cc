@@ -1,7 +1,15 @@
+#include <array>
+
 #include "alertd/app/adapters.h"
 #include "common/base/log.h"
 
 namespace tocsin::alertd {
+namespace {
+
+// What a host's series carry; aggregations often keep only the second.
+constexpr std::array kHostLabels{"host", "instance"};
+
+}  // namespace
 
 api::AgentInfo AgentAdapter::to_api(const ingest::Agent& agent) const {
   api::AgentInfo info;
@@ -27,6 +35,7 @@ void AgentAdapter::add(api::AgentRequest request, api::Done<api::EnrolledAgent> 
     if (!token) return done(token.error());
     base::log_info("alertd/audit", "agent {} enrolled ({})", request.name, request.source);
     ingest_.registry_changed();
+    for (const char* label : kHostLabels) ruler_.welcome(label, request.name);
     api::AgentInfo info;
     info.name = request.name;
     info.labels = request.labels;
@@ -42,6 +51,9 @@ void AgentAdapter::remove(std::string name, std::string source, api::Done<void> 
         if (removed) {
           base::log_info("alertd/audit", "agent {} removed ({})", name, source);
           ingest_.registry_changed();
+          for (const char* label : kHostLabels) {
+            ruler_.forget_owner(label, name, "agent " + name + " was removed by " + source);
+          }
         }
         done(removed);
       });

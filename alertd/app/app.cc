@@ -47,7 +47,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
       std::make_unique<ingest::AgentRegistry>(world.files, world.clock, world.random, agents_file);
   TC_TRY(app->agents_->load());
   app->ingest_ = std::make_unique<ingest::RemoteWriteHandler>(
-      app->settings_.ingest, *app->agents_, *app->store_, world.clock, world.metrics);
+      app->settings_.ingest, *app->agents_, *app->intake_, world.clock, world.metrics);
   app->ingest_->keep_metadata_in(app->metadata_);
   app->ingest_->registry_changed();
 
@@ -58,8 +58,8 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   // Beyond this point rules are known to be good; nothing evaluates before start().
 
   // ---- what people see
-  app->self_metrics_ =
-      std::make_unique<SelfMetrics>(world.metrics, *app->store_, world.background, world.host_name);
+  app->self_metrics_ = std::make_unique<SelfMetrics>(world.metrics, *app->intake_, world.background,
+                                                     world.host_name);
   app->self_metrics_->describe_in(app->metadata_);
   app->make_api();
   return app;
@@ -69,6 +69,8 @@ base::Result<void> App::open_store() {
   TC_TRY(world_.files.create_folders(settings_.store.folder));
   const base::MonotonicTime begin = world_.clock.monotonic();
   TC_TRY(store_, tsdb::Store::open(settings_.store, world_.files, world_.store, world_.metrics));
+  // What comes in from outside, and our own metrics, wake the rules that read it.
+  intake_ = std::make_unique<ruler::ShowingAppender>(*store_, arrivals_, world_.clock);
   const auto took = std::chrono::duration_cast<base::Duration>(world_.clock.monotonic() - begin);
   base::log_info(kComponent, "store in {} is open after {}: {} series", settings_.store.folder,
                  base::format_duration(took), store_->status().series);
@@ -106,10 +108,14 @@ base::Result<void> App::load_rules() {
   options.group.resend_delay = settings_.resend_delay;
   options.group.state.restore_window = settings_.restart_window;
   options.group.severity_default = settings_.rule_files.severity_default;
+  options.group.state.no_data_after = settings_.no_data_after;
+  options.group.state.no_data_forget = settings_.no_data_forget;
+  options.group.rules_at_once = settings_.rules_at_once;
+  options.group.external_labels = settings_.external_labels;
   options.group.external_url = settings_.external_url;
   options.group.parse = settings_.parse;
   const ruler::RulerWorld ruler_world{world_.eval, engine_,      *store_,
-                                      *store_,     *dispatcher_, world_.metrics};
+                                      *store_,     *dispatcher_, world_.metrics, &arrivals_};
   // Refused rules must not start the daemon; they are read once more by start(), which runs them.
   const ruler::CheckResult check =
       ruler::check_rule_paths(settings_.rule_paths, settings_.rule_files, world_.files);
@@ -120,8 +126,9 @@ base::Result<void> App::load_rules() {
 
 void App::make_api() {
   rule_view_ = std::make_unique<RuleViewAdapter>(*ruler_);
-  incident_view_ = std::make_unique<IncidentAdapter>(*dispatcher_, world_.state, world_.background);
-  agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background);
+  incident_view_ =
+      std::make_unique<IncidentAdapter>(*dispatcher_, world_.state, world_.background, *ruler_);
+  agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background, *ruler_);
   api::ApiOptions options;
   options.admin_token = settings_.admin_token;
   options.query_timeout = settings_.query_timeout;

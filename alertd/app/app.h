@@ -98,6 +98,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   base::Gauge reload_ok_;
 
   model::MetadataTable metadata_;
+  // The store answers until it is gone, and each answer may wake rules.
+  ruler::Arrivals arrivals_;
+  std::unique_ptr<ruler::ShowingAppender> intake_;
   std::unique_ptr<tsdb::Store> store_;
   std::unique_ptr<ingest::AgentRegistry> agents_;
   std::unique_ptr<ingest::RemoteWriteHandler> ingest_;

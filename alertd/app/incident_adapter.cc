@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "alertd/app/adapters.h"
@@ -152,7 +153,24 @@ void IncidentAdapter::acknowledge(api::IncidentCommand request, api::Done<api::I
 }
 
 void IncidentAdapter::resolve(api::IncidentCommand request, api::Done<api::IncidentInfo> done) {
-  command(incident::Command::Kind::Resolve, std::move(request), std::move(done));
+  // What is closed here must be known before it is: afterwards its alerts belong to no incident.
+  with_snapshot([this, request = std::move(request), done = std::move(done)](Snapshot snapshot) {
+    std::vector<model::Labels> silent;
+    for (const incident::AlertView& view : snapshot->alerts) {
+      const bool here = std::any_of(view.groups.begin(), view.groups.end(), [&](const auto& group) {
+        return group.incident_id == request.id;
+      });
+      if (here && view.alert.labels.has(ruler::kNoDataLabel)) silent.push_back(view.alert.labels);
+    }
+    const std::string because = "closed by " + request.by;
+    command(incident::Command::Kind::Resolve, request,
+            [this, silent = std::move(silent), because, done](auto outcome) {
+              for (const model::Labels& alert : silent) {
+                if (outcome) ruler_.forget_alert(alert, because);
+              }
+              done(std::move(outcome));
+            });
+  });
 }
 
 }  // namespace tocsin::alertd

@@ -81,6 +81,38 @@ void read_store(config::Table table, Settings& settings) {
   table.finish();
 }
 
+void read_evaluation(config::Table& table, Settings& settings) {
+  ruler::RuleFileOptions& options = settings.rule_files;
+  if (options.interval_default < std::chrono::seconds(1)) {
+    table.error("interval", "an interval must be at least 1s",
+                "for less, give a group interval = \"on-data\"");
+  }
+  const std::string no_data = table.one_of("no_data", "ok", {"ok", "keep", "alert", "by-severity"});
+  options.no_data_yaml.fixed = no_data == "keep"    ? std::optional(ruler::NoData::Keep)
+                               : no_data == "alert" ? std::optional(ruler::NoData::Alert)
+                               : no_data == "ok"    ? std::optional(ruler::NoData::Ok)
+                                                    : std::nullopt;
+  settings.no_data_after = table.duration("no_data_after", settings.no_data_after);
+  if (settings.no_data_after < std::chrono::minutes(1)) {
+    table.error("no_data_after", "no_data_after is shorter than a minute",
+                "silence is looked for once a minute");
+  }
+  settings.no_data_forget = table.duration("no_data_forget", settings.no_data_forget);
+  if (settings.no_data_forget <= settings.no_data_after) {
+    table.error("no_data_forget", "no_data_forget is not longer than no_data_after",
+                "silence would be forgotten before it is told of");
+  }
+  settings.rules_at_once = static_cast<std::size_t>(table.integer("rules_at_once", 4, 1, 1'000));
+  model::LabelsBuilder external;
+  for (const auto& [name, value] : table.string_map("external_labels")) {
+    if (!model::is_legacy_label_name(name) || name == model::kMetricName) {
+      table.error("external_labels", "label name '" + name + "' is not [a-zA-Z_][a-zA-Z0-9_]*");
+    }
+    external.set(name, value);
+  }
+  settings.external_labels = external.build();
+}
+
 void read_rules(config::Table table, const base::FileSystem& files, Settings& settings) {
   std::vector<std::string> paths;
   if (files.is_folder(std::string(kShippedRules))) paths.emplace_back(kShippedRules);
@@ -92,6 +124,7 @@ void read_rules(config::Table table, const base::FileSystem& files, Settings& se
   options.runbook_suffix = table.string("runbook_suffix", options.runbook_suffix);
   settings.rule_poll_interval = table.duration("poll_interval", std::chrono::seconds(5));
   settings.resend_delay = table.duration("resend_delay", settings.resend_delay);
+  read_evaluation(table, settings);
   settings.restart_window = table.duration("restart_window", settings.restart_window);
   const std::string severity =
       table.one_of("default_severity", "medium", {"critical", "high", "medium", "low"});

@@ -40,6 +40,10 @@ struct Settings {
   ruler::RuleFileOptions rule_files;
   base::Duration rule_poll_interval{0};
   base::Duration resend_delay{60'000};
+  base::Duration no_data_after{300'000};  ///< See ruler::AlertStateOptions.
+  base::Duration no_data_forget{86'400'000};
+  std::size_t rules_at_once = 4;
+  model::Labels external_labels;
   base::Duration restart_window{90'000};  ///< See ruler::AlertStateOptions::restore_window.
 
   routing::Routing routing;

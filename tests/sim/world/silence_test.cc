@@ -1,0 +1,146 @@
+// Silence and restarts through the whole daemon: who is told what when hosts vanish or alertd does.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/sim/world/sim_world.h"
+
+namespace tocsin::sim {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Told = std::vector<std::string>;
+
+const std::string kConfig = R"(
+[store]
+path = "/alertd"
+[rules]
+paths = ["/rules"]
+interval = "15s"
+[[receiver]]
+name = "ops"
+[[receiver.webhook]]
+url = "http://hooks.test/hook"
+[route]
+receiver = "ops"
+group_by = ["alertname", "instance"]
+group_wait = "0s"
+)";
+
+const std::string kRules = R"(
+[[group]]
+name = "test"
+
+[[group.alert]]
+name = "Door"
+expr = 'door_open == 1'
+severity = "critical"
+
+[[group.alert]]
+name = "Hot"
+expr = 'temperature > 90'
+severity = "medium"
+for = "1m"
+keep_firing_for = "15m"
+
+[[group]]
+name = "at once"
+interval = "on-data"
+min_interval = "0s"
+
+[[group.alert]]
+name = "Smoke"
+expr = 'smoke > 0'
+severity = "medium"
+)";
+
+}  // namespace
+
+TEST_CASE(
+    "a host in good health that falls silent raises the alert that would not see it any more") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"door_open", 0}, {"temperature", 20}};
+  world.start_alertd();
+  world.start_agent("db1");
+  world.run_for(minutes(10));
+  world.crash_agent();
+  world.run_for(minutes(9));  // five until the last sample is stale, five of silence
+  CHECK(world.told("Door").empty());
+  world.run_for(minutes(4));
+  REQUIRE(world.told("Door") == Told{"firing"});
+  CHECK(world.hooks().back().body.find("no_data") != std::string::npos);
+  CHECK(world.told("Hot").empty());  // of medium severity: not its business
+
+  // The daemon's restart neither repeats nor ends it.
+  world.crash_alertd();
+  world.run_for(minutes(2));
+  world.start_alertd();
+  world.run_for(minutes(10));
+  CHECK(world.told("Door") == Told{"firing"});
+  world.start_agent("db1");
+  world.run_for(minutes(5));
+  CHECK(world.told("Door") == Told{"firing", "resolved"});
+}
+
+TEST_CASE("a host that falls silent while alertd is away is missed all the same") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"door_open", 0}, {"temperature", 20}};
+  world.start_alertd();
+  world.start_agent("db1");
+  world.run_for(minutes(10));
+  world.crash_alertd();
+  world.crash_agent();
+  world.run_for(minutes(20));
+  world.start_alertd();
+  world.run_for(minutes(4));
+  CHECK(world.told("Door").empty());  // senders have time to come back
+  world.run_for(minutes(4));
+  CHECK(world.told("Door") == Told{"firing"});
+}
+
+TEST_CASE("keep_firing_for and a firing alert with a short for survive a restart") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"door_open", 0}, {"temperature", 95}};
+  world.start_alertd();
+  world.start_agent("db1");
+  world.run_for(minutes(5));
+  REQUIRE(world.told("Hot") == Told{"firing"});
+  world.crash_alertd();
+  world.run_for(minutes(3));
+  world.start_alertd();
+  world.run_for(minutes(5));
+  CHECK(world.told("Hot") == Told{"firing"});
+  // The condition ends; it fires on for 15 minutes, over a second restart.
+  world.values["temperature"] = 20;
+  world.run_for(minutes(5));
+  world.crash_alertd();
+  world.run_for(minutes(3));
+  world.start_alertd();
+  world.run_for(minutes(3));
+  CHECK(world.told("Hot") == Told{"firing"});
+  world.run_for(minutes(20));
+  CHECK(world.told("Hot") == Told{"firing", "resolved"});
+}
+
+TEST_CASE("on data: the page leaves in the moment in which the sample arrives") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"smoke", 0}};
+  world.start_alertd();
+  world.start_agent("db1");
+  world.run_for(minutes(3));
+  world.values["smoke"] = 1;
+  const base::WallTime before = world.now();
+  world.run_for(minutes(1));
+  REQUIRE(world.told("Smoke") == Told{"firing"});
+  const auto samples = world.samples("smoke", minutes(2));
+  const auto first = std::find_if(samples.begin(), samples.end(),
+                                  [](const model::Sample& sample) { return sample.value > 0; });
+  REQUIRE(first != samples.end());
+  const base::WallTime sampled = base::wall_time(first->timestamp_ms);
+  CHECK(sampled >= before);
+  // The agent samples every 15 s and sends at once; nothing on the way waits for a slot.
+  CHECK(world.hooks().back().at - sampled < seconds(2));
+}
+
+}  // namespace tocsin::sim

@@ -14,7 +14,7 @@ namespace json = boost::json;
 
 struct Row {
   int severity_rank = 4;  ///< 0 is critical; 4 unknown.
-  std::string severity, state, name, series, summary, active_at;
+  std::string severity, state, name, series, summary, active_at, origin;
 };
 
 Row row_of(const json::value& alert) {
@@ -30,6 +30,7 @@ Row row_of(const json::value& alert) {
   const json::value annotations = object_of(alert, "annotations");
   row.summary = text_of(annotations, "summary");
   row.active_at = text_of(alert, "activeAt");
+  row.origin = rule_origin(annotations);
   return row;
 }
 
@@ -65,15 +66,20 @@ int run_alerts(const AlertsOptions& options, Context& context) {
     return std::tie(a.severity_rank, a.state, a.active_at, a.name, a.series) <
            std::tie(b.severity_rank, b.state, b.active_at, b.name, b.series);
   });
-  Table table({"SEVERITY", "STATE", "AGE", "ALERT", "LABELS", "SUMMARY"});
+  const bool wide = context.output == OutputFormat::Wide;
+  std::vector<std::string> headers{"SEVERITY", "STATE", "AGE", "ALERT", "LABELS", "SUMMARY"};
+  if (wide) headers.emplace_back("RULE CHANGED");
+  Table table(headers);
   for (const Row& row : rows) {
     const auto active = base::parse_rfc3339(row.active_at);
-    table.add({{row.severity, color_of(row.severity)},
-               {row.state, color_of(row.state)},
-               {active ? age(*active, context.clock.wall()) : ""},
-               {row.name},
-               {row.series},
-               {row.summary}});
+    std::vector<Cell> cells{{row.severity, color_of(row.severity)},
+                            {row.state, color_of(row.state)},
+                            {active ? age(*active, context.clock.wall()) : ""},
+                            {row.name},
+                            {row.series},
+                            {row.summary}};
+    if (wide) cells.push_back({row.origin});
+    table.add(std::move(cells));
   }
   if (table.empty()) {
     context.err << "no alerts\n";

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <ostream>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/json_view.h"
@@ -50,6 +51,14 @@ void print_detail(const json::value& incident, Context& context) {
                 {held}});
   }
   if (!alerts.empty()) context.out << '\n' << alerts.text(context.terminal);
+  std::set<std::string> origins;
+  for (const json::value& alert : array_of(incident, "alerts")) {
+    const std::string origin = rule_origin(object_of(alert, "annotations"));
+    if (!origin.empty()) origins.insert(origin);
+  }
+  Table changes({"RULE CHANGED"});
+  for (const std::string& origin : origins) changes.add({{origin}});
+  if (!changes.empty()) context.out << '\n' << changes.text(context.terminal);
   Table timeline({"TIME", "EVENT", "WHO", "WHAT"});
   for (const json::value& event : array_of(incident, "timeline")) {
     timeline.add({{text_of(event, "at")},

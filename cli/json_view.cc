@@ -65,4 +65,11 @@ std::string series_text(const boost::json::object& labels, std::string_view hidd
   return builder.build().to_string();
 }
 
+std::string rule_origin(const boost::json::value& annotations) {
+  const std::string commit = text_of(annotations, "rule_commit");
+  if (commit.empty()) return "";
+  return commit.substr(0, 10) + " by " + text_of(annotations, "rule_author") + ": " +
+         text_of(annotations, "rule_subject");
+}
+
 }  // namespace tocsin::cli

@@ -20,4 +20,8 @@ const boost::json::array& array_of(const boost::json::value& object, std::string
 /// out.
 std::string series_text(const boost::json::object& labels, std::string_view hidden = "");
 
+/// Returns "1a2b3c4d5e by Ann: subject" of an alert's annotations: who last changed its rule; "" if
+/// the rules come from no repository.
+std::string rule_origin(const boost::json::value& annotations);
+
 }  // namespace tocsin::cli

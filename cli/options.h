@@ -21,7 +21,7 @@ enum ExitCode : int {
   kUsage = 64,       ///< The command line is wrong.
 };
 
-enum class OutputFormat { Table, Json };
+enum class OutputFormat { Table, Wide, Json };
 enum class ColorMode { Auto, Always, Never };
 
 struct GlobalOptions {

@@ -74,8 +74,8 @@ void add_global_options(Program& program) {
       ->type_name("FILE");
   app.add_option("--ca-file", program.global.ca_file, "authority of the server's certificate, PEM")
       ->type_name("FILE");
-  app.add_option("-o,--output", program.output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
+  app.add_option("-o,--output", program.output, "table, wide (more columns) or json")
+      ->check(CLI::IsMember({"table", "wide", "json"}))
       ->type_name("FORMAT");
   app.add_option("--color", program.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
@@ -297,7 +297,9 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
     const std::string unknown = explain_unknown(arguments, program->app);
     return usage_error(unknown.empty() ? base::escape_control(error.what()) : unknown);
   }
-  program->global.output = program->output == "json" ? OutputFormat::Json : OutputFormat::Table;
+  program->global.output = program->output == "json"   ? OutputFormat::Json
+                           : program->output == "wide" ? OutputFormat::Wide
+                                                       : OutputFormat::Table;
   program->global.color = program->color == "always"  ? ColorMode::Always
                           : program->color == "never" ? ColorMode::Never
                                                       : ColorMode::Auto;

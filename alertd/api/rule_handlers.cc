@@ -35,6 +35,25 @@ json::object alert_json(const RuleAlert& alert) {
   return object;
 }
 
+json::object level_json(const LevelInfo& level) {
+  json::object object;
+  if (!level.side.empty()) object[level.side] = level.bound;
+  if (level.severity.empty()) return object;
+  object["severity"] = level.severity;
+  object["for"] = seconds(level.hold);
+  object["keepFiringFor"] = seconds(level.keep_firing_for);
+  return object;
+}
+
+/// What Prometheus does not have: levels, the clearing bound, and what happens without data.
+void add_levels(const RuleInfo& rule, json::object& object) {
+  json::array levels;
+  for (const LevelInfo& level : rule.levels) levels.push_back(level_json(level));
+  if (!levels.empty()) object["levels"] = std::move(levels);
+  if (rule.clear) object["clear"] = level_json(*rule.clear);
+  if (!rule.no_data.empty()) object["noData"] = rule.no_data;
+}
+
 json::object rule_json(const RuleInfo& rule, bool with_alerts) {
   json::object object;
   if (rule.alerting) object["state"] = rule.state;
@@ -52,6 +71,7 @@ json::object rule_json(const RuleInfo& rule, bool with_alerts) {
       for (const RuleAlert& alert : rule.alerts) alerts.push_back(alert_json(alert));
     }
     object["alerts"] = std::move(alerts);
+    add_levels(rule, object);
   }
   object["health"] = rule.health;
   if (!rule.last_error.empty()) object["lastError"] = clean(rule.last_error);
@@ -59,6 +79,12 @@ json::object rule_json(const RuleInfo& rule, bool with_alerts) {
   object["lastEvaluation"] = time_or_never(rule.last_evaluation);
   object["type"] = rule.alerting ? "alerting" : "recording";
   if (!rule.source.empty()) object["source"] = clean(rule.source);
+  if (rule.provenance) {
+    object["provenance"] = {{"commit", clean(rule.provenance->commit)},
+                            {"author", clean(rule.provenance->author)},
+                            {"subject", clean(rule.provenance->subject)},
+                            {"time", base::format_rfc3339(rule.provenance->at)}};
+  }
   return object;
 }
 
@@ -91,6 +117,7 @@ void RuleHandlers::rules(ApiCall call) const {
                                   {"file", clean(group.file)},
                                   {"rules", std::move(rules)},
                                   {"interval", seconds(group.interval)},
+                                  {"queryOffset", seconds(group.query_offset)},
                                   {"limit", group.limit},
                                   {"evaluationTime", seconds(group.evaluation_time)},
                                   {"lastEvaluation", time_or_never(group.last_evaluation)}});

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "alertd/api/rule_views.h"
 #include "common/base/result.h"
 #include "common/base/secret.h"
 #include "common/base/time.h"
@@ -22,51 +23,6 @@ namespace tocsin::api {
 
 template <class T>
 using Done = std::function<void(base::Result<T>)>;
-
-/// One pending or firing alert of a rule.
-struct RuleAlert {
-  model::Labels labels;
-  model::Labels annotations;
-  std::string state;  ///< "pending" or "firing".
-  base::WallTime active_at;
-  std::optional<base::WallTime> keep_firing_since;
-  double value = 0;
-};
-
-struct RuleInfo {
-  bool alerting = true;  ///< Else a recording rule.
-  std::string name;
-  std::string query;
-  base::Duration hold{0};  ///< `for`
-  base::Duration keep_firing_for{0};
-  model::Labels labels;
-  model::Labels annotations;  ///< Templates, not expanded.
-  std::string state;          ///< "inactive", "pending" or "firing"; empty for a recording rule.
-  std::vector<RuleAlert> alerts;
-  std::string health = "unknown";  ///< "ok", "err" or "unknown".
-  std::string last_error;
-  base::Duration evaluation_time{0};
-  std::optional<base::WallTime> last_evaluation;
-  std::string source;  ///< file:line
-};
-
-struct RuleGroupInfo {
-  std::string name;
-  std::string file;
-  base::Duration interval{0};
-  std::size_t limit = 0;
-  std::vector<RuleInfo> rules;
-  base::Duration evaluation_time{0};
-  std::optional<base::WallTime> last_evaluation;
-};
-
-/// Thread: any; returns a snapshot.
-class RuleView {
- public:
-  virtual ~RuleView() = default;
-  /// Groups in order of file and name; rules in order of writing.
-  virtual std::vector<RuleGroupInfo> groups() const = 0;
-};
 
 struct IncidentAlert {
   model::Labels labels;

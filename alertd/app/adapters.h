@@ -6,6 +6,7 @@
 #include <string>
 
 #include "alertd/api/views.h"
+#include "alertd/app/rules_git.h"
 #include "alertd/incident/dispatcher.h"
 #include "alertd/ingest/agent_registry.h"
 #include "alertd/ingest/remote_write_handler.h"
@@ -16,11 +17,14 @@ namespace tocsin::alertd {
 /// The ruler's snapshot in the API's words. Thread: any.
 class RuleViewAdapter final : public api::RuleView {
  public:
-  explicit RuleViewAdapter(const ruler::Ruler& ruler) : ruler_(ruler) {}
+  /// `rules_git` may be null; else it knows where each rule comes from.
+  RuleViewAdapter(const ruler::Ruler& ruler, const RulesGit* rules_git)
+      : ruler_(ruler), rules_git_(rules_git) {}
   std::vector<api::RuleGroupInfo> groups() const override;
 
  private:
   const ruler::Ruler& ruler_;
+  const RulesGit* rules_git_;
 };
 
 /// Incidents from the state store, and what people do to them through the dispatcher. Thread: any;

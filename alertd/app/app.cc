@@ -54,6 +54,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   // ---- the way out, from its end: notifier <- dispatcher <- ruler
   app->make_notifier();
   app->make_dispatcher();
+  TC_TRY(app->follow_repository());
   TC_TRY(app->load_rules());
   // Beyond this point rules are known to be good; nothing evaluates before start().
 
@@ -100,11 +101,27 @@ void App::make_dispatcher() {
                                                        world_.state, world_.metrics);
 }
 
+// The rules of the repository are one more folder; it always holds one whole good commit.
+base::Result<void> App::follow_repository() {
+  rule_paths_ = settings_.rule_paths;
+  if (!settings_.rules_git) return base::ok();
+  base::Executor& git = world_.git ? *world_.git : world_.background;
+  const rulegit::FollowerWorld follower{git,         world_.background, world_.files,
+                                        world_.http, world_.random,     world_.metrics};
+  rules_git_ = std::make_unique<RulesGit>(settings_,
+                                          RulesGitWorld{follower, *dispatcher_, world_.host_name});
+  provenance_sink_ = std::make_unique<ProvenanceSink>(*dispatcher_, *rules_git_);
+  TC_TRY(rules_git_->prepare());
+  rule_paths_.push_back(rules_git_->rules_folder());
+  return base::ok();
+}
+
 base::Result<void> App::load_rules() {
   ruler::RulerOptions options;
-  options.paths = settings_.rule_paths;
+  options.paths = rule_paths_;
   options.files = settings_.rule_files;
-  options.poll_interval = settings_.rule_poll_interval;
+  // Of a repository the follower says when; see RulesGit::poll_local.
+  if (!rules_git_) options.poll_interval = settings_.rule_poll_interval;
   options.group.resend_delay = settings_.resend_delay;
   options.group.state.restore_window = settings_.restart_window;
   options.group.severity_default = settings_.rule_files.severity_default;
@@ -114,18 +131,20 @@ base::Result<void> App::load_rules() {
   options.group.external_labels = settings_.external_labels;
   options.group.external_url = settings_.external_url;
   options.group.parse = settings_.parse;
-  const ruler::RulerWorld ruler_world{world_.eval, engine_,      *store_,
-                                      *store_,     *dispatcher_, world_.metrics, &arrivals_};
+  model::AlertSink* const labelled = provenance_sink_.get();
+  model::AlertSink& sink = labelled ? *labelled : *dispatcher_;
+  const ruler::RulerWorld ruler_world{world_.eval, engine_,        *store_,   *store_,
+                                      sink,        world_.metrics, &arrivals_};
   // Refused rules must not start the daemon; they are read once more by start(), which runs them.
   const ruler::CheckResult check =
-      ruler::check_rule_paths(settings_.rule_paths, settings_.rule_files, world_.files);
+      ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
   if (!check.ok()) return diagnostics_error(check.diagnostics, check.sources);
   ruler_ = std::make_unique<ruler::Ruler>(ruler_world, options, world_.files);
   return base::ok();
 }
 
 void App::make_api() {
-  rule_view_ = std::make_unique<RuleViewAdapter>(*ruler_);
+  rule_view_ = std::make_unique<RuleViewAdapter>(*ruler_, rules_git_.get());
   incident_view_ =
       std::make_unique<IncidentAdapter>(*dispatcher_, world_.state, world_.background, *ruler_);
   agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background, *ruler_);
@@ -153,7 +172,7 @@ void App::make_api() {
                           ingest_->handle(std::move(request), std::move(respond));
                         },
                     .page = {},
-                    .extra = link_routes(settings_.rule_paths, world_.files),
+                    .extra = link_routes(rule_paths_, world_.files),
                     .metadata = &metadata_});
 }
 
@@ -178,6 +197,7 @@ void App::start(std::function<void(base::Result<void>)> done) {
 base::Result<void> App::start_rules() {
   const ruler::LoadOutcome outcome = ruler_->load();
   if (!outcome.ok) return diagnostics_error(outcome.diagnostics, outcome.sources);
+  if (rules_git_) rules_git_->start([this] { ruler_->load(); });
   self_metrics_->start(kSelfMetricsInterval);
   ready_ = true;
   base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", outcome.rules,
@@ -191,22 +211,35 @@ base::Result<void> App::start_rules() {
 void App::stop() {
   ready_ = false;
   self_metrics_->stop();
+  if (rules_git_) rules_git_->stop();
   ruler_->stop();
   notifier_->stop();
   dispatcher_->stop([] {});
 }
 
 void App::reload(std::string source, api::Done<api::ReloadOutcome> done) {
-  world_.background.post([this, source = std::move(source), done = std::move(done)] {
-    auto outcome = reload_now(source);
-    reload_ok_.set(outcome ? 1 : 0);
-    if (!outcome) {
-      reloads_failed_.increment();
-      base::log_error(kComponent, "reload by {} refused, the running generation stays:\n{}", source,
-                      outcome.error().message);
-    }
-    done(std::move(outcome));
-  });
+  base::Task all = [this, source = std::move(source), done = std::move(done)] {
+    reload_all(source, done);
+  };
+  // A reload also looks at the repository; that it cannot be reached does not refuse the reload.
+  if (rules_git_ && ready_) {
+    rules_git_->fetch_now(std::move(all));
+  } else {
+    world_.background.post(std::move(all));
+  }
+}
+
+void App::reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done) {
+  auto outcome = reload_now(source);
+  reload_ok_.set(outcome ? 1 : 0);
+  if (!outcome) {
+    reloads_failed_.increment();
+    base::log_error(kComponent, "reload by {} refused, the running generation stays:\n{}", source,
+                    outcome.error().message);
+  } else if (rules_git_ && !rules_git_->healthy()) {
+    outcome->warnings.push_back("rules from git: " + rules_git_->describe(world_.clock.wall()));
+  }
+  done(std::move(outcome));
 }
 
 // Whole or not at all: everything is read and checked before anything changes.
@@ -260,6 +293,10 @@ api::StatusInfo App::status() const {
   info.ready = ready_;
   info.parts.push_back({"store", !store.read_only, store.last_error});
   info.parts.push_back({"rules", rules.last_load_ok, rules.last_load_error});
+  if (rules_git_) {
+    info.parts.push_back(
+        {"rules from git", rules_git_->healthy(), rules_git_->describe(world_.clock.wall())});
+  }
   std::size_t rule_count = 0;
   std::size_t broken = 0;
   std::size_t firing = 0;

@@ -12,6 +12,7 @@
 
 #include "alertd/api/api.h"
 #include "alertd/app/adapters.h"
+#include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
 #include "alertd/incident/dispatcher.h"
@@ -46,7 +47,8 @@ struct World {
   base::Executor& core;
   base::Executor& notify;
   base::Executor& queries;
-  base::Executor& background;  ///< File work that may block: reload, the token registry.
+  base::Executor& background;     ///< File work that may block: reload, the token registry.
+  base::Executor* git = nullptr;  ///< What may take minutes; null: on `background`.
 };
 
 /// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.
@@ -75,6 +77,8 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void send_test(std::string channel, std::string source,
                  api::Done<api::TestOutcome> done) override;
   api::StatusInfo status() const override;
+  /// The rules and their alerts, as of their last evaluations. Thread: any.
+  ruler::RulerView rules() const { return ruler_->view(); }
 
  private:
   App(const World& world, Settings settings, std::optional<std::string> config_path);
@@ -82,10 +86,12 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   base::Result<void> open_store();
   void make_notifier();
   void make_dispatcher();
+  base::Result<void> follow_repository();
   base::Result<void> load_rules();
   base::Result<void> start_rules();
   void make_api();
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
+  void reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done);
 
   World world_;
   Settings settings_;
@@ -107,6 +113,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   promql::Engine engine_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<incident::Dispatcher> dispatcher_;
+  std::vector<std::string> rule_paths_;  ///< Those of the settings, and the repository's folder.
+  std::unique_ptr<RulesGit> rules_git_;  ///< Null: no repository is followed.
+  std::unique_ptr<ProvenanceSink> provenance_sink_;
   std::unique_ptr<ruler::Ruler> ruler_;
   std::unique_ptr<SelfMetrics> self_metrics_;
   std::unique_ptr<RuleViewAdapter> rule_view_;

@@ -43,14 +43,15 @@ struct Threads {
         core(clock, "core", 1),
         notify(clock, "notify", 1),
         queries(clock, "query", 2),
-        background(clock, "background", 1) {}
+        background(clock, "background", 1),
+        git(clock, "git", 1) {}
 
-  base::AsioExecutor io, store, eval, core, notify, queries, background;
+  base::AsioExecutor io, store, eval, core, notify, queries, background, git;
 
   /// In the order of the data path: nobody is handed work by someone who still runs.
   void stop() {
     for (base::AsioExecutor* executor :
-         {&io, &queries, &eval, &background, &core, &notify, &store}) {
+         {&io, &queries, &git, &eval, &background, &core, &notify, &store}) {
       executor->stop();
     }
   }
@@ -119,7 +120,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   const World world{
       clock,        *files,         *random,           metrics,           *http,
       *mail,        **state,        base::host_name(), threads.store,     threads.eval,
-      threads.core, threads.notify, threads.queries,   threads.background};
+      threads.core, threads.notify, threads.queries,   threads.background, &threads.git};
   auto app = App::make(world, std::move(settings), config_path);
   if (!app) {
     threads.stop();

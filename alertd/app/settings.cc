@@ -117,6 +117,7 @@ void read_rules(config::Table table, const base::FileSystem& files, Settings& se
   std::vector<std::string> paths;
   if (files.is_folder(std::string(kShippedRules))) paths.emplace_back(kShippedRules);
   settings.rule_paths = table.strings("paths", paths);
+  settings.rules_git = rulegit::read_git_settings(table);
   ruler::RuleFileOptions& options = settings.rule_files;
   options.interval_default = table.duration("interval", std::chrono::seconds(15));
   options.query_offset_default = table.duration("query_offset", base::Duration{0});

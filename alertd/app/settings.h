@@ -13,6 +13,7 @@
 #include "alertd/notify/receivers.h"
 #include "alertd/promql/engine.h"
 #include "alertd/routing/route.h"
+#include "alertd/rulegit/git_settings.h"
 #include "alertd/ruler/rule_file.h"
 #include "alertd/tsdb/store.h"
 #include "common/base/log.h"
@@ -38,6 +39,7 @@ struct Settings {
 
   std::vector<std::string> rule_paths;
   ruler::RuleFileOptions rule_files;
+  std::optional<rulegit::GitSettings> rules_git;  ///< Beside rule_paths.
   base::Duration rule_poll_interval{0};
   base::Duration resend_delay{60'000};
   base::Duration no_data_after{300'000};  ///< See ruler::AlertStateOptions.

@@ -107,7 +107,8 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
     incidents_.erase(incident.previous);
   }
   add_event(incident, now_, "opened", "",
-            fmt::format("{}: {}", model::to_string(incident.severity), incident.title),
+            fmt::format("{}: {}{}", model::to_string(incident.severity), incident.title,
+                        rule_origin({action.firing, {}})),
             result_.change.events);
   const std::int64_t number = incident.number;
   by_group_[incident.group_key] = number;

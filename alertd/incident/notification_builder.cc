@@ -85,6 +85,18 @@ std::string make_title(const AlertSet& alerts, const model::Labels& group_labels
   return details.empty() ? title : fmt::format("{} ({})", title, details);
 }
 
+std::string rule_origin(const AlertSet& alerts) {
+  const Strings annotations = common_part(alerts, annotations_of);
+  const auto of = [&](const char* name) {
+    const auto found = annotations.find(name);
+    return found == annotations.end() ? std::string() : found->second;
+  };
+  const std::string commit = of("rule_commit");
+  if (commit.empty()) return {};
+  return fmt::format(" (rule of commit {} by {}: {})", commit.substr(0, 10), of("rule_author"),
+                     of("rule_subject"));
+}
+
 Notification make_notification(const Incident& incident, NotificationKind kind, Reason reason,
                                AlertSet alerts, std::size_t alerts_max) {
   Notification notification;

@@ -14,6 +14,10 @@ struct AlertSet {
 /// Returns the title of an incident that these alerts open.
 std::string make_title(const AlertSet& alerts, const model::Labels& group_labels);
 
+/// Returns " (rule of commit 1a2b3c4d5e by Ann: subject)" if that is the same for all alerts and
+/// their rules come from a repository, else "".
+std::string rule_origin(const AlertSet& alerts);
+
 /// Returns the message for one receiver, without channel and key: those are added for each channel.
 Notification make_notification(const Incident& incident, NotificationKind kind, Reason reason,
                                AlertSet alerts, std::size_t alerts_max);

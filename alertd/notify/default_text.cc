@@ -168,6 +168,15 @@ std::string runbook(const Notification& notification) {
   return clean(url.empty() ? annotation(notification, "runbook") : url);
 }
 
+// Who last changed the rule, when it comes from a repository.
+std::string rule_change(const Notification& notification) {
+  const std::string commit = clean(annotation(notification, "rule_commit"));
+  if (commit.empty()) return {};
+  return fmt::format("{} by {}: {}", commit.substr(0, 10),
+                     clean(annotation(notification, "rule_author")),
+                     clean(annotation(notification, "rule_subject")));
+}
+
 // Label, text: the links and facts at the foot.
 std::vector<std::pair<std::string, std::string>> facts(const Notification& notification,
                                                        const std::string& external_url) {
@@ -184,6 +193,7 @@ std::vector<std::pair<std::string, std::string>> facts(const Notification& notif
     add("Expression", clean(notification.alerts[0].alert.generator_url));
     add("Rule", clean(notification.alerts[0].alert.rule_source));
   }
+  add("Changed", rule_change(notification));
   add("Comment", clean(notification.incident.comment));
   add("Sent because", std::string(describe(notification.reason)));
   return result;

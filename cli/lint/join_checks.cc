@@ -124,6 +124,11 @@ class JoinCheck {
     if (labels.open || labels.closed_by == nullptr) return result;
     const auto* aggregation = std::get_if<Aggregation>(&labels.closed_by->node);
     if (aggregation == nullptr || aggregation->without) return result;
+    // A label added behind the aggregation, as by label_replace(), may name each of its series.
+    for (const std::string& name : binary_.matching.labels) {
+      const auto& by = aggregation->grouping;
+      if (std::find(by.begin(), by.end(), name) == by.end()) return result;
+    }
     for (const std::string& name : labels.sure) {
       const auto& on = binary_.matching.labels;
       if (std::find(on.begin(), on.end(), name) == on.end()) result.insert(name);

@@ -74,7 +74,7 @@ struct Wording {
 
 /// Parts of the reader's messages, the more special first.
 constexpr std::array kWordings = std::to_array<Wording>({
-    {"unknown function", "template-function"},  // of expressions: see from_diagnostic
+    {"not defined", "template-function"},  // of templates only: see from_diagnostic
     {"has no runbook", "runbook-missing"},
     {"there is no 'runbooks/", "runbook-missing"},
     {"has no severity", "severity-missing"},
@@ -181,6 +181,11 @@ Finding from_diagnostic(const base::Diagnostic& diagnostic, std::string_view def
   finding.message = diagnostic.message;
   finding.hint = diagnostic.hint;
   finding.id = std::string(default_id);
+  if (const auto near = finding.message.find("; did you mean");
+      near != std::string::npos && finding.hint.empty()) {
+    finding.hint = finding.message.substr(near + 2);
+    finding.message.resize(near);
+  }
   const bool of_template = about_template(diagnostic.message);
   for (const Wording& wording : kWordings) {
     if (diagnostic.message.find(wording.part) == std::string::npos) continue;
@@ -195,7 +200,9 @@ Finding from_diagnostic(const base::Diagnostic& diagnostic, std::string_view def
     finding.id = "template-error";
   }
   if (finding.id == "template-function" && finding.hint.empty()) {
-    finding.hint = "the functions are those of Prometheus' templates, such as humanize and printf";
+    finding.hint =
+        "for numbers: humanize, humanize1024 (bytes), humanizePercentage, humanizeDuration, "
+        "humanizeTimestamp, or printf \"%.1f\"";
   }
   return finding;
 }

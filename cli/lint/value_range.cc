@@ -67,7 +67,6 @@ constexpr std::array<std::string_view, 12> kWithin{
 
 ValueRange of_selector(const VectorSelector& selector) {
   if (selector.name == "up") return ValueRange::between(0, 1);
-  if (selector.name == "ALERTS") return ValueRange::point(1);
   for (const std::string_view suffix : {"_total", "_bucket", "_count"}) {
     if (selector.name.ends_with(suffix)) return ValueRange::from(0);
   }

@@ -35,10 +35,16 @@ class HttpApiClient final : public ApiClient {
     http.url = options_.server;
     while (http.url.ends_with('/')) http.url.pop_back();
     http.url += request.path;
-    char separator = '?';
+    std::string parameters;
     for (const auto& [name, value] : request.query) {
-      http.url += separator + net::percent_encode(name) + '=' + net::percent_encode(value);
-      separator = '&';
+      if (!parameters.empty()) parameters += '&';
+      parameters += net::percent_encode(name) + '=' + net::percent_encode(value);
+    }
+    if (request.form) {
+      http.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+      http.body = std::move(parameters);
+    } else if (!parameters.empty()) {
+      http.url += '?' + parameters;
     }
     if (!request.body.empty()) {
       http.headers.emplace_back("Content-Type", "application/json");
@@ -48,8 +54,13 @@ class HttpApiClient final : public ApiClient {
     http.timeout = options_.timeout;
     http.response_bytes_max = kAnswerBytesMax;
     http.tls.ca_file = options_.ca_file;
-    const base::Result<net::HttpResponse> response = send(std::move(http));
+    base::Result<net::HttpResponse> response = send(std::move(http));
     if (!response) return unreachable(response.error());
+    if (request.whole && response->status == 200) {
+      ApiAnswer answer;
+      answer.data = std::move(response->body);
+      return answer;
+    }
     return read_answer(*response, net::url_origin(options_.server));
   }
 
@@ -79,7 +90,8 @@ class HttpApiClient final : public ApiClient {
                          "\nIs tocsin-alertd running there? --server or TOCSIN_SERVER sets the "
                          "address.",
                      "",
-                     {}};
+                     {},
+                     std::string(base::to_string(error.code))};
   }
 
   const GlobalOptions options_;
@@ -123,6 +135,7 @@ ApiAnswer read_answer(const net::HttpResponse& response, const std::string& serv
   if (response.status >= 300 || text_member(object, "status") != "success") {
     answer.exit_code = kNegative;
     answer.error = text_member(object, "error");
+    answer.error_type = text_member(object, "errorType");
     if (answer.error.empty())
       answer.error = fmt::format("{} answered HTTP {}", server, response.status);
     if (response.status == 401)

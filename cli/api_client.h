@@ -22,7 +22,9 @@ struct ApiRequest {
   std::string method = "GET";
   std::string path;  ///< Begins with '/'; not escaped further.
   std::vector<std::pair<std::string, std::string>> query;
-  std::string body;  ///< JSON; empty for none.
+  std::string body;    ///< JSON; empty for none.
+  bool form = false;   ///< `query` goes into the body, as a form: for expressions of any length.
+  bool whole = false;  ///< A good answer's data is its whole body as it came, not looked at.
 };
 
 /// The member "data" of a good answer as JSON text; or why there is none and how to exit.
@@ -31,6 +33,9 @@ struct ApiAnswer {
   std::string error;
   std::string data;
   std::vector<std::string> warnings;
+  /// As the server says ("bad_data", "execution", "timeout", ...); without an answer, the code's
+  /// name ("unavailable", "timeout", "limit_exceeded"). Empty if unknown.
+  std::string error_type = {};
 };
 
 class ApiClient {

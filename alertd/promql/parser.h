@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "alertd/promql/engine.h"
 #include "common/base/result.h"
@@ -22,6 +23,10 @@ inline constexpr std::uint32_t kTreeDepthMax = 512;
 /// Sets `length` to the bytes read, so that values may follow.
 /// Errors: InvalidArgument.
 base::Result<model::Labels> parse_series(std::string_view text, std::size_t& length);
+
+/// Returns what the expression uses that is in the language but cannot be evaluated yet (functions
+/// of native histograms, `anchored`, `smoothed`): every evaluation of it would fail.
+std::vector<ParseError> not_supported_yet(const Expr& expr);
 
 /// Sets the types of the whole tree and appends every type error. Internal.
 void check_types(Expr& expr, std::vector<ParseError>& errors);

@@ -239,6 +239,24 @@ TEST_CASE("every function of the table can be found and has a sane signature") {
   CHECK(find_function("nope") == nullptr);
 }
 
+TEST_CASE("what cannot be evaluated yet is known before") {
+  const auto found =
+      not_supported_yet(*parse("1 + histogram_count(rate(x[5m] anchored))", kAll).expr);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].begin == 4);
+  CHECK(found[0].message == "function 'histogram_count' is not supported yet");
+  CHECK(found[1].begin == 25);
+  CHECK(found[1].message == "'anchored' and 'smoothed' are not supported yet");
+  CHECK(not_supported_yet(*parse("info(x smoothed)", kAll).expr).size() == 1);
+  for (const std::string& name : function_names()) {
+    if (name.starts_with("histogram_")) continue;
+    const FunctionInfo* info = find_function(name);
+    CAPTURE(name);
+    CHECK((info->range != nullptr || info->math != nullptr || info->special != nullptr));
+  }
+  CHECK(not_supported_yet(*parse("sum(rate(x[5m])) / anchored", kAll).expr).empty());
+}
+
 TEST_CASE("selectors_of finds every selector") {
   const Parsed parsed = parse("a + rate(b[5m]) > bool max_over_time((sum(c))[5m:])");
   REQUIRE(parsed.expr != nullptr);

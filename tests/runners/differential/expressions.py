@@ -232,6 +232,8 @@ class Generator:
             return Node(function + "()", "vector")
         if self.chance(0.7):
             inner = self.instant(["moment"])
+        elif self.chance(0.1):
+            inner = self.instant(["odd"])
         else:
             # Beyond the calendar, and for NaN, the answer is nobody's promise (differences.py, no-time).
             part = self.vector(depth - 1)

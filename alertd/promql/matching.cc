@@ -47,7 +47,9 @@ class Matcher {
         one_(swapped_ ? std::move(left) : std::move(right)),
         many_fill_(node_.matching.fill_left),
         one_fill_(node_.matching.fill_right),
-        pairs_(evaluator, memory, node_.matching, many_, one_) {}
+        pairs_(evaluator, memory, node_.matching, many_, one_),
+        one_groups_(pairs_.of(PairGroups::kRight)),
+        many_groups_(pairs_.of(PairGroups::kLeft)) {}
 
   base::Result<Table> run() {
     out_.steps = many_.steps;
@@ -71,8 +73,6 @@ class Matcher {
   bool keeps_name() const { return is_comparison(node_.op) && !node_.return_bool; }
 
   base::Result<void> group_sides() {
-    one_groups_ = pairs_.of(PairGroups::kRight, one_);
-    many_groups_ = pairs_.of(PairGroups::kLeft, many_);
     groups_.resize(pairs_.size());
     for (std::uint32_t i = 0; i < one_.series.size(); ++i) {
       OneSide& side = groups_[one_groups_[i]];
@@ -318,8 +318,8 @@ class Matcher {
   PairGroups pairs_;
   std::vector<OneSide> groups_;
   std::vector<SharedSide> shared_;
-  std::vector<std::uint32_t> one_groups_;
-  std::vector<std::uint32_t> many_groups_;
+  const std::vector<std::uint32_t>& one_groups_;   // per row
+  const std::vector<std::uint32_t>& many_groups_;  // per row
   std::vector<std::uint32_t> many_count_;
   std::vector<std::uint32_t> group_row_;
   std::vector<std::uint8_t> many_any_;  // per step; made when first asked for

@@ -31,7 +31,7 @@ class PairGroups {
              const Table& right);
 
   /// Returns the group of each row of one of the two tables.
-  std::vector<std::uint32_t> of(std::size_t side, const Table& table);
+  const std::vector<std::uint32_t>& of(std::size_t side) const { return of_[side]; }
   std::size_t size() const { return memory_->grouper.size(); }
   /// Returns the labels of a group; they last as long as what origin() names.
   const model::Labels* labels_of(std::uint32_t group) { return memory_->labels_of(group); }
@@ -39,8 +39,11 @@ class PairGroups {
   Origin origin() const;
 
  private:
+  void number(std::size_t side, const Table& table);
+
   bool remembered_;
   std::shared_ptr<GroupMemory> memory_;
+  std::vector<std::uint32_t> of_[2];
 };
 
 }  // namespace tocsin::promql

@@ -9,32 +9,37 @@ Grouping grouping_of(const Matching& matching) {
   return {Grouping::Kind::Without, sorted_labels(matching.labels, true)};
 }
 
+// The keys by which groups were found are freed: they would take more memory than all else, and are
+// wanted only if a row appears that was never seen. Then all of this node is numbered anew.
 PairGroups::PairGroups(Evaluator& evaluator, PlanNode* node, const Matching& matching,
                        const Table& left, const Table& right)
     : remembered_(node != nullptr && left.origin.known() && right.origin.known()) {
   if (remembered_) memory_ = node->groups;
-  if (memory_ && GroupMemory::follow(memory_->sides[kLeft], left.origin) &&
-      GroupMemory::follow(memory_->sides[kRight], right.origin)) {
-    evaluator.keep_alive(memory_);
-    return;
+  const bool good = memory_ && GroupMemory::follow(memory_->sides[kLeft], left.origin) &&
+                    GroupMemory::follow(memory_->sides[kRight], right.origin) &&
+                    memory_->knows(kLeft, left) && memory_->knows(kRight, right);
+  if (!good) {
+    memory_ = std::make_shared<GroupMemory>(grouping_of(matching), evaluator.delayed());
+    memory_->start(kLeft, left.origin);
+    memory_->start(kRight, right.origin);
+    if (remembered_) node->groups = memory_;
   }
-  memory_ = std::make_shared<GroupMemory>(grouping_of(matching), evaluator.delayed());
   evaluator.keep_alive(memory_);
-  if (!remembered_) return;
-  memory_->start(kLeft, left.origin);
-  memory_->start(kRight, right.origin);
-  node->groups = memory_;
+  number(kRight, right);
+  number(kLeft, left);
+  if (!good) memory_->grouper.freeze();
 }
 
-std::vector<std::uint32_t> PairGroups::of(std::size_t side, const Table& table) {
-  if (remembered_) return memory_->groups_of(memory_->sides[side], table);
-  std::vector<std::uint32_t> groups;
-  groups.reserve(table.series.size());
+void PairGroups::number(std::size_t side, const Table& table) {
+  if (remembered_) {
+    of_[side] = memory_->groups_of(memory_->sides[side], table);
+    return;
+  }
+  of_[side].reserve(table.series.size());
   for (const SeriesRef& series : table.series) {
-    groups.push_back(memory_->grouper.group_of(series));
+    of_[side].push_back(memory_->grouper.group_of(series));
   }
   memory_->labels.resize(memory_->grouper.size(), nullptr);
-  return groups;
 }
 
 Origin PairGroups::origin() const {

@@ -34,6 +34,13 @@ bool GroupMemory::follow(Side& side, const Origin& origin) {
   return true;
 }
 
+bool GroupMemory::knows(std::size_t side, const Table& table) const {
+  for (std::size_t row = 0; row < table.series.size(); ++row) {
+    if (sides[side].of[table.origin.entry(row)] == kUnknown) return false;
+  }
+  return true;
+}
+
 std::vector<std::uint32_t> GroupMemory::groups_of(Side& side, const Table& table) {
   std::vector<std::uint32_t> groups(table.series.size());
   for (std::size_t row = 0; row < groups.size(); ++row) {

@@ -38,6 +38,8 @@ struct GroupMemory {
   const model::Labels* labels_of(std::uint32_t group);
   /// Makes room for the entries of `origin`; false if what is remembered is of another list.
   static bool follow(Side& side, const Origin& origin);
+  /// Returns whether the group of every row of `table` is known.
+  bool knows(std::size_t side, const Table& table) const;
   /// Returns the group of each row of `table`, whose origin is that of `side`.
   std::vector<std::uint32_t> groups_of(Side& side, const Table& table);
 

@@ -61,8 +61,8 @@ void keep_where(Table& table, std::span<const std::uint32_t> groups, const Prese
 base::Result<Table> match_sets(Evaluator& evaluator, PlanNode* memory, const Binary& node,
                                Table left, Table right) {
   PairGroups groups(evaluator, memory, node.matching, left, right);
-  const std::vector<std::uint32_t> left_groups = groups.of(PairGroups::kLeft, left);
-  const std::vector<std::uint32_t> right_groups = groups.of(PairGroups::kRight, right);
+  const std::vector<std::uint32_t>& left_groups = groups.of(PairGroups::kLeft);
+  const std::vector<std::uint32_t>& right_groups = groups.of(PairGroups::kRight);
   if (node.op != BinaryOp::Or) {
     const Presence other(right, right_groups);
     keep_where(left, left_groups, other, node.op == BinaryOp::And);

@@ -89,6 +89,14 @@ void Grouper::grow() {
   }
 }
 
+void Grouper::freeze() {
+  slots_ = {};
+  hashes_ = {};
+  key_ends_ = {};
+  keys_ = {};
+  first_.shrink_to_fit();
+}
+
 model::Labels Grouper::labels_of(std::uint32_t group) const {
   std::vector<model::LabelView> labels;
   std::size_t cursor = 0;

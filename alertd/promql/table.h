@@ -161,6 +161,8 @@ class Grouper {
   /// Returns the series that made the group.
   const SeriesRef& first(std::uint32_t group) const { return first_[group]; }
   const Grouping& grouping() const { return grouping_; }
+  /// Frees what finding groups takes: only labels_of() and first() may be called afterwards.
+  void freeze();
 
  private:
   bool kept(std::string_view name, std::size_t& cursor) const;

@@ -18,6 +18,7 @@ the rules of ../shared/bench. Loopback only; every program is started here and s
 """
 
 import argparse
+import http.server
 import importlib.util
 import json
 import os
@@ -26,9 +27,9 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-import http.server
 import urllib.request
 
 ROOT = pathlib.Path(os.environ.get("TOCSIN_SOURCE_DIR", pathlib.Path(__file__).parents[2])).resolve()
@@ -168,6 +169,16 @@ class System:
         for process in self.processes:
             process.wait(30)
 
+    def counts(self):
+        """How many series there are, and how many evaluations of single rules there were."""
+        url = "http://127.0.0.1:%d/metrics" % self.port
+        sums = dict.fromkeys(self.COUNTS, 0.0)
+        for line in urllib.request.urlopen(url, timeout=30).read().decode().splitlines():
+            name = line.partition("{")[0].partition(" ")[0]
+            if name in sums:
+                sums[name] += float(line.rsplit(" ", 1)[1])
+        return [int(sums[name]) for name in self.COUNTS]
+
     def cpu_seconds(self):
         total = 0
         for process in self.processes:
@@ -177,6 +188,8 @@ class System:
 
 
 class Tocsin(System):
+    COUNTS = ["tocsin_alertd_store_series", "tocsin_alertd_rule_evaluations_total"]
+
     def __init__(self, work, sink, binaries, rules):
         super().__init__(work, sink)
         (work / "alertd.toml").write_text("""
@@ -205,6 +218,8 @@ group_interval = "1s"
 
 
 class Prometheus(System):
+    COUNTS = ["prometheus_tsdb_head_series", "prometheus_rule_evaluations_total"]
+
     def __init__(self, work, sink):
         super().__init__(work, sink)
         manager = harness.free_port()
@@ -285,8 +300,12 @@ def measure(name, options, work):
                                "the first rounds of the load")
             time.sleep(20)
             began, cpu = time.time(), system.cpu_seconds()
+            evaluations = system.counts()[1]
             latencies = crossings(system, sink, options.crossings)
-            return summary(name, latencies, system, began, cpu)
+            result = summary(name, latencies, system, began, cpu)
+            result["series"], result["rule_evaluations"] = system.counts()
+            result["rule_evaluations"] -= evaluations
+            return result
         finally:
             load.terminate()
             load.wait(30)
@@ -308,7 +327,6 @@ def main():
     if not BENCH.is_dir():
         print("latency_side_by_side: ../shared/bench is not there: skipped")
         return
-    import tempfile
     work = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-latency-"))
     try:
         shutil.copytree(BENCH / "rwload", work / "rwload")

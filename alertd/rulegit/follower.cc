@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kComponent = "alertd/rulegit";
 constexpr base::Duration kBackOffMax{15 * 60'000};
 constexpr std::string_view kEmpty = "empty";
+constexpr unsigned kFailuresOnDiskMax = 2;
 
 bool is_rule_file(std::string_view path) {
   return path.ends_with(".toml") || path.ends_with(".yml") || path.ends_with(".yaml");
@@ -34,10 +35,10 @@ base::Counter counter(const FollowerWorld& world, const char* name, const char* 
 
 Follower::Follower(GitSettings settings, std::string folder, const FollowerWorld& world,
                    FollowerHooks hooks)
-    : settings_(std::move(settings)),
-      folder_(std::move(folder)),
+    : folder_(std::move(folder)),
       world_(world),
       hooks_(std::move(hooks)),
+      settings_(std::move(settings)),
       last_fetch_(gauge(world, "last_fetch_timestamp_seconds",
                         "When the repository of the rules last answered.")),
       refused_now_(gauge(world, "commit_refused",
@@ -149,14 +150,37 @@ bool Follower::is_known_bad(const std::string& commit) const {
   return status_.refused && status_.refused->commit.id == commit;
 }
 
+// Io is the copy on this disk. Opened anew next time; if that does not help, fetched anew.
+void Follower::after_failed_fetch(const base::Error& error) {
+  if (error.code != base::ErrorCode::Io) return;
+  repository_.reset();
+  if (failures_ < kFailuresOnDiskMax) return;
+  base::log_warning(kComponent, "the copy on this disk is damaged and is fetched anew: {}",
+                    error.message);
+  if (const auto removed = remove_all(base::join_path(folder_, "repository.git")); !removed) {
+    base::log_error(kComponent, "{}", removed.error().message);
+  }
+}
+
+void Follower::renew(GitSettings settings) {
+  world_.git.post([this, settings = std::move(settings)]() mutable {
+    const bool same = settings.url == settings_.url && settings.branch == settings_.branch &&
+                      settings.path == settings_.path;
+    if (stopped_ || !same) return;
+    settings_ = std::move(settings);
+    repository_.reset();
+    failures_ = 0;
+    round(Again::No, [] {});
+  });
+}
+
 base::Result<std::optional<Follower::Candidate>> Follower::visit(Again again) {
   TC_TRY(open_repository());
   const FetchWorld world{world_.http, world_.main, world_.git.clock(),
                          [this] { return stopped_.load(); }};
   auto fetched = repository_->fetch(world);
   if (!fetched) {
-    // Made anew next time, if it was the one on disk that failed.
-    if (fetched.error().code == base::ErrorCode::Io) repository_.reset();
+    after_failed_fetch(fetched.error());
     return fetched.error();
   }
   if (fetched->rewritten) {

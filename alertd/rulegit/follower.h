@@ -79,6 +79,10 @@ class Follower {
   /// Ends what runs as soon as it can be ended.
   void stop();
 
+  /// Takes new credentials, limits and times, and looks at the branch with them. Another url,
+  /// branch or path is not taken: that is another repository, for the next start.
+  void renew(GitSettings settings);
+
   /// Fetches now, judging the tip again if it was refused; `done` runs on `main`.
   void fetch_now(base::Task done);
 
@@ -101,6 +105,7 @@ class Follower {
   std::string generation(const std::string& commit) const;
   std::optional<std::string> linked_commit() const;
   base::Result<void> open_repository();
+  void after_failed_fetch(const base::Error& error);
   base::Result<std::optional<Candidate>> visit(Again again);
   base::Result<Candidate> write_candidate(const Fetched& fetched);
   std::shared_ptr<const ProvenanceIndex> index(const std::string& commit, const Exported& exported,
@@ -116,7 +121,6 @@ class Follower {
   void remove_old_generations(const std::string& keep) const;
   bool is_known_bad(const std::string& commit) const EXCLUDES(mutex_);
 
-  const GitSettings settings_;
   const std::string folder_;
   FollowerWorld world_;
   FollowerHooks hooks_;
@@ -124,6 +128,7 @@ class Follower {
   base::TimerId timer_ = 0;
 
   // Owned by `git` after start().
+  GitSettings settings_;
   std::unique_ptr<Repository> repository_;
   unsigned failures_ = 0;
 

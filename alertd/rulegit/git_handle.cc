@@ -29,7 +29,7 @@ base::Error git_error(int code, const std::string& what) {
   } else if (code == GIT_EAUTH || code == GIT_ECERTIFICATE) {
     kind = base::ErrorCode::PermissionDenied;
   } else if (last && (last->klass == GIT_ERROR_NET || last->klass == GIT_ERROR_HTTP ||
-                      last->klass == GIT_ERROR_SSH || last->klass == GIT_ERROR_OS)) {
+                      last->klass == GIT_ERROR_SSH)) {
     kind = base::ErrorCode::Unavailable;
   }
   return base::error(kind, fmt::format("{}: {}", what, why));

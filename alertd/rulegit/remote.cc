@@ -142,7 +142,10 @@ base::Result<git_oid> Remote::find_branch() {
   if (const int code =
           git_remote_connect(remote_.get(), GIT_DIRECTION_FETCH, &with, nullptr, nullptr);
       code != 0) {
-    return explain(code, settings_.url);
+    base::Error error = explain(code, settings_.url);
+    // Nothing of ours was touched yet: it is the other side, also where that is a folder.
+    if (error.code == base::ErrorCode::Io) error.code = base::ErrorCode::Unavailable;
+    return error;
   }
   const git_remote_head** heads = nullptr;
   std::size_t count = 0;

@@ -152,10 +152,17 @@ base::Result<Fetched> Repository::fetch(const FetchWorld& world) {
   Remote remote(*impl_->repository_, impl_->settings_, world);
   TC_TRY(const git_oid tip, remote.find_branch());
   if (!before || !git_oid_equal(&*before, &tip) || !commit(hex(tip))) {
-    TC_TRY(remote.download(impl_->tracking_ref()));
+    auto done = remote.download(impl_->tracking_ref());
+    // The branch is there, so what is missing is missing on this disk.
+    if (!done && done.error().code == base::ErrorCode::NotFound) {
+      return base::error(base::ErrorCode::Io, done.error().message);
+    }
+    if (!done) return done.error();
   }
   Fetched fetched;
-  TC_TRY(fetched.tip, commit(hex(tip)));
+  auto described = commit(hex(tip));
+  if (!described) return base::error(base::ErrorCode::Io, described.error().message);
+  fetched.tip = std::move(*described);
   if (before && !git_oid_equal(&*before, &tip)) {
     fetched.rewritten = git_graph_descendant_of(impl_->repository_.get(), &tip, &*before) == 0;
   }

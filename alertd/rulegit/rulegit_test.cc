@@ -253,6 +253,44 @@ TEST_CASE("a restart without the server goes on with what was in force") {
   CHECK(from->commit == first);
 }
 
+TEST_CASE("a damaged copy on this disk is fetched anew") {
+  Bench bench;
+  bench.origin.commit({{"a.toml", "one\n"}}, "first");
+  auto follower = bench.follower(bench.settings());
+  REQUIRE(follower->prepare());
+  follower->start();
+  bench.executor.run_for(std::chrono::seconds(1));
+  const std::string objects = bench.folder.path() + "/store/repository.git/objects";
+  for (const auto& entry : std::filesystem::directory_iterator(objects)) {
+    std::filesystem::remove_all(entry.path());
+  }
+  bench.origin.commit({{"a.toml", "two\n"}}, "second");
+  bench.executor.run_for(std::chrono::minutes(30));
+  INFO(follower->status().fetch_error);
+  CHECK(bench.rule(*follower, "a.toml") == "two\n");
+  CHECK(follower->status().fetch_error.empty());
+}
+
+TEST_CASE("new limits are taken without a start, another repository is not") {
+  Bench bench;
+  bench.origin.commit({{"a.toml", "one\n"}}, "first");
+  GitSettings settings = bench.settings();
+  auto follower = bench.follower(settings);
+  REQUIRE(follower->prepare());
+  follower->start();
+  bench.executor.run_for(std::chrono::seconds(1));
+  settings.limits.file_bytes_max = 10;
+  follower->renew(settings);
+  bench.origin.commit({{"a.toml", "longer than ten bytes\n"}}, "second");
+  bench.executor.run_for(std::chrono::seconds(70));
+  REQUIRE(follower->status().refused);
+  CHECK(has(follower->status().refused->error, "limit 10"));
+  settings.url = "file:///nowhere";
+  follower->renew(settings);
+  bench.executor.run_for(std::chrono::seconds(70));
+  CHECK(follower->status().fetch_error.empty());
+}
+
 TEST_CASE("nothing to begin with: an empty folder, and the reason") {
   Bench bench;
   GitSettings settings = bench.settings();

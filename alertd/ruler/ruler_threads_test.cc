@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <set>
 
 #include "alertd/ruler/memory_store.h"
@@ -96,6 +97,65 @@ TEST_CASE("groups, reloads and readers on four threads") {
   ruler.stop();
   pool.stop();
   store_thread.stop();
+}
+
+TEST_CASE("arrivals on two threads, waves of rules on four, and hosts that leave") {
+  constexpr int kRules = 12;
+  const base::RealClock clock;
+  MemoryStore store;
+  const promql::Engine engine;
+  WaitingSink sink;
+  base::Metrics metrics;
+  sim::SimFileSystem files;
+  REQUIRE(files.create_folders("/rules"));
+  const auto write = [&](const std::string& more) {
+    std::string text = "[[group]]\nname = \"g\"\ninterval = \"on-data\"\nmin_interval = \"0s\"\n";
+    for (int i = 0; i < kRules; ++i) {
+      const std::string id = std::to_string(i);
+      text += "[[group.record]]\nname = \"r:" + id + "\"\nexpr = 'm" + id + " * 2'\n";
+      text += "[[group.alert]]\nname = \"A" + id + "\"\nexpr = 'r:" + id +
+              " > 1'\nseverity = \"high\"\nrunbook = \"https://x.org\"\n";
+    }
+    REQUIRE(files.write_atomic("/rules/a.toml", text + more, 0644));
+  };
+  write("");
+  base::AsioExecutor store_thread(clock, "store", 1);
+  base::AsioExecutor senders(clock, "io", 2);
+  base::AsioExecutor pool(clock, "eval", 4);
+  ThreadedAppender appender(store, store_thread);
+  Arrivals arrivals;
+  ShowingAppender intake(appender, arrivals, clock);
+  RulerOptions options;
+  options.paths = {"/rules"};
+  Ruler ruler({pool, engine, store, appender, sink, metrics, &arrivals}, options, files);
+  REQUIRE(ruler.load().ok);
+  std::atomic<int> sent{0};
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < kRules; ++i) {
+      senders.post([&, i, round] {
+        auto batch = std::make_shared<model::WriteBatch>();
+        const std::string name = "m" + std::to_string(i);
+        const std::string host = "h" + std::to_string(round % 3);
+        batch->add(model::Labels{{"__name__", name}, {"host", host}},
+                   {base::to_ms(clock.wall()) + round, 1});
+        intake.append(std::move(batch), [&sent](const auto&) { ++sent; });
+      });
+    }
+    ruler.forget_owner("host", "h1", "it was taken away");
+    ruler.welcome("host", "h1");
+    ruler.forget_alert(model::Labels{{"alertname", "A1"}}, "somebody said so");
+    if (round == 10) {
+      write("# changed\n");
+      REQUIRE(ruler.load().ok);
+    }
+    CHECK(ruler.view().groups.size() <= 1);
+  }
+  CHECK(sink.wait_for(kRules));
+  ruler.stop();
+  senders.stop();
+  pool.stop();
+  store_thread.stop();
+  CHECK(sent <= 20 * kRules);
 }
 
 }  // namespace tocsin::ruler

@@ -32,6 +32,7 @@ Group::Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions&
     : spec_(spec),
       world_(world),
       options_(options),
+      plan_(world.engine, world.source),
       statuses_(spec.rules.size()),
       instruments_(std::make_shared<Instruments>(
           world.metrics, base::MetricLabels{{"file", spec.file}, {"group", spec.name}})),
@@ -68,6 +69,8 @@ base::Result<std::shared_ptr<Group>> Group::make(const RuleGroup& spec, const Ru
   settings.state = options.state;
   for (const Rule& rule : spec.rules) {
     TC_TRY(auto runner, RuleRunner::make(rule, settings, group->context_));
+    group->plan_.add(rule.expr);
+    if (rule.input) group->plan_.add(rule.input);
     group->runners_.push_back(std::move(runner));
   }
   group->inherited_.resize(group->runners_.size());
@@ -212,7 +215,7 @@ void Group::run_next(const std::shared_ptr<Wave>& wave) {
   const base::MonotonicTime began = clock().monotonic();
   const base::MonotonicTime deadline = began + options_.query_timeout;
   RuleOutcome outcome = runners_[wave->rules[mine]]->run(
-      iteration_.ts, {world_.engine, world_.source},
+      iteration_.ts, {world_.engine, world_.source, &plan_},
       [&] { return abandoned_.load() || clock().monotonic() > deadline; });
   if (abandoned_) return;
   const base::MonotonicTime end = clock().monotonic();
@@ -300,6 +303,7 @@ void Group::flush(void (Group::*then)()) {
           self->failures_.clear(subject);
         }
       }
+      self->plan_.begin_round();  // what follows may read what was written
       ((*self).*then)();
     });
   });
@@ -309,6 +313,7 @@ void Group::finish() {
   const auto took = clock().monotonic() - iteration_.began;
   took_ = to_duration(took);
   running_ = false;
+  plan_.begin_round();
   for (base::Task& task : std::exchange(waiting_, {})) task();
   const bool whole =
       std::find(iteration_.rules.begin(), iteration_.rules.end(), false) == iteration_.rules.end();

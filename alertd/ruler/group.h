@@ -156,6 +156,7 @@ class Group : public std::enable_shared_from_this<Group> {
   RulerWorld world_;
   GroupOptions options_;
   TemplateContext context_;
+  promql::Plan plan_;  // what the rules' queries remember and share
   std::vector<std::unique_ptr<RuleRunner>> runners_;
   std::vector<bool> inherited_;
   std::vector<std::vector<std::size_t>> dependencies_;

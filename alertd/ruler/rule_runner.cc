@@ -65,13 +65,13 @@ base::Result<std::unique_ptr<RuleRunner>> RuleRunner::make(const Rule& rule,
 RuleOutcome RuleRunner::run(WallTime ts, const QueryWorld& world,
                             const std::function<bool()>& cancelled) {
   const WallTime at = ts - settings_.query_offset;
-  auto result = world.engine.instant(world.source, *rule_.expr, at, cancelled);
+  auto result = world.instant(*rule_.expr, at, cancelled);
   if (!result) return run_on(ts, std::move(result).error());
   std::vector<std::string> warnings = std::move(result->warnings);
   InputQuery input;
   if (rule_.input) {
     input = [&]() -> base::Result<promql::Vector> {
-      TC_TRY(auto seen, world.engine.instant(world.source, *rule_.input, at, cancelled));
+      TC_TRY(auto seen, world.instant(*rule_.input, at, cancelled));
       return to_vector(std::move(seen));
     };
   }

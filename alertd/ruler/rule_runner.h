@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "alertd/promql/plan.h"
 #include "alertd/ruler/alert_state.h"
 #include "alertd/ruler/rule_model.h"
 #include "alertd/ruler/rule_template.h"
@@ -37,6 +38,13 @@ struct RunnerSettings {
 struct QueryWorld {
   const promql::Engine& engine;
   const model::SeriesSource& source;
+  promql::Plan* plan = nullptr;  ///< If given: the rule's expressions were added to it.
+
+  base::Result<promql::QueryResult> instant(const promql::Expr& expr, base::WallTime at,
+                                            const std::function<bool()>& cancelled) const {
+    return plan != nullptr ? plan->instant(expr, at, cancelled)
+                           : engine.instant(source, expr, at, cancelled);
+  }
 };
 
 /// Gives the result of Rule::input at the evaluation's time; asked only when it is needed.

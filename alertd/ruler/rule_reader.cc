@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "alertd/promql/ast.h"
+#include "alertd/promql/parser.h"
 #include "alertd/ruler/rule_template.h"
 #include "common/config/toml.h"
 #include "common/config/yaml.h"
@@ -39,6 +40,10 @@ void RuleReader::expression(config::Table& table, std::string_view key, Rule& ru
              mistake.hint);
   }
   if (!parsed.expr) return;
+  for (const promql::ParseError& missing : promql::not_supported_yet(*parsed.expr)) {
+    warning_at(config::position_in(*node, missing.begin, context_.source), missing.message,
+               missing.hint);
+  }
   const promql::ValueType type = parsed.expr->type;
   if (type != promql::ValueType::InstantVector && type != promql::ValueType::Scalar) {
     error_at(config::position_in(*node, parsed.expr->location.begin, context_.source),

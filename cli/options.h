@@ -76,13 +76,36 @@ struct SendTestOptions {
   std::string channel;
 };
 
+struct BacktestOptions {
+  std::vector<std::string> rules;  ///< Files and folders.
+  std::string from = "-24h";
+  std::string to = "now";
+  std::string against;             ///< URL of a Prometheus-compatible server; empty: --server.
+  std::string against_token_file;  ///< For it; the admin token is never sent there.
+  /// What to compare with: files or folders, a URL, or "none"; empty: what --server evaluates.
+  std::vector<std::string> baseline;
+  std::string config;                     ///< alertd.toml, for routing and defaults; may be empty.
+  std::optional<base::Duration> step;     ///< Instead of each group's interval.
+  std::optional<base::Duration> warm_up;  ///< Default: the longest `for` of all rules.
+  std::size_t limit = 100;                ///< Firings listed; 0: all.
+};
+
+struct ExplainOptions {
+  std::string name;                 ///< Of the rule; empty with `expr`.
+  std::vector<std::string> labels;  ///< "name=value": the label set asked about.
+  std::string expr;                 ///< Instead of a rule.
+  std::string group;                ///< If several rules have the name; empty: all of them.
+  std::string at = "now";
+};
+
 struct CompletionOptions {
   std::string shell;  ///< "bash", "zsh" or "fish"
 };
 
-using Command = std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions,
-                             ResolveOptions, AgentOptions, StatusOptions, SendTestOptions,
-                             CheckOptions, CompletionOptions, ImportOptions, InventoryOptions>;
+using Command =
+    std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
+                 AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
+                 ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions>;
 
 struct Invocation {
   GlobalOptions global;

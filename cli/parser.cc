@@ -47,6 +47,10 @@ struct Program {
   std::string scrape_interval = "15s";
   ImportOptions import_prometheus;
   ImportOptions import_alertmanager{ImportOptions::From::Alertmanager, {}, "-", {}, false, false};
+  BacktestOptions backtest;
+  std::string backtest_step;
+  std::string backtest_warm_up;
+  ExplainOptions explain;
   CompletionOptions completion;
   std::string output = "table";
   std::string color = "auto";
@@ -57,6 +61,12 @@ std::string check_duration(const std::string& text) {
   const auto parsed = base::parse_duration(text);
   if (!parsed) return parsed.error().message;
   return *parsed > base::Duration{0} ? "" : "must be greater than 0s";
+}
+
+/// A duration that may be nothing.
+std::string check_span(const std::string& text) {
+  const auto parsed = base::parse_duration(text);
+  return parsed ? "" : parsed.error().message;
 }
 
 std::string check_pair(const std::string& text) {
@@ -190,6 +200,49 @@ void add_check(Program& program) {
       ->capture_default_str();
 }
 
+void add_past(Program& program) {
+  CLI::App* backtest =
+      program.app.add_subcommand("backtest", "say what rules would have done over the past");
+  BacktestOptions& options = program.backtest;
+  backtest->add_option("rules", options.rules, "rule files and folders")->required();
+  backtest->add_option("--from", options.from, "-24h, a date, RFC 3339 or unix seconds")
+      ->capture_default_str();
+  backtest->add_option("--to", options.to, "until then")->capture_default_str();
+  backtest->add_option("--against", options.against, "take the past from this Prometheus")
+      ->type_name("URL");
+  backtest->add_option("--against-token-file", options.against_token_file, "token for it")
+      ->type_name("FILE");
+  backtest->add_option("--baseline", options.baseline,
+                       "compare with these rule files, those of this URL, or none; default: those "
+                       "that --server evaluates");
+  backtest->add_option("--config", options.config, "alertd.toml: count pages by its routing")
+      ->type_name("FILE");
+  backtest->add_option("--step", program.backtest_step, "instead of each group's interval")
+      ->check(CLI::Validator(check_duration, "DURATION"));
+  backtest
+      ->add_option("--warm-up", program.backtest_warm_up,
+                   "evaluate so long before --from; default: the longest `for`")
+      ->check(CLI::Validator(check_span, "DURATION"));
+  backtest->add_option("--limit", options.limit, "firings to list; 0: all")->capture_default_str();
+
+  CLI::App* explain = program.app.add_subcommand("explain", "say why a rule fires, or does not");
+  explain->add_option("rule", program.explain.name, "name of an alert or recording rule");
+  explain->add_option("label", program.explain.labels, "the label set asked about: name=value");
+  explain->add_option("--expr", program.explain.expr, "an expression instead of a rule");
+  explain->add_option("--group", program.explain.group, "if several groups have such a rule");
+  explain->add_option("--at", program.explain.at, "-1h, a date, RFC 3339 or unix seconds")
+      ->capture_default_str();
+}
+
+BacktestOptions backtest_of(const Program& program) {
+  BacktestOptions options = program.backtest;
+  if (const auto step = base::parse_duration(program.backtest_step)) options.step = *step;
+  if (const auto warm_up = base::parse_duration(program.backtest_warm_up)) {
+    options.warm_up = *warm_up;
+  }
+  return options;
+}
+
 std::unique_ptr<Program> make_program() {
   auto program = std::make_unique<Program>();
   add_global_options(*program);
@@ -197,6 +250,7 @@ std::unique_ptr<Program> make_program() {
   add_changing_commands(*program);
   add_check(*program);
   add_import(*program);
+  add_past(*program);
   return program;
 }
 
@@ -212,6 +266,8 @@ Command chosen(const Program& program) {
   if (name == "check") return program.check;
   if (name == "inventory") return program.inventory;
   if (name == "completion") return program.completion;
+  if (name == "backtest") return backtest_of(program);
+  if (name == "explain") return program.explain;
   if (name == "import") {
     const bool rules = command->get_subcommands().front()->get_name() == "prometheus";
     return rules ? program.import_prometheus : program.import_alertmanager;

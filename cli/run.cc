@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/explain_command.h"
 #include "cli/parser.h"
 #include "common/base/process.h"
 
@@ -51,6 +52,8 @@ int dispatch(const Command& command, Context& context) {
     }
     int operator()(const CheckOptions&) const { return kUsage; }       // brings its own server
     int operator()(const CompletionOptions&) const { return kUsage; }  // likewise
+    int operator()(const BacktestOptions&) const { return kUsage; }    // likewise
+    int operator()(const ExplainOptions&) const { return kUsage; }     // likewise
     int operator()(const ImportOptions&) const { return kUsage; }      // likewise
   };
   return std::visit(Visitor{context}, command);
@@ -80,6 +83,27 @@ int check_files(CheckOptions options, GlobalOptions global, const Terminal& term
   return run_check(options, CheckWorld{files, server.get(), std::cout, std::cerr});
 }
 
+/// backtest and explain connect by themselves, to more than one server; nullopt: another command.
+std::optional<int> past_command(const Command& command, const GlobalOptions& global,
+                                const Terminal& terminal, const base::FileSystem& files) {
+  const base::RealClock clock;
+  const auto connect = [&](const GlobalOptions& to) {
+    std::string warning;
+    auto client = make_api_client(to, clock, files, warning);
+    if (!warning.empty()) std::cerr << "tocsin: warning: " << printable(warning) << '\n';
+    return client;
+  };
+  const bool bar = ::isatty(STDERR_FILENO) == 1;
+  const CommandWorld world{global, clock, files, terminal, bar, std::cout, std::cerr, connect};
+  if (const auto* backtest = std::get_if<BacktestOptions>(&command)) {
+    return run_backtest(*backtest, world);
+  }
+  if (const auto* explain = std::get_if<ExplainOptions>(&command)) {
+    return run_explain(*explain, world);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run(const std::vector<std::string>& arguments) {
@@ -100,6 +124,9 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (const auto* import = std::get_if<ImportOptions>(&parsed.invocation->command)) {
     return run_import(*import, *files, std::cout, std::cerr);
+  }
+  if (const auto code = past_command(parsed.invocation->command, global, terminal, *files)) {
+    return *code;
   }
   const base::RealClock clock;
   std::string warning;

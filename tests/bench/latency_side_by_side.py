@@ -179,6 +179,24 @@ class System:
                 sums[name] += float(line.rsplit(" ", 1)[1])
         return [int(sums[name]) for name in self.COUNTS]
 
+    def means_ms(self, names, before=None):
+        """Means of histograms, in milliseconds, since `before` (the answer of an earlier call)."""
+        url = "http://127.0.0.1:%d/metrics" % self.port
+        sums = {}
+        for line in urllib.request.urlopen(url, timeout=30).read().decode().splitlines():
+            series = line.rsplit(" ", 1)[0]
+            name = series.partition("{")[0]
+            if name.endswith(("_sum", "_count")) and name.rsplit("_", 1)[0] in names:
+                sums[name] = sums.get(name, 0) + float(line.rsplit(" ", 1)[1])
+        if before is None:
+            return sums
+        means = {}
+        for name in names:
+            count = sums.get(name + "_count", 0) - before.get(name + "_count", 0)
+            total = sums.get(name + "_sum", 0) - before.get(name + "_sum", 0)
+            means[names[name]] = round(1000 * total / count, 2) if count else None
+        return means
+
     def cpu_seconds(self):
         total = 0
         for process in self.processes:
@@ -189,6 +207,9 @@ class System:
 
 class Tocsin(System):
     COUNTS = ["tocsin_alertd_store_series", "tocsin_alertd_rule_evaluations_total"]
+    HOPS = {"tocsin_alertd_store_fsync_seconds": "group_commit",
+            "tocsin_alertd_rule_evaluation_duration_seconds": "one_rule",
+            "tocsin_alertd_notifications_latency_seconds": "decision_to_delivery"}
 
     def __init__(self, work, sink, binaries, rules):
         super().__init__(work, sink)
@@ -219,6 +240,7 @@ group_interval = "1s"
 
 class Prometheus(System):
     COUNTS = ["prometheus_tsdb_head_series", "prometheus_rule_evaluations_total"]
+    HOPS = {}
 
     def __init__(self, work, sink):
         super().__init__(work, sink)
@@ -300,11 +322,12 @@ def measure(name, options, work):
                                "the first rounds of the load")
             time.sleep(20)
             began, cpu = time.time(), system.cpu_seconds()
-            evaluations = system.counts()[1]
+            evaluations, hops = system.counts()[1], system.means_ms(system.HOPS)
             latencies = crossings(system, sink, options.crossings)
             result = summary(name, latencies, system, began, cpu)
             result["series"], result["rule_evaluations"] = system.counts()
             result["rule_evaluations"] -= evaluations
+            result["mean_ms"] = system.means_ms(system.HOPS, hops)
             return result
         finally:
             load.terminate()

@@ -138,6 +138,17 @@ def end_of_exp(question):
             all(abs(a) > 1e307 and math.isinf(b) for a, b in pairs))
 
 
+def timestamp_at(question):
+    """Asked without the @, at the moment it names, prometheus says what we say."""
+    match = re.search(r" @ (\S+)\)$", question.expr)
+    if not question.is_one_of("timestamp") or not match or not question.both_series():
+        return False
+    moment = float(question.search.bounded(match[1]))
+    there = question.search.ask_theirs(question.expr[:match.start()] + ")", moment)
+    return isinstance(there.value, dict) and set(there.value) == set(question.ours.value) and all(
+        same_number(question.ours.value[key][0][1], there.value[key][0][1]) for key in there.value)
+
+
 def many_filtered_away(question):
     """2.42 refuses the same match once nothing is filtered: + instead of the comparison."""
     if not question.is_one_of(*COMPARISONS) or question.theirs.error or not question.ours.error:
@@ -232,6 +243,8 @@ def rows():
         Difference("amplified", "the operands differ in their last digits, and ==, %, ^, floor, a counter's reset make "
                    "a step of that", amplified),
         Difference("overflow", "stddev_over_time of values whose squares overflow: NaN in 2.42, Inf in 3", overflow),
+        Difference("timestamp-at", "timestamp(x @ t) of a selector: 2.42 looks for the sample at another time; without "
+                   "the @, asked at t, it agrees", timestamp_at),
         Difference("exp", "exp, sinh and cosh just below their end: in Go's library the result overflows too early",
                    end_of_exp),
         Difference("filtered-many", "a comparison whose many side has no partner of its own: an error in 3 even if all "

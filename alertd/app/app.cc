@@ -17,6 +17,12 @@ base::Error diagnostics_error(const base::Diagnostics& diagnostics,
   return base::error(base::ErrorCode::InvalidArgument, config::render_all(diagnostics, sources));
 }
 
+bool same_repository(const std::optional<rulegit::GitSettings>& a,
+                     const std::optional<rulegit::GitSettings>& b) {
+  if (!a || !b) return a.has_value() == b.has_value();
+  return a->url == b->url && a->branch == b->branch && a->path == b->path;
+}
+
 }  // namespace
 
 App::App(const World& world, Settings settings, std::optional<std::string> config_path)
@@ -256,6 +262,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   notifier_->reload(loaded.settings.notify);
   dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
   base::set_log_level(loaded.settings.log_level);
+  if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
 
   if (after_reload_) after_reload_();
 
@@ -270,6 +277,10 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   }
   if (!same_promql(now, settings_)) {
     outcome.warnings.emplace_back("[promql] takes effect at the next start");
+  }
+  if (!same_repository(now.rules_git, settings_.rules_git)) {
+    outcome.warnings.emplace_back(
+        "url, branch and path of [rules.git] take effect at the next start");
   }
   base::log_info(kComponent, "generation {} runs: {} rules, reload by {}", outcome.generation,
                  outcome.rules, source);

@@ -43,6 +43,9 @@ class RulesGit {
   /// Looks at the branch now; `done` runs on `main`, when a new commit is in force or refused.
   void fetch_now(base::Task done) { follower_.fetch_now(std::move(done)); }
 
+  /// Takes new credentials and limits; see rulegit::Follower::renew.
+  void renew(const rulegit::GitSettings& settings) { follower_.renew(settings); }
+
   std::string rules_folder() const { return follower_.rules_folder(); }
   rulegit::FollowerStatus status() const { return follower_.status(); }
 

@@ -185,7 +185,9 @@ void add_check(Program& program) {
   check->add_option("--inventory", options.inventory_file, "compare names with a saved inventory")
       ->type_name("FILE")
       ->excludes("--against");
-  check->add_option("--allow", options.allow, "leave out findings with this id")->type_name("ID");
+  check->add_option("--allow", options.allow, "leave out findings with this id; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("ID");
   check->add_option("--scrape-interval", program.scrape_interval, "how often samples come")
       ->check(CLI::Validator(check_duration, "DURATION"))
       ->capture_default_str();

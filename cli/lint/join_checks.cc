@@ -99,6 +99,10 @@ class JoinCheck {
       return fmt::format("keep '{}' on both sides, or match on what both have: {} on ({}){}", label,
                          to_string(binary_.op), quoted(common), group);
     }
+    if (left_.open || right_.open) {
+      return fmt::format("keep '{}' on both sides, or match without it: {} ignoring ({}){}", label,
+                         to_string(binary_.op), label, group);
+    }
     return fmt::format("keep '{}' on both sides, or match on nothing: {} on (){}", label,
                        to_string(binary_.op), group);
   }

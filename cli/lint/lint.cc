@@ -170,6 +170,13 @@ void Run::load_alertd(const std::string& path, const base::FileSystem& files) {
       where.line = written->at.line;
       where.column = written->at.column;
     }
+    if (!files.exists(rule_path)) {
+      Finding finding = from_diagnostic(where, "rules-empty");
+      finding.message = fmt::format("'{}' does not exist", rule_path);
+      finding.hint = "[rules] paths names files or folders; the daemon does not start without them";
+      loaded_.push_back(std::move(finding));
+      continue;
+    }
     if (!files.is_folder(rule_path)) {
       found.push_back(rule_path);
       continue;

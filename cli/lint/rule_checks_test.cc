@@ -190,6 +190,12 @@ TEST_CASE("folders") {
   CHECK(world.check({"/r/rules"}).ids() == std::vector<std::string>{"rules-empty"});
   world.write("/r/rules/a.yml", yaml_alert("x > 1"));
   world.write("/r/alertd.toml", "[rules]\npaths = [\"/r/rules\"]\n");
+  const auto gone = [&](const char* text) {
+    world.write("/r/b/alertd.toml", text);
+    return world.check({"/r/b/alertd.toml"}).ids();
+  };
+  REQUIRE(world.files.create_folders("/r/b"));
+  CHECK(gone("[rules]\npaths = [\"/gone\"]\n") == std::vector<std::string>{"rules-empty"});
   const auto all = world.check({"/r"});
   CHECK_MESSAGE(all.ids().empty(), all.text());
   CHECK(all.result.files == 2);  // the configuration, and its rule file once

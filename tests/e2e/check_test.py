@@ -27,6 +27,24 @@ MAY_BE_MISSING = {
     "node_disk_io_time_seconds_total": "needs a block device, which a container may not show",
 }
 
+# Put into the saved inventory where the host that wrote it lacks them: the labels that the agent gives them.
+SUPPLEMENT = {
+    "node_systemd_unit_state": {"type": "gauge", "labels": {
+        "host": {"values": ["testhost"], "complete": True, "always": True},
+        "instance": {"values": ["testhost"], "complete": True, "always": True},
+        "name": {"values": ["ssh.service"], "complete": False, "always": True},
+        "state": {"values": ["activating", "active", "deactivating", "failed", "inactive"],
+                  "complete": True, "always": True},
+        "type": {"values": ["", "simple"], "complete": False, "always": False}}},
+}
+
+# Whatever tells of the host that wrote it is replaced before the inventory is saved.
+NEUTRAL = {"address": [], "broadcast": [], "clocksource": [], "device": ["/dev/sda", "eth0", "sda"],
+           "domainname": [], "file": ["/etc/tocsin/rules/host.toml"], "id": [], "machine": [],
+           "host": ["testhost"], "instance": ["testhost"], "mountpoint": ["/"], "nodename": [],
+           "pretty_name": [], "release": [], "version": [], "version_codename": [],
+           "version_id": []}
+
 BAD_RULES = """
 [[group]]
 name = "g"
@@ -129,7 +147,16 @@ class CheckTest(unittest.TestCase):
         self.assertEqual([f["id"] for f in from_file], [f["id"] for f in findings])
         if os.environ.get("TOCSIN_UPDATE_INVENTORY"):
             SAVED.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(saved, SAVED)
+            for name, about in SUPPLEMENT.items():
+                document["metrics"].setdefault(name, about)
+            for metric in document["metrics"].values():
+                metric.pop("series", None)
+                for label in set(NEUTRAL) & set(metric["labels"]):
+                    metric["labels"][label].update(values=NEUTRAL[label], complete=False)
+            lines = ["%s: %s" % (json.dumps(name), json.dumps(about, separators=(",", ":")))
+                     for name, about in sorted(document["metrics"].items())]
+            SAVED.write_text('{\n"format": "tocsin-inventory-1",\n"metrics": {\n%s\n}\n}\n'
+                             % ",\n".join(lines))
 
         # A mistake is found against what runs.
         bad = self.world.write("bad/bad.toml", BAD_RULES.replace(" < 3", ""))

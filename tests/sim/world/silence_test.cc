@@ -55,6 +55,31 @@ expr = 'smoke > 0'
 severity = "medium"
 )";
 
+/// Asks the daemon's API from its own machine.
+net::ServerResponse ask(SimWorld& world, const std::string& method, const std::string& path,
+                        const std::string& body = {}) {
+  net::ServerRequest request;
+  request.method = method;
+  request.path = path;
+  request.body = body;
+  request.headers.emplace_back("content-type", "application/json");
+  request.peer_address = "127.0.0.1";
+  request.peer_is_loopback = true;
+  const auto answer = std::make_shared<net::ServerResponse>();
+  answer->status = 0;
+  world.alertd().handle(std::move(request),
+                        [answer](net::ServerResponse response) { *answer = std::move(response); });
+  world.run_for(seconds(1));
+  return *answer;
+}
+
+std::string first_incident(SimWorld& world) {
+  const std::string list = ask(world, "GET", "/api/v1/incidents").body;
+  const std::size_t at = list.find("\"T-");
+  REQUIRE(at != std::string::npos);
+  return list.substr(at + 1, list.find('"', at + 1) - at - 1);
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -141,6 +166,41 @@ TEST_CASE("on data: the page leaves in the moment in which the sample arrives") 
   CHECK(sampled >= before);
   // The agent samples every 15 s and sends at once; nothing on the way waits for a slot.
   CHECK(world.hooks().back().at - sampled < seconds(2));
+}
+
+TEST_CASE("whoever closes the incident of a silent host ends the wait for it") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"door_open", 0}};
+  world.start_alertd();
+  world.start_agent("db1");
+  world.run_for(minutes(10));
+  world.crash_agent();
+  world.run_for(minutes(14));
+  REQUIRE(world.told("Door") == Told{"firing"});
+  const std::string id = first_incident(world);
+  CHECK(ask(world, "POST", "/api/v1/incidents/" + id + "/resolve", R"({"by":"ann"})").status ==
+        200);
+  world.run_for(minutes(2));
+  const std::size_t said = world.hooks().size();
+  world.run_for(minutes(60));
+  CHECK(world.hooks().size() == said);  // neither reopened nor told again
+  const auto groups = world.alertd().rules().groups;
+  for (const auto& group : groups) {
+    for (const auto& rule : group->rules) CHECK(rule.alerts.empty());
+  }
+}
+
+TEST_CASE("a host whose agent is removed is not waited for") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"door_open", 0}};
+  world.start_alertd();
+  REQUIRE(ask(world, "POST", "/api/v1/agents", R"({"name":"db1"})").status / 100 == 2);
+  world.start_agent("db1");
+  world.run_for(minutes(10));
+  world.crash_agent();
+  CHECK(ask(world, "DELETE", "/api/v1/agents/db1").status / 100 == 2);
+  world.run_for(minutes(60));
+  CHECK(world.told("Door").empty());
 }
 
 }  // namespace tocsin::sim

@@ -1,6 +1,7 @@
 // Completion scripts, generated from the parser's own table so that they cannot fall behind it.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <set>
 
 #include "cli/commands.h"
@@ -33,6 +34,16 @@ std::vector<std::string> options_of(const CommandTable& table, const std::string
   return {options.begin(), options.end()};
 }
 
+/// Commands whose arguments are files and folders.
+std::vector<std::string> commands_with_files() {
+  return {"backtest", "check", "import", "test"};
+}
+
+bool takes_files(const std::string& command) {
+  const std::vector<std::string> commands = commands_with_files();
+  return std::find(commands.begin(), commands.end(), command) != commands.end();
+}
+
 constexpr std::string_view kIds = "tocsin incidents --ids 2>/dev/null";
 
 std::string bash(const CommandTable& table) {
@@ -56,13 +67,16 @@ _tocsin() {{
   done
   case "$command" in
     "") words="{} {}" ;;
-    check) COMPREPLY=($(compgen -f -- "$current")); return ;;
 {}  esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  case "$command" in
+    {}) COMPREPLY=($(compgen -f -W "$words" -- "$current")) ;;
+    *) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+  esac
 }}
 complete -o filenames -F _tocsin tocsin
 )",
-      base::join(words_after(table, ""), " "), base::join(table.at(""), " "), cases);
+      base::join(words_after(table, ""), " "), base::join(table.at(""), " "), cases,
+      base::join(commands_with_files(), "|"));
 }
 
 std::string zsh(const CommandTable& table) {
@@ -75,7 +89,7 @@ std::string zsh(const CommandTable& table) {
       action += fmt::format("; compadd -- ${{(f)\"$({})\"}}", kIds);
     }
     if (command == "completion") action += "; compadd -- bash zsh fish";
-    if (command == "check") action = "_files";
+    if (takes_files(command)) action += "; _files";
     cases += fmt::format("    {}) {} ;;\n", command, action);
   }
   return fmt::format(R"(#compdef tocsin
@@ -118,7 +132,7 @@ std::string fish(const CommandTable& table) {
     if (command == "completion") {
       out += fmt::format("complete -c tocsin -f {} -a 'bash zsh fish'\n", when);
     }
-    if (command == "check") out += fmt::format("complete -c tocsin -F {}\n", when);
+    if (takes_files(command)) out += fmt::format("complete -c tocsin -F {}\n", when);
   }
   return out;
 }

@@ -43,6 +43,21 @@ TEST_CASE("commands and options") {
   REQUIRE(parsed.invocation);
   CHECK(std::get<CheckOptions>(parsed.invocation->command).paths ==
         std::vector<std::string>{"a.toml", "rules"});
+
+  parsed = parse_arguments({"check", "--allow", "a-b", "--allow", "c", "-o", "sarif", "--strict",
+                            "--scrape-interval", "1m", "rules"},
+                           defaults);
+  REQUIRE(parsed.invocation);
+  const auto check = std::get<CheckOptions>(parsed.invocation->command);
+  CHECK(check.allow == std::vector<std::string>{"a-b", "c"});
+  CHECK(check.paths == std::vector<std::string>{"rules"});
+  CHECK(check.format == CheckOptions::Format::Sarif);
+  CHECK(check.strict);
+  CHECK(check.scrape_interval == std::chrono::minutes(1));
+  CHECK(parse_arguments({"check"}, defaults).exit_code == kUsage);
+  CHECK(parse_arguments({"check", "--list"}, defaults).invocation);
+  CHECK(parse_arguments({"check", "--against", "http://x", "--inventory", "f", "r"}, defaults)
+            .exit_code == kUsage);
 }
 
 TEST_CASE("a mistyped command is explained") {

@@ -118,6 +118,14 @@ TEST_CASE("ranges hold two samples") {
   LintOptions options;
   options.scrape_interval = std::chrono::minutes(1);
   CHECK(world.check({"/r/a.yml"}, options).has("range-short"));
+  // Every five minutes one minute: four of five errors are never counted.
+  std::string text = test::yaml_alert("increase(jobs_total[1m]) > 1");
+  text.replace(text.find("name: g"), 7, "name: g\n  interval: 5m");
+  world.write("/r/a.yml", text);
+  CHECK(has(world.check({"/r/a.yml"}).text(), "what happens in between is never seen"));
+  text.replace(text.find("[1m]"), 4, "[5m]");
+  world.write("/r/a.yml", text);
+  CHECK(world.check({"/r/a.yml"}).ids().empty());
 }
 
 TEST_CASE("quantiles need le") {

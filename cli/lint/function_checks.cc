@@ -123,26 +123,30 @@ class FunctionCheck {
   void check_range(const Expr& range, std::string_view function, const MatrixSelector& matrix) {
     if (!matrix.range || matrix.range->kind != DurationExpr::Kind::Constant) return;
     const base::Duration window{static_cast<std::int64_t>(matrix.range->seconds * 1000)};
-    const base::Duration interval = sample_interval();
-    if (window >= 2 * interval) return;
-    say(range.location,
-        {"range-short", Level::Warning,
-         fmt::format("{}() needs two samples, and {} holds one at an interval of {}: often there "
-                     "is no result",
-                     function, base::format_duration(window), base::format_duration(interval)),
-         fmt::format("use [{}] or more: four intervals also survive a lost sample",
-                     base::format_duration(4 * interval))});
+    const base::Duration interval = world_.scrape_interval;
+    if (window < 2 * interval) {
+      say(range.location,
+          {"range-short", Level::Warning,
+           fmt::format("{}() needs two samples, and {} holds one at an interval of {}: often there "
+                       "is no result",
+                       function, base::format_duration(window), base::format_duration(interval)),
+           fmt::format("use [{}] or more: four intervals also survive a lost sample",
+                       base::format_duration(4 * interval))});
+    } else if (has_interval() && window < subject_.group->interval &&
+               function == std::string_view("increase")) {
+      say(range.location,
+          {"range-short", Level::Warning,
+           fmt::format("the group runs every {} and looks at {} of it: what happens in between is "
+                       "never seen",
+                       base::format_duration(subject_.group->interval),
+                       base::format_duration(window)),
+           fmt::format("use [{}] or more, or a shorter interval",
+                       base::format_duration(subject_.group->interval))});
+    }
   }
 
-  /// The group's interval says how often its author expects data, if he said it at all.
-  base::Duration sample_interval() const {
-    const config::Node* written =
-        subject_.group_node == nullptr ? nullptr : subject_.group_node->find("interval");
-    // A recording group that runs every five minutes reads samples that come far more often.
-    if (written == nullptr || subject_.group->interval > world_.scrape_interval) {
-      return world_.scrape_interval;
-    }
-    return std::max(subject_.group->interval, world_.scrape_interval);
+  bool has_interval() const {
+    return subject_.group_node != nullptr && subject_.group_node->find("interval") != nullptr;
   }
 
   void check_aggregate(const Expr& expr, std::string_view function, const Subquery& subquery) {

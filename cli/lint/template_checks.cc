@@ -149,7 +149,9 @@ class TemplateCheck {
   }
 
   void check_query(const Mention& query, const config::Node* node, std::string_view what) {
-    const promql::Parsed parsed = promql::parse(query.name);
+    // What of the language is switched on is alertd.toml's to say, which need not be at hand.
+    const promql::Parsed parsed =
+        promql::parse(query.name, {.experimental_functions = true, .duration_expressions = true});
     if (!parsed.expr) {
       const std::string why = parsed.errors.empty() ? "" : ": " + parsed.errors.front().message;
       world_.reporter.at_text(

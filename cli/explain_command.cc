@@ -108,16 +108,12 @@ class TreePrinter {
   }
 
  private:
-  static std::string one_line(std::string_view text) {
+  static std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
     std::string out;
-    for (const std::string_view word : base::split_fields(replaced(text))) {
+    for (const std::string_view word : base::split_fields(text)) {
       out += (out.empty() ? "" : " ") + std::string(word);
     }
-    return out;
-  }
-  static std::string replaced(std::string_view text) {
-    std::string out(text);
-    std::replace(out.begin(), out.end(), '\n', ' ');
     return out;
   }
 

@@ -1,7 +1,7 @@
 // A query API without a server, for tests: answers from series at hand, as alertd would.
 #pragma once
 
-#include <cstdlib>
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -48,8 +48,7 @@ class LocalApi final : public cli::ApiClient {
     return {cli::kNegative, std::move(error), "", {}, std::move(type)};
   }
   static base::WallTime time_of(const std::string& text) {
-    return base::wall_time(
-        static_cast<std::int64_t>(base::parse_double(text).value_or(0) * 1000 + 0.5));
+    return base::wall_time(std::llround(base::parse_double(text).value_or(0) * 1000));
   }
   base::Result<promql::QueryResult> range(const promql::Engine& engine, const promql::Expr& expr,
                                           std::map<std::string, std::string>& parameters) const {

@@ -123,7 +123,7 @@ class AlertReader {
     text += "the condition holds since " + base::format_rfc3339(begin);
     if (left > Duration{0}) {
       text += fmt::format("; `for` is {}: {} more", base::format_duration(level.hold_for),
-                          base::format_duration(left));
+                          base::format_duration(std::chrono::ceil<std::chrono::seconds>(left)));
     } else if (level.hold_for > Duration{0}) {
       text += fmt::format("; longer than its `for` of {}", base::format_duration(level.hold_for));
     }

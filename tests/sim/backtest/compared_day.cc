@@ -43,7 +43,8 @@ class Day {
   Day(const Day&) = delete;
   Day& operator=(const Day&) = delete;
 
-  base::Result<void> live(ComparedDay& day, const std::function<void(const std::string&)>& say) {
+  base::Result<void> live(ComparedDay& day, Live live,
+                          const std::function<void(const std::string&)>& say) {
     tsdb::StoreOptions options;
     options.folder = "/data";
     options.fsync = tsdb::Fsync::Interval;  // the simulated disk copies a file when it syncs it
@@ -53,7 +54,7 @@ class Day {
     for (const ruler::RuleGroup& group : groups_) {
       TC_TRY(auto made, ruler::Group::make(group, world, {}));
       running_.push_back(std::move(made));
-      running_.back()->start(ruler::Group::Restore::No);
+      if (live == Live::Yes) running_.back()->start(ruler::Group::Restore::No);
     }
     const double began = base::process_cpu_seconds();
     const WallTime end = options_.begin + options_.length;
@@ -128,6 +129,7 @@ class Day {
 }  // namespace
 
 base::Result<ComparedDay> compare_day(const FleetOptions& options, const std::string& rule_path,
+                                      Live live,
                                       const std::function<void(const std::string&)>& say) {
   const auto files = base::make_real_file_system();
   ruler::RuleSet rules = ruler::load_rules({rule_path}, {}, *files);
@@ -137,7 +139,7 @@ base::Result<ComparedDay> compare_day(const FleetOptions& options, const std::st
   }
   ComparedDay result;
   Day day(options, std::move(rules.groups));
-  TC_TRY(day.live(result, say));
+  TC_TRY(day.live(result, live, say));
   say("backtesting");
   TC_TRY(day.backtest(result));
   return result;

@@ -28,9 +28,14 @@ struct ComparedDay {
   double backtest_cpu_seconds = 0;
 };
 
+/// Whether the daemon's groups live through the day, or the store is only filled: to measure the
+/// backtest without waiting for the day.
+enum class Live { No, Yes };
+
 /// Reads the rules at `rule_path`, lives the day, backtests it. `say` hears of progress.
 /// Errors: those of the rules and of the store.
 base::Result<ComparedDay> compare_day(const FleetOptions& options, const std::string& rule_path,
+                                      Live live,
                                       const std::function<void(const std::string&)>& say);
 
 /// Returns a line for each firing that only one of the lists has, or that differs.

@@ -16,8 +16,8 @@ TEST_CASE("a backtest of the shipped rules lists what the daemon did on the same
   options.length = std::chrono::hours(6);
   options.spacing = base::Duration{60'000};
   options.incidents_per_host_and_day = 24;  // six a host in these six hours
-  const auto day =
-      compare_day(options, std::string(TOCSIN_SOURCE_DIR) + "/rules", [](const std::string&) {});
+  const auto day = compare_day(options, std::string(TOCSIN_SOURCE_DIR) + "/rules", Live::Yes,
+                               [](const std::string&) {});
   REQUIRE_MESSAGE(day, day.error().message);
   // 20 hosts of 51 series, the daemon's 6 and one for each host, each minute of six hours (less
   // what dead hosts did not send): some 380,000 samples.

@@ -99,9 +99,7 @@ class Evaluator {
 
   const model::Labels* keep(model::Labels labels);
   /// Keeps alive what tables point to, for as long as they may be used.
-  void keep_alive(std::shared_ptr<const void> thing) {
-    memory_->others.push_back(std::move(thing));
-  }
+  void keep_alive(std::shared_ptr<const void> thing) { kept_alive_.push_back(std::move(thing)); }
   /// Returns what the plan remembers of a node that is being evaluated (its lock is held), or null.
   PlanNode* memory_of(const Expr& expr, const Grid& grid) const;
   bool delayed() const { return options_.delayed_name_removal; }
@@ -151,6 +149,7 @@ class Evaluator {
   Annotations annotations_;
   const Plan* plan_;
   std::shared_ptr<QueryMemory> memory_;
+  std::vector<std::shared_ptr<const void>> kept_alive_;
   std::vector<double> scratch_;
 };
 

@@ -50,12 +50,14 @@ struct GroupMemory {
 };
 
 /// What a query's tables point to; kept as long as a shared result needs it. The query appends, all
-/// others only keep it alive.
+/// others only keep it alive. It points to nothing shared itself, so there are no circles.
 struct QueryMemory {
   std::deque<model::Labels> labels;
   std::vector<std::unique_ptr<model::SeriesSet>> sets;
-  std::vector<std::shared_ptr<const void>> others;
 };
+
+/// Everything that a table may point to; not changed once it is shared.
+using KeptAlive = std::vector<std::shared_ptr<const void>>;
 
 /// A distinct subexpression. The mutex is held while it is evaluated, so that rules which run at
 /// the same time evaluate it once, and guards all but `uses`; locks are taken from parents to
@@ -66,7 +68,7 @@ struct PlanNode {
   std::shared_ptr<GroupMemory> groups;
   std::unique_ptr<const Table> result;
   std::int64_t result_at_ms = 0;
-  std::shared_ptr<QueryMemory> result_memory;
+  std::shared_ptr<const KeptAlive> result_memory;
 };
 
 /// A distinct selector. The mutex is held while it is read, and guards the rest.

@@ -68,7 +68,9 @@ base::Result<Table> Evaluator::evaluate_planned(const Expr& expr, const Grid& gr
   if (node.uses > 1 && annotations_.size() == said) {
     node.result = std::make_unique<const Table>(copy_of(table));
     node.result_at_ms = grid.begin_ms;
-    node.result_memory = memory_;
+    auto memory = std::make_shared<KeptAlive>(kept_alive_);
+    memory->push_back(memory_);
+    node.result_memory = std::move(memory);
   }
   return table;
 }

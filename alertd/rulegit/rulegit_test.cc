@@ -261,9 +261,12 @@ TEST_CASE("a damaged copy on this disk is fetched anew") {
   follower->start();
   bench.executor.run_for(std::chrono::seconds(1));
   const std::string objects = bench.folder.path() + "/store/repository.git/objects";
-  for (const auto& entry : std::filesystem::directory_iterator(objects)) {
-    std::filesystem::remove_all(entry.path());
+  std::vector<std::filesystem::path> lost;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(objects)) {
+    if (entry.is_regular_file()) lost.push_back(entry.path());
   }
+  CHECK_FALSE(lost.empty());
+  for (const std::filesystem::path& path : lost) std::filesystem::remove(path);
   bench.origin.commit({{"a.toml", "two\n"}}, "second");
   bench.executor.run_for(std::chrono::minutes(30));
   INFO(follower->status().fetch_error);

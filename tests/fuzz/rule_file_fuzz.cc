@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
 
 #include "alertd/promql/series_notation.h"
@@ -67,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const base::Diagnostic& diagnostic : diagnostics) {
     if (diagnostic.message.empty()) std::abort();
   }
-  (void)config::render_all(diagnostics, {source});
+  (void)config::render_all(diagnostics, std::span(&source, 1));
   if (!base::has_errors(diagnostics)) evaluate(groups);
   return 0;
 }

@@ -160,7 +160,7 @@ void churn(std::uint64_t seed) {
 }
 
 TEST_CASE("prepared selectors read what select() reads, over churn, late samples and full chunks") {
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) churn(seed);
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) churn(seed);
 }
 
 TEST_CASE("a list stays the same until its own metric changes, and then grows from it") {

@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/import.h"
 #include "cli/inventory_options.h"
+#include "cli/test_rules.h"
 #include "common/base/time.h"
 
 namespace tocsin::cli {
@@ -105,7 +106,7 @@ struct CompletionOptions {
 using Command =
     std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
-                 ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions>;
+                 ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions>;
 
 struct Invocation {
   GlobalOptions global;

@@ -17,11 +17,12 @@ constexpr const char* kFooter = R"(Examples:
   tocsin incidents
   tocsin ack T-1042 -m 'looking into it' --for 2h
   tocsin check /etc/tocsin
+  tocsin test --coverage /etc/tocsin/rules
 
 Exit codes:
   0   done; status: healthy
-  1   the server refused, check found errors, status: degraded
-  2   the server cannot be reached or did not answer in time
+  1   the server refused, check found errors, a test failed, status: degraded
+  2   the server cannot be reached or did not answer in time; nothing to check or test there
   64  the command line is wrong
 
 Environment:
@@ -44,6 +45,9 @@ struct Program {
   CheckOptions check;
   InventoryOptions inventory;
   std::string check_format;
+  TestOptions test;
+  std::string test_format;
+  std::string coverage_min;
   std::string scrape_interval = "15s";
   ImportOptions import_prometheus;
   ImportOptions import_alertmanager{ImportOptions::From::Alertmanager, {}, "-", {}, false, false};
@@ -67,6 +71,11 @@ std::string check_duration(const std::string& text) {
 std::string check_span(const std::string& text) {
   const auto parsed = base::parse_duration(text);
   return parsed ? "" : parsed.error().message;
+}
+
+std::string check_percent(const std::string& text) {
+  const auto number = base::parse_double(text);
+  return number && *number >= 0 && *number <= 100 ? "" : "must be a number from 0 to 100";
 }
 
 std::string check_pair(const std::string& text) {
@@ -202,6 +211,36 @@ void add_check(Program& program) {
       ->capture_default_str();
 }
 
+void add_test(Program& program) {
+  CLI::App* test = program.app.add_subcommand(
+      "test", "run tests of rules: ours (*.test) and Prometheus's unit-test files (*.yml)");
+  TestOptions& options = program.test;
+  test->add_option("path", options.paths, "test files, and folders with everything below")
+      ->required();
+  test->add_option("-o,--output", program.test_format, "text, json or junit")
+      ->check(CLI::IsMember({"text", "table", "json", "junit"}))
+      ->type_name("FORMAT");
+  test->add_option("--run", options.run, "only tests with such a name; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("REGEX");
+  test->add_flag("--ignore-unknown-fields", options.ignore_unknown_fields,
+                 "keys that are not known are no errors");
+  test->add_flag("--diff", options.diff, "show what is as expected too, beside what is not");
+  test->add_flag("--coverage", options.coverage, "say which rules no test saw at work");
+  test->add_option("--coverage-min", program.coverage_min,
+                   "fail if fewer percent of the rules are covered")
+      ->check(CLI::Validator(check_percent, "PERCENT"));
+}
+
+TestOptions test_of(const Program& program) {
+  TestOptions options = program.test;
+  options.format = program.test_format == "json"    ? TestOptions::Format::Json
+                   : program.test_format == "junit" ? TestOptions::Format::Junit
+                                                    : TestOptions::Format::Text;
+  options.coverage_min = base::parse_double(program.coverage_min);
+  return options;
+}
+
 void add_past(Program& program) {
   CLI::App* backtest =
       program.app.add_subcommand("backtest", "say what rules would have done over the past");
@@ -251,6 +290,7 @@ std::unique_ptr<Program> make_program() {
   add_reading_commands(*program);
   add_changing_commands(*program);
   add_check(*program);
+  add_test(*program);
   add_import(*program);
   add_past(*program);
   return program;
@@ -266,6 +306,7 @@ Command chosen(const Program& program) {
   if (name == "resolve") return program.resolve;
   if (name == "send-test") return program.send_test;
   if (name == "check") return program.check;
+  if (name == "test") return test_of(program);
   if (name == "inventory") return program.inventory;
   if (name == "completion") return program.completion;
   if (name == "backtest") return backtest_of(program);

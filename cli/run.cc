@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/explain_command.h"
 #include "cli/parser.h"
+#include "common/base/log.h"
 #include "common/base/process.h"
 
 namespace tocsin::cli {
@@ -55,6 +56,7 @@ int dispatch(const Command& command, Context& context) {
     int operator()(const BacktestOptions&) const { return kUsage; }    // likewise
     int operator()(const ExplainOptions&) const { return kUsage; }     // likewise
     int operator()(const ImportOptions&) const { return kUsage; }      // likewise
+    int operator()(const TestOptions&) const { return kUsage; }        // asks no server
   };
   return std::visit(Visitor{context}, command);
 }
@@ -81,6 +83,19 @@ int check_files(CheckOptions options, GlobalOptions global, const Terminal& term
     server = std::move(*made);
   }
   return run_check(options, CheckWorld{files, server.get(), std::cout, std::cerr});
+}
+
+int test_files(TestOptions options, const GlobalOptions& global, const Terminal& terminal,
+               const base::FileSystem& files) {
+  // The daemon that the tests play logs what it does; only what is wrong with it is of interest.
+  base::set_log_level(base::LogLevel::Error);
+  const bool json = global.output == OutputFormat::Json;
+  if (json && options.format == TestOptions::Format::Text) {
+    options.format = TestOptions::Format::Json;
+  }
+  options.color = terminal.color;
+  const base::RealClock clock;
+  return run_tests(options, {files, clock, std::cout, std::cerr});
 }
 
 /// backtest and explain connect by themselves, to more than one server; nullopt: another command.
@@ -124,6 +139,9 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (const auto* import = std::get_if<ImportOptions>(&parsed.invocation->command)) {
     return run_import(*import, *files, std::cout, std::cerr);
+  }
+  if (const auto* test = std::get_if<TestOptions>(&parsed.invocation->command)) {
+    return test_files(*test, global, terminal, *files);
   }
   if (const auto code = past_command(parsed.invocation->command, global, terminal, *files)) {
     return *code;

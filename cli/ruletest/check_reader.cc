@@ -25,7 +25,7 @@ void sort_by_time(std::vector<T>& list) {
 
 std::string choice(config::Table& table, std::string_view key,
                    const std::vector<std::string>& allowed) {
-  return table.has(key) ? table.one_of(key, "", allowed) : std::string();
+  return table.node(key) != nullptr ? table.one_of(key, "", allowed) : std::string();
 }
 
 void CheckReader::read(Table& table, TestCase& test) {
@@ -94,7 +94,7 @@ void CheckReader::alerts(Table& table, TestCase& test) {
     std::optional<AlertSelector> alert;
     std::size_t given = 0;
     for (const auto& [key, kind] : kKinds) {
-      if (!item.has(key)) continue;
+      if (item.node(key) == nullptr) continue;
       ++given;
       alert = selector(item, key);
       check.kind = kind;
@@ -105,7 +105,7 @@ void CheckReader::alerts(Table& table, TestCase& test) {
     }
     check.severity = severity(item, "severity");
     check.value = item.optional_number("value");
-    if (item.has("count")) {
+    if (item.node("count") != nullptr) {
       check.count = static_cast<std::size_t>(item.integer("count", 1, 1, kCountMax));
     }
     annotations(item, check);
@@ -129,8 +129,8 @@ void CheckReader::annotations(Table& item, AlertCheck& check) {
     if (node == nullptr) continue;
     condition({std::string(key), node->at, *node}, check.annotations);
   }
-  const bool exactly = item.has("annotations");
-  const bool partly = item.has("annotations_include");
+  const bool exactly = item.node("annotations") != nullptr;
+  const bool partly = item.node("annotations_include") != nullptr;
   if (exactly && partly) {
     item.error("annotations_include", "annotations and annotations_include exclude each other");
   }
@@ -303,8 +303,8 @@ void CheckReader::incidents(Table& table, TestCase& test) {
   for (Table& item : table.tables("incidents")) {
     IncidentCheck check;
     check.place = item.position();
-    check.none = item.has("none");
-    if (check.none == item.has("alert")) {
+    check.none = item.node("none") != nullptr;
+    if (check.none == (item.node("alert") != nullptr)) {
       item.error("", "give one of alert and none",
                  "alert = 'Name' for an incident about it, none = 'Name' for no open one");
     }
@@ -327,7 +327,7 @@ void CheckReader::notifications(Table& table, TestCase& test) {
   for (Table& item : table.tables("notifications")) {
     NotificationCheck check;
     check.place = item.position();
-    if (item.has("alert")) check.alert = selector(item, "alert");
+    check.alert = selector(item, "alert");
     check.receiver = item.string("receiver", "");
     check.channel = item.string("channel", "");
     check.status = choice(item, "status", kStatuses);
@@ -349,7 +349,10 @@ void CheckReader::events(Table& table, TestCase& test) {
   for (Table& item : table.tables("events")) {
     TestEvent event;
     event.place = item.position();
-    const int given = item.has("ack") + item.has("resolve") + item.has("restart") + item.has("gap");
+    int given = 0;
+    for (const std::string_view key : {"ack", "resolve", "restart", "gap"}) {
+      given += item.node(key) != nullptr;
+    }
     if (given != 1) {
       item.error("", "what happens?", "give exactly one of ack, resolve, restart, gap");
     }

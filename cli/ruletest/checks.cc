@@ -138,6 +138,38 @@ void check_alerts(const AlertCheck* begin, const AlertCheck* end, const History&
   if (failures.size() == before) check_nothing_else(begin, end, history, failures);
 }
 
+void check_names(const TestCase& test, const std::vector<ruler::RuleGroup>& groups,
+                 std::vector<Finding>& failures) {
+  std::vector<std::string> alerts;
+  std::vector<std::string> rules;
+  for (const ruler::RuleGroup& group : groups) {
+    for (const ruler::Rule& rule : group.rules) {
+      rules.push_back(rule.name);
+      if (rule.kind == ruler::RuleKind::Alerting) alerts.push_back(rule.name);
+    }
+  }
+  std::set<std::string> told;
+  const auto check = [&](base::Position place, const std::string& name,
+                         const std::vector<std::string>& known) {
+    if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) return;
+    if (!told.insert(name).second) return;
+    Finding finding{place, fmt::format("no rule is named {}", name), {}, {}, {}};
+    if (const auto near = base::closest(name, known)) {
+      finding.details.push_back(fmt::format("did you mean {}?", *near));
+    }
+    failures.push_back(std::move(finding));
+  };
+  for (const auto& one : test.alerts) check(one.place, one.alert.name(), alerts);
+  for (const auto& one : test.timelines) check(one.place, one.alert.name(), alerts);
+  for (const auto& [place, alert] : test.never_fires) check(place, alert.name(), alerts);
+  for (const auto& one : test.incidents) check(one.place, one.alert.name(), alerts);
+  for (const auto& one : test.events) check(one.place, one.alert.name(), alerts);
+  for (const auto& one : test.notifications) {
+    if (one.alert) check(one.place, one.alert->name(), alerts);
+  }
+  for (const auto& one : test.errors) check(one.place, one.rule, rules);
+}
+
 void check_timeline(const TimelineCheck& check, const History& history,
                     std::vector<Finding>& failures) {
   const auto& wanted = check.entries;

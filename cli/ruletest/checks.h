@@ -20,6 +20,10 @@ bool equal_numbers(double a, double b);
 void check_alerts(const AlertCheck* begin, const AlertCheck* end, const History& history,
                   const Explain& explain, std::vector<Finding>& failures);
 
+/// Refuses names that no rule has: "none" of a name that is misspelt would hold for ever.
+void check_names(const TestCase& test, const std::vector<ruler::RuleGroup>& groups,
+                 std::vector<Finding>& failures);
+
 /// At the end of the test.
 void check_timeline(const TimelineCheck& check, const History& history,
                     std::vector<Finding>& failures);

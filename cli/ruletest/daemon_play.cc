@@ -123,6 +123,7 @@ class DaemonPlay {
     if (base::has_errors(set.diagnostics)) {
       return invalid(config::render_all(set.diagnostics, set.sources));
     }
+    check_names(test_, set.groups, result_.failures);
     sim::SimFileSystem& disk = daemon_.files();
     TC_TRY(disk.create_folders(std::string(kRulesFolder)));
     settings_.rule_paths.clear();

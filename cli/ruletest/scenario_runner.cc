@@ -156,11 +156,9 @@ class RulePlay {
   /// The value of the rule's expression now; of a comparison, what is compared.
   std::vector<std::string> explain(const std::string& name, base::Duration at) const {
     std::vector<std::string> lines;
-    bool known = name.empty();
     for (const ruler::RuleGroup& group : player_.groups()) {
       for (const ruler::Rule& rule : group.rules) {
         if (rule.kind != ruler::RuleKind::Alerting || rule.name != name) continue;
-        known = true;
         const promql::Expr& expr = promql::without_parens(*rule.expr);
         const auto* binary = std::get_if<promql::Binary>(&expr.node);
         if (binary == nullptr || !promql::is_comparison(binary->op)) {
@@ -175,7 +173,6 @@ class RulePlay {
         }
       }
     }
-    if (!known) lines.push_back(fmt::format("no rule is named {}", name));
     return lines;
   }
 
@@ -258,6 +255,7 @@ void play_rules(const TestCase& test, const std::vector<ruler::RuleGroup>& group
         {test.place, "the rules cannot run", {}, {player.error().message}, {}});
     return;
   }
+  check_names(test, groups, result.failures);
   RulePlay(test, **player, result).play();
 }
 

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kRest = "...";
 
+/// alertd puts it on an alert by itself; assertions have a key of their own for it.
+constexpr std::string_view kSeverity = "severity";
+
 /// Put before the braces so that PromQL's own parser reads them.
 constexpr std::string_view kAnyMetric = "a";
 
@@ -73,7 +76,7 @@ bool AlertSelector::matches(const model::Labels& labels) const {
   if (!model::matches_all(matchers_, labels)) return false;
   if (mode_ != Mode::Exactly) return true;
   return std::all_of(labels.begin(), labels.end(), [&](const model::LabelView& label) {
-    return label.name == model::kAlertName ||
+    return label.name == model::kAlertName || label.name == kSeverity ||
            std::any_of(matchers_.begin(), matchers_.end(),
                        [&](const model::Matcher& matcher) { return matcher.name() == label.name; });
   });
@@ -108,7 +111,8 @@ bool TextConditions::hold(const model::Labels& annotations) const {
   }
   if (!exactly) return true;
   return std::all_of(annotations.begin(), annotations.end(), [&](const model::LabelView& text) {
-    return std::any_of(conditions.begin(), conditions.end(),
+    return text.name == kSeverity ||
+           std::any_of(conditions.begin(), conditions.end(),
                        [&](const TextCondition& wanted) { return wanted.name == text.name; });
   });
 }

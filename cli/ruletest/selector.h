@@ -1,7 +1,7 @@
 // Which alerts an assertion is about, and what their texts must be.
 //
 //   HostCpuBusy                        any label set
-//   HostCpuBusy{instance="a"}          exactly these labels beside alertname
+//   HostCpuBusy{instance="a"}          exactly these labels beside alertname and severity
 //   HostCpuBusy{instance="a", ...}     these labels and perhaps others
 //   HostCpuBusy{instance=~"a|b", ...}  every operator of PromQL
 //   {severity="critical", ...}         of any name
@@ -60,7 +60,7 @@ base::Result<void> compile(TextCondition& condition);
 
 /// Conditions on annotations.
 struct TextConditions {
-  bool exactly = false;  ///< There may be no annotations but those named.
+  bool exactly = false;  ///< No annotations but those named (and severity).
   std::vector<TextCondition> conditions;
 
   bool hold(const model::Labels& annotations) const;

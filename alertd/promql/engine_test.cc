@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <limits>
 
 #include "alertd/promql/engine.h"
@@ -49,6 +50,37 @@ std::string at(const TestSource& source, std::string_view query, std::int64_t at
     }
   }
   return out;
+}
+
+TEST_CASE("extremes from step to step are those of each window, to the bit") {
+  // Ties, both zeros, NaN and gaps; a window is 6 samples wide and a step 2 samples.
+  const TestSource source = loaded(
+      "10s",
+      "x 3 1 1 NaN 2 0 -0 _ 5 NaN NaN NaN NaN NaN NaN NaN NaN 4 4 -Inf Inf 7 _ _ _ _ _ _ 1 2");
+  for (const std::string_view query :
+       {"min_over_time(x[1m])", "max_over_time(x[1m])", "min_over_time(x[1m] @ 60)",
+        "max_over_time(x[1m] offset -20s)"}) {
+    const ExprPtr expr = parsed(query);
+    const auto range =
+        Engine().range(source, *expr, wall_time(0), wall_time(320'000), base::Duration(20'000));
+    REQUIRE(range);
+    std::size_t points = 0;
+    for (std::int64_t ms = 0; ms <= 320'000; ms += 20'000) {
+      const auto one = Engine().instant(source, *expr, wall_time(ms));
+      REQUIRE(one);
+      const Vector& vector = std::get<Vector>(one->value);
+      if (vector.empty()) continue;
+      const Matrix& matrix = std::get<Matrix>(range->value);
+      REQUIRE(matrix.size() == 1);
+      REQUIRE(points < matrix[0].samples.size());
+      const model::Sample& step = matrix[0].samples[points++];
+      CHECK(step.timestamp_ms == ms);
+      CHECK(std::bit_cast<std::uint64_t>(step.value) ==
+            std::bit_cast<std::uint64_t>(vector[0].sample.value));
+    }
+    CHECK(points > 10);
+    CHECK(points == std::get<Matrix>(range->value)[0].samples.size());
+  }
 }
 
 TEST_CASE("instant results by type") {

@@ -56,6 +56,11 @@ FunctionInfo counter(FunctionInfo info) {
   info.wants_counter = true;
   return info;
 }
+FunctionInfo sliding(FunctionInfo info, Extreme extreme) {
+  info.extreme = extreme;
+  return info;
+}
+
 FunctionInfo keeps_name(FunctionInfo info) {
   info.keeps_name = true;
   return info;
@@ -83,8 +88,8 @@ void add_range_functions(std::vector<FunctionInfo>& t) {
   t.push_back(window("idelta", idelta));
   t.push_back(window("deriv", deriv));
   t.push_back(window("avg_over_time", avg_over_time));
-  t.push_back(window("min_over_time", min_over_time));
-  t.push_back(window("max_over_time", max_over_time));
+  t.push_back(sliding(window("min_over_time", min_over_time), Extreme::Min));
+  t.push_back(sliding(window("max_over_time", max_over_time), Extreme::Max));
   t.push_back(window("sum_over_time", sum_over_time));
   t.push_back(window("count_over_time", count_over_time));
   t.push_back(window("stddev_over_time", stddev_over_time));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "alertd/promql/ast.h"
+#include "alertd/promql/sliding.h"
 #include "common/base/result.h"
 #include "common/model/sample.h"
 
@@ -52,9 +53,10 @@ struct FunctionInfo {
   std::uint8_t args_max = 0;  ///< 255: any number.
   ValueType result = ValueType::InstantVector;
   bool experimental = false;
-  bool time_dependent = false;  ///< Not step invariant even if its arguments are.
-  bool wants_counter = false;   ///< Tells if the metric's name is not that of a counter.
-  bool keeps_name = false;      ///< A range function whose values are plain samples.
+  bool time_dependent = false;      ///< Not step invariant even if its arguments are.
+  bool wants_counter = false;       ///< Tells if the metric's name is not that of a counter.
+  bool keeps_name = false;          ///< A range function whose values are plain samples.
+  Extreme extreme = Extreme::None;  ///< The same as `range`, from step to step.
   RangeFunction range = nullptr;
   ParameterCheck check = nullptr;
   MathFunction math = nullptr;

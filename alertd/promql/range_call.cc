@@ -81,6 +81,7 @@ base::Result<Table> Evaluator::plain_range_call(const RangeCall& call, const Gri
   const auto visit = [&](const RangeSeries& series) -> base::Result<void> {
     const std::span<double> row = table.add_row(series.ref);
     const std::span<const model::Sample> samples(series.samples);
+    SlidingExtreme sliding(call.function->extreme, samples);
     std::size_t low = 0;
     std::size_t high = 0;
     bool any = false;
@@ -89,13 +90,17 @@ base::Result<Table> Evaluator::plain_range_call(const RangeCall& call, const Gri
       while (high < samples.size() && samples[high].timestamp_ms <= window.end_ms) ++high;
       while (low < high && samples[low].timestamp_ms <= window.begin_ms) ++low;
       if (low == high) continue;
-      work += high - low;
+      work += call.function->extreme == Extreme::None ? high - low : 1;
       if (work > kCancelEvery) {
         work = 0;
         TC_TRY(check_cancelled());
       }
-      window.samples = samples.subspan(low, high - low);
-      row[step] = call.function->range(window);
+      if (call.function->extreme != Extreme::None) {
+        row[step] = sliding.at(low, high);
+      } else {
+        window.samples = samples.subspan(low, high - low);
+        row[step] = call.function->range(window);
+      }
       any = any || !is_absent(row[step]);
     }
     if (call.function->wants_counter && high > 0) check_counter(call, series.ref, last_name);

@@ -42,8 +42,9 @@ class SlidingExtreme {
   Extreme which_;
   std::span<const model::Sample> samples_;
   std::size_t next_ = 0;
-  std::deque<std::size_t>
-      candidates_;  ///< Positions; the first is the extreme, the rest follow it.
+  /// Positions; the one at first_ is the extreme, the rest follow it. At most one for each sample.
+  std::vector<std::size_t> candidates_;
+  std::size_t first_ = 0;
 };
 
 }  // namespace tocsin::promql

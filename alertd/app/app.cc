@@ -135,6 +135,8 @@ base::Result<void> App::load_rules() {
   options.group.state.no_data_forget = settings_.no_data_forget;
   options.group.rules_at_once = settings_.rules_at_once;
   options.group.external_labels = settings_.external_labels;
+  options.group.relabel =
+      std::make_shared<const std::vector<relabel::Rule>>(settings_.alert_relabel);
   options.group.external_url = settings_.external_url;
   options.group.parse = settings_.parse;
   model::AlertSink* const labelled = provenance_sink_.get();
@@ -256,7 +258,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
 
   TC_TRY(agents_->load());
   // The rules come last of what can be refused: their load() changes all or nothing.
-  const ruler::LoadOutcome rules = ruler_->load();
+  const ruler::LoadOutcome rules = ruler_->load(loaded.settings.alert_relabel);
   if (!rules.ok) return diagnostics_error(rules.diagnostics, rules.sources);
   ingest_->registry_changed();
   notifier_->reload(loaded.settings.notify);

@@ -111,6 +111,9 @@ void read_evaluation(config::Table& table, Settings& settings) {
     external.set(name, value);
   }
   settings.external_labels = external.build();
+  for (config::Table& rule : table.tables("alert_relabel")) {
+    settings.alert_relabel.push_back(relabel::read_rule(rule));
+  }
 }
 
 void read_rules(config::Table table, const base::FileSystem& files, Settings& settings) {

@@ -18,6 +18,7 @@
 #include "alertd/tsdb/store.h"
 #include "common/base/log.h"
 #include "common/net/http_server.h"
+#include "common/relabel/relabel.h"
 
 namespace tocsin::alertd {
 
@@ -46,6 +47,7 @@ struct Settings {
   base::Duration no_data_forget{86'400'000};
   std::size_t rules_at_once = 4;
   model::Labels external_labels;
+  std::vector<relabel::Rule> alert_relabel;
   base::Duration restart_window{90'000};  ///< See ruler::AlertStateOptions::restore_window.
 
   routing::Routing routing;

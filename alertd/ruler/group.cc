@@ -67,6 +67,7 @@ base::Result<std::shared_ptr<Group>> Group::make(const RuleGroup& spec, const Ru
   settings.resend_delay = options.resend_delay;
   settings.severity_default = options.severity_default;
   settings.state = options.state;
+  settings.relabel = options.relabel;
   for (const Rule& rule : spec.rules) {
     TC_TRY(auto runner, RuleRunner::make(rule, settings, group->context_));
     group->plan_.add(rule.expr);
@@ -244,6 +245,8 @@ void Group::take_outcome(std::size_t index, RuleOutcome outcome, base::Duration 
   }
   instruments_->evaluations.increment();
   instruments_->template_failures.increment(static_cast<double>(outcome.template_failures));
+  instruments_->alerts_dropped.increment(static_cast<double>(outcome.alerts_dropped));
+  instruments_->alerts_merged.increment(static_cast<double>(outcome.alerts_merged));
   Status& status = statuses_[index];
   const std::string subject =
       "group '" + spec_.name + "', rule '" + runners_[index]->rule().name + "'";

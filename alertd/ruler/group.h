@@ -48,7 +48,8 @@ struct GroupOptions {
   AlertStateOptions state;
   model::Labels external_labels;
   std::string external_url;
-  promql::ParseOptions parse;  ///< Of queries in templates.
+  std::shared_ptr<const std::vector<relabel::Rule>> relabel;  ///< See RunnerSettings.
+  promql::ParseOptions parse;                                 ///< Of queries in templates.
   /// What receivers believe to fire when the process starts; see RuleRunner::restore.
   std::shared_ptr<const std::vector<model::Alert>> told;
 };
@@ -67,7 +68,7 @@ class Group : public std::enable_shared_from_this<Group> {
 
   /// Takes over the state of an old rule; before start(). `rule` is an index into spec().rules.
   void take_over(std::size_t rule, RuleRunner& old) {
-    runners_[rule]->take_over(old);
+    runners_[rule]->take_over(old, clock().wall());
     inherited_[rule] = true;
   }
   bool inherited(std::size_t rule) const { return inherited_[rule]; }
@@ -98,6 +99,7 @@ class Group : public std::enable_shared_from_this<Group> {
 
   std::shared_ptr<const GroupView> view() const EXCLUDES(mutex_);
   const RuleGroup& spec() const { return spec_; }
+  const GroupOptions& options() const { return options_; }
   /// Only before start() and after retire() is done.
   std::vector<std::unique_ptr<RuleRunner>>& runners() { return runners_; }
 

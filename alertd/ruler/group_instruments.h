@@ -9,7 +9,7 @@ struct Group::Instruments {
   Instruments(base::Metrics& metrics, const base::MetricLabels& labels);
 
   base::Counter evaluations, failures, iterations, missed, clock_steps, append_failures,
-      samples_refused, template_failures, alerts_sent, arrivals;
+      samples_refused, template_failures, alerts_sent, alerts_dropped, alerts_merged, arrivals;
   base::Gauge last_evaluation, last_duration, interval, failing;
   base::Histogram duration;
 };

@@ -25,6 +25,13 @@ Group::Instruments::Instruments(base::Metrics& metrics, const base::MetricLabels
                                         "Labels and annotations that failed to expand.", labels)),
       alerts_sent(metrics.counter("tocsin_alertd_rule_alerts_sent_total",
                                   "Alerts handed over to routing, repetitions included.", labels)),
+      alerts_dropped(metrics.counter("tocsin_alertd_rule_alerts_dropped_total",
+                                     "Alerts that alert_relabel dropped, repetitions included.",
+                                     labels)),
+      alerts_merged(metrics.counter("tocsin_alertd_rule_alerts_merged_total",
+                                    "Alerts left out because alert_relabel made them equal to "
+                                    "another of their rule, repetitions included.",
+                                    labels)),
       arrivals(metrics.counter("tocsin_alertd_rule_group_arrivals_total",
                                "Evaluations begun because data arrived.", labels)),
       last_evaluation(metrics.gauge("tocsin_alertd_rule_group_last_evaluation_timestamp_seconds",

@@ -88,7 +88,7 @@ base::Result<void> RuleRunner::restore(WallTime now, base::Duration tolerance,
   };
 
   for (const model::Alert& alert : told) {
-    if (alert.name() == rule_.name && own(alert.labels)) maybe_unsaid_.push_back(alert);
+    if (is_ours(alert)) maybe_unsaid_.push_back(alert);
   }
 
   std::map<Labels, Remembered> remembered;

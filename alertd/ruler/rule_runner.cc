@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <utility>
 
 namespace tocsin::ruler {
@@ -294,66 +293,6 @@ void RuleRunner::track_series(WallTime ts, RuleOutcome& outcome) {
   written_ = std::move(now);
 }
 
-void RuleRunner::hand_over(WallTime ts, RuleOutcome& outcome) {
-  for (auto& [labels, alert] : state_->alerts()) {
-    if (alert.phase == AlertPhase::Pending) continue;
-    const bool never = !alert.last_sent_at;
-    const bool resolved_since =
-        alert.phase == AlertPhase::Inactive && (never || *alert.resolved_at > *alert.last_sent_at);
-    const bool due = never || *alert.last_sent_at + settings_.resend_delay < ts;
-    if (!resolved_since && !due && alert.severity == alert.sent_severity) continue;
-    outcome.alerts.push_back(to_alert(alert, ts));
-    alert.last_sent_at = ts;
-    alert.sent_severity = alert.severity;
-  }
-}
-
-void RuleRunner::say_unsaid(WallTime ts, RuleOutcome& outcome) {
-  if (maybe_unsaid_.empty() || state_->restoring()) return;
-  std::set<Labels> firing;
-  for (const auto& [labels, alert] : state_->alerts()) {
-    if (alert.phase == AlertPhase::Firing) firing.insert(to_alert(alert, ts).labels);
-  }
-  for (model::Alert& alert : maybe_unsaid_) {
-    if (firing.contains(alert.labels)) continue;
-    alert.ends_at = ts;
-    alert.updated_at = ts;
-    alert.valid_until = ts + 4 * std::max(settings_.interval, settings_.resend_delay);
-    alert.value.reset();
-    outcome.alerts.push_back(std::move(alert));
-  }
-  maybe_unsaid_.clear();
-}
-
-Labels RuleRunner::with_external(const Labels& alert) const {
-  LabelsBuilder labels(alert);
-  for (const auto& label : context_.external_labels) {
-    if (labels.get(label.name).empty()) labels.set(label.name, label.value);
-  }
-  return labels.build();
-}
-
-model::Alert RuleRunner::to_alert(const ActiveAlert& alert, WallTime ts) const {
-  model::Alert out;
-  out.labels = with_external(alert.labels);
-  out.annotations = alert.annotations;
-  out.severity = alert.severity;
-  out.starts_at = alert.fired_at.value_or(alert.active_at);
-  if (alert.phase == AlertPhase::Inactive) out.ends_at = alert.resolved_at;
-  out.valid_until = ts + 4 * std::max(settings_.interval, settings_.resend_delay);
-  out.updated_at = ts;
-  if (!alert.no_data_alert) out.value = alert.value;
-  out.generator_url = context_.external_url + table_link(rule_.expr_text);
-  out.rule_source = rule_.place.file + ":" + std::to_string(rule_.place.line);
-  return out;
-}
-
-void RuleRunner::take_over(RuleRunner& old) {
-  if (state_ && old.state_) state_->take_over(*old.state_);
-  written_ = std::move(old.written_);
-  old.written_.clear();
-}
-
 std::vector<VectorSample> RuleRunner::end_series(WallTime ts) {
   const std::int64_t at_ms = base::to_ms(ts - settings_.query_offset);
   std::vector<VectorSample> markers;
@@ -362,45 +301,6 @@ std::vector<VectorSample> RuleRunner::end_series(WallTime ts) {
   }
   written_.clear();
   return markers;
-}
-
-std::vector<model::Alert> RuleRunner::end_alerts(WallTime ts, const std::string& because) {
-  std::vector<model::Alert> ended;
-  if (!state_) return ended;
-  for (auto& [labels, alert] : state_->alerts()) {
-    if (alert.phase != AlertPhase::Firing) continue;
-    alert.phase = AlertPhase::Inactive;
-    alert.resolved_at = ts;
-    set_annotation(alert.annotations, "resolved_because", because);
-    ended.push_back(to_alert(alert, ts));
-  }
-  return ended;
-}
-
-std::vector<model::Alert> RuleRunner::ended(WallTime ts, const std::vector<AlertEvent>& events,
-                                            const std::string& because) {
-  std::vector<model::Alert> alerts;
-  for (const AlertEvent& event : events) {
-    const auto found = state_->alerts().find(event.labels);
-    if (event.change != AlertChange::Resolved || found == state_->alerts().end()) continue;
-    ActiveAlert& alert = found->second;
-    set_annotation(alert.annotations, "resolved_because", because);
-    alert.last_sent_at = ts;
-    alerts.push_back(to_alert(alert, ts));
-  }
-  return alerts;
-}
-
-std::vector<model::Alert> RuleRunner::forget_owner(WallTime ts, const model::LabelView& owner,
-                                                   const std::string& because) {
-  return state_ ? ended(ts, state_->forget_owner(ts, owner), because) : std::vector<model::Alert>{};
-}
-
-std::vector<model::Alert> RuleRunner::forget_alert(WallTime ts, const Labels& alert,
-                                                   const std::string& because) {
-  if (!state_ || alert.get(model::kAlertName) != rule_.name) return {};
-  const auto gone = [&](const Labels& labels) { return with_external(labels) == alert; };
-  return ended(ts, state_->forget(ts, gone), because);
 }
 
 bool RuleRunner::writes(const Labels& series) const {

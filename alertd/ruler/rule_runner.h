@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include "alertd/ruler/rule_template.h"
 #include "common/model/alert.h"
 #include "common/model/series_source.h"
+#include "common/relabel/relabel.h"
 
 namespace tocsin::ruler {
 
@@ -28,6 +30,9 @@ struct RunnerSettings {
   base::Duration resend_delay{60'000};
   model::Severity severity_default = model::Severity::Medium;
   AlertStateOptions state;  ///< `limit` is taken from above.
+  /// Applied to alerts when they leave, after external labels; null is none. The same pointer means
+  /// the same rules.
+  std::shared_ptr<const std::vector<relabel::Rule>> relabel;
   /// A backtest wants firings, not every refreshed text and series: annotations are then expanded
   /// when an alert begins, and the series of alerts are written only if a rule reads them.
   bool annotate_once = false;
@@ -58,6 +63,8 @@ struct RuleOutcome {
   std::vector<model::Alert> alerts;   ///< To hand over now.
   std::vector<std::string> warnings;  ///< Of the query.
   std::size_t template_failures = 0;
+  std::size_t alerts_dropped = 0;  ///< By relabelling, instead of being handed over.
+  std::size_t alerts_merged = 0;   ///< Relabelled to the labels of another that was handed over.
 };
 
 /// Owner: the rule group's strand, which may lend it to a worker for one run(); run() of different
@@ -103,8 +110,9 @@ class RuleRunner {
                              std::span<const model::Alert> told = {},
                              std::optional<base::WallTime> seen_at = {});
 
-  /// Takes over alerts and written series of the same rule before a reload.
-  void take_over(RuleRunner& old);
+  /// Takes over alerts and written series of the same rule before a reload, at `now`. Alerts that
+  /// are relabelled otherwise now end under their old labels with the next run().
+  void take_over(RuleRunner& old, base::WallTime now);
 
   /// Returns stale markers for every series the last run() wrote: the rule is gone.
   std::vector<promql::VectorSample> end_series(base::WallTime ts);
@@ -116,7 +124,7 @@ class RuleRunner {
 
   /// Forgets label sets that do not come back, see AlertState; returns the alerts that end thereby,
   /// with the annotation `resolved_because`. Alerts' labels are those of AlertSink, external ones
-  /// included.
+  /// and relabelling included.
   std::vector<model::Alert> forget_owner(base::WallTime ts, const model::LabelView& owner,
                                          const std::string& because);
   std::vector<model::Alert> forget_alert(base::WallTime ts, const model::Labels& alert,
@@ -154,9 +162,17 @@ class RuleRunner {
   void track_series(base::WallTime ts, RuleOutcome& outcome);
   void hand_over(base::WallTime ts, RuleOutcome& outcome);
   void say_unsaid(base::WallTime ts, RuleOutcome& outcome);
-  /// External labels are added when an alert leaves, where it has no such label itself.
-  model::Labels with_external(const model::Labels& alert) const;
-  model::Alert to_alert(const ActiveAlert& alert, base::WallTime ts) const;
+  /// How an alert leaves: with external labels, where it has no such label itself, and relabelled.
+  struct Leaving {
+    model::Labels labels;
+    std::optional<model::Severity> severity;  ///< If relabelling changed the label.
+  };
+  bool relabels() const { return settings_.relabel && !settings_.relabel->empty(); }
+  std::optional<Leaving> leave(const model::Labels& alert) const;
+  std::optional<model::Alert> to_alert(const ActiveAlert& alert, base::WallTime ts) const;
+  std::map<model::Labels, const ActiveAlert*> speakers() const;
+  bool is_ours(const model::Alert& told) const;
+  std::string source() const;
 
   Rule rule_;
   RunnerSettings settings_;

@@ -85,6 +85,7 @@ std::string first_error(const base::Diagnostics& diagnostics) {
 class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
  public:
   using Groups = std::vector<std::shared_ptr<Group>>;
+  using Relabelling = std::vector<relabel::Rule>;
 
   Impl(const RulerWorld& world, const RulerOptions& options, const base::FileSystem& files)
       : world_(world),
@@ -103,7 +104,7 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   void set_told(std::vector<model::Alert> told) {
     options_.group.told = std::make_shared<const std::vector<model::Alert>>(std::move(told));
   }
-  LoadOutcome load() EXCLUDES(mutex_);
+  LoadOutcome load(std::optional<Relabelling> relabel = {}) EXCLUDES(mutex_);
   void stop() EXCLUDES(mutex_);
   RulerView view() const EXCLUDES(mutex_);
   void poll();
@@ -121,7 +122,8 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
     bool taken = false;
   };
 
-  void apply(std::vector<RuleGroup> specs);
+  void apply(std::vector<RuleGroup> specs, std::optional<Relabelling> relabel);
+  bool keeps(const Group& group) const { return group.options().relabel == options_.group.relabel; }
   void swap_generations();
   void build();
   void inherit(const Groups& fresh, std::multimap<std::string, OldRule>& old);
@@ -140,6 +142,7 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
 
   // Owned by the strand.
   std::optional<std::vector<RuleGroup>> next_;
+  std::optional<Relabelling> next_relabel_;
   std::vector<RuleGroup> building_;
   Groups retiring_;
   std::size_t retiring_left_ = 0;
@@ -156,7 +159,7 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   std::optional<base::WallTime> loaded_at_ GUARDED_BY(mutex_);
 };
 
-LoadOutcome Ruler::Impl::load() {
+LoadOutcome Ruler::Impl::load(std::optional<Relabelling> relabel) {
   RuleSet set = load_rules(options_.paths, options_.files, files_);
   LoadOutcome outcome;
   outcome.ok = !base::has_errors(set.diagnostics);
@@ -176,8 +179,9 @@ LoadOutcome Ruler::Impl::load() {
   (outcome.ok ? reloads_ok_ : reloads_refused_).increment();
   if (outcome.ok) {
     rules_.set(static_cast<double>(outcome.rules));
-    strand_.post([self = shared_from_this(), groups = std::move(set.groups)]() mutable {
-      self->apply(std::move(groups));
+    strand_.post([self = shared_from_this(), groups = std::move(set.groups),
+                  relabel = std::move(relabel)]() mutable {
+      self->apply(std::move(groups), std::move(relabel));
     });
   } else {
     base::log_error(kComponent, "the rule files have {}; the running rules stay",
@@ -189,8 +193,9 @@ LoadOutcome Ruler::Impl::load() {
   return outcome;
 }
 
-void Ruler::Impl::apply(std::vector<RuleGroup> specs) {
+void Ruler::Impl::apply(std::vector<RuleGroup> specs, std::optional<Relabelling> relabel) {
   if (stopped_) return;
+  if (relabel) next_relabel_ = std::move(relabel);
   next_ = std::move(specs);
   if (!swapping_) swap_generations();
 }
@@ -199,6 +204,11 @@ void Ruler::Impl::swap_generations() {
   swapping_ = true;
   building_ = std::move(*next_);
   next_.reset();
+  const auto& relabel = options_.group.relabel;
+  if (next_relabel_ && *next_relabel_ != (relabel ? *relabel : Relabelling())) {
+    options_.group.relabel = std::make_shared<const Relabelling>(std::move(*next_relabel_));
+  }
+  next_relabel_.reset();
   std::multimap<std::uint64_t, const RuleGroup*> wanted;
   for (const RuleGroup& spec : building_) wanted.emplace(definition_of(spec), &spec);
   Groups running;
@@ -209,7 +219,7 @@ void Ruler::Impl::swap_generations() {
   retiring_.clear();
   for (const auto& group : running) {
     const auto same = wanted.find(definition_of(group->spec()));
-    if (same != wanted.end()) {
+    if (same != wanted.end() && keeps(*group)) {
       wanted.erase(same);
     } else {
       retiring_.push_back(group);
@@ -431,8 +441,8 @@ void Ruler::set_told(std::vector<model::Alert> told) {
   impl_->set_told(std::move(told));
 }
 
-LoadOutcome Ruler::load() {
-  return impl_->load();
+LoadOutcome Ruler::load(std::optional<std::vector<relabel::Rule>> alert_relabel) {
+  return impl_->load(std::move(alert_relabel));
 }
 
 void Ruler::stop() {

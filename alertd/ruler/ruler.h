@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,10 @@ class Ruler {
   /// as they run; the others finish their evaluation first, and their rules' state goes to the rule
   /// with the same kind, name and labels, wherever it is now. Firing alerts of rules that are gone
   /// are resolved with the annotation `resolved_because`, and their series end with stale markers.
-  LoadOutcome load();
+  ///
+  /// With `alert_relabel` the running rules relabel so from then on; without, as before. Alerts
+  /// that change their labels thereby end under the old ones and begin under the new ones.
+  LoadOutcome load(std::optional<std::vector<relabel::Rule>> alert_relabel = {});
 
   /// Ends all evaluations at once; series get no stale markers, because they go on after the
   /// restart.

@@ -100,7 +100,7 @@ struct One : TestWorld {
     REQUIRE_FALSE(base::has_errors(diagnostics));
     auto made = RuleRunner::make(groups.at(0).rules.at(0), settings, context);
     REQUIRE(made);
-    if (runner) (*made)->take_over(*runner);
+    if (runner) (*made)->take_over(*runner, now);
     runner = std::move(*made);
   }
   /// The values of load1 by host at the next step; the step is `by` after the last one.

@@ -7,9 +7,12 @@
 #include "alertd/ruler/rule_file.h"
 #include "cli/convert/comments.h"
 #include "cli/convert/toml_text.h"
+#include "common/base/file_system.h"
 #include "common/config/source.h"
+#include "common/config/table.h"
 #include "common/config/toml.h"
 #include "common/config/yaml.h"
+#include "common/relabel/relabel.h"
 
 namespace tocsin::cli::convert {
 namespace {
@@ -258,7 +261,14 @@ TEST_CASE("prometheus.yml becomes two proposals") {
   external_labels: {site: berlin}
 rule_files: [rules/*.yml, one.yml]
 alerting:
-  alertmanagers: []
+  alertmanagers: [{alert_relabel_configs: []}]
+  alert_relabel_configs:
+  # test hosts wake nobody
+  - {source_labels: [host], regex: 'test-\d+', target_label: severity, replacement: low}
+  - {source_labels: [host], modulus: 8, target_label: shard, action: HashMod}
+  - {action: explode}
+  - regex: replica
+    action: labeldrop
 remote_write: [{url: 'http://x'}]
 scrape_configs:
 # the shop
@@ -277,6 +287,27 @@ scrape_configs:
   CHECK(has(converted.files[0].text,
             "paths = [\"rules\", \"one.yml\"]\ninterval = \"30s\"\n"
             "external_labels = { site = \"berlin\" }\n"));
+  {
+    const config::Source source{"alertd.toml", converted.files[0].text};
+    base::Diagnostics diagnostics;
+    const auto files = base::make_real_file_system();
+    config::Context context{source, diagnostics, *files};
+    const config::Node node = config::parse_toml(source, diagnostics);
+    config::Table root(context, &node);
+    std::vector<relabel::Rule> rules;
+    config::Table table = root.table("rules");
+    for (config::Table& rule : table.tables("alert_relabel")) {
+      rules.push_back(relabel::read_rule(rule));
+    }
+    REQUIRE(diagnostics.empty());
+    REQUIRE(rules.size() == 3);
+    relabel::MutableLabels labels{{"host", "test-7"}, {"replica", "a"}};
+    REQUIRE(relabel::apply(rules, labels));
+    REQUIRE(labels.size() == 3);
+    CHECK(labels[1].second == "low");
+    CHECK(labels[2].first == "shard");
+    CHECK(has(source.text, "# test hosts wake nobody\n[[rules.alert_relabel]]\n"));
+  }
   CHECK(has(converted.files[1].text, "# the shop\n"));
   CHECK(has(converted.files[1].text,
             "url = [\"http://a:8000/metrics\", \"http://b:8000/metrics\"]\nlabels = { tier = "
@@ -290,9 +321,11 @@ scrape_configs:
   }
   const auto lines = remarks(converted);
   CHECK_FALSE(any_has(lines, "topsecret"));
-  CHECK(any_has(lines, "5: alerting is not carried over"));
-  CHECK(any_has(lines, "7: 'remote_write' is not carried over"));
-  CHECK(any_has(lines, "18: 'kubernetes_sd_configs' of job 'k8s' is not carried over"));
+  CHECK(any_has(lines, "'alertmanagers' is not carried over"));
+  CHECK(any_has(lines, "6: relabelling for one Alertmanager is not carried over"));
+  CHECK(any_has(lines, "relabelling with action 'explode' is not carried over"));
+  CHECK(any_has(lines, "14: 'remote_write' is not carried over"));
+  CHECK(any_has(lines, "25: 'kubernetes_sd_configs' of job 'k8s' is not carried over"));
 }
 
 constexpr const char* kAlertmanager = R"(# Who is told.

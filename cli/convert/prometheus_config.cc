@@ -115,6 +115,14 @@ class ConfigConverter {
     if (!offset.empty()) {
       alertd_.string("query_offset", offset, take("rule_query_offset", *global_));
     }
+    const config::Node* alerting = root_.find("alerting");
+    if (!alerting) return;
+    for (const config::Node* rule : items_at(*alerting, "alert_relabel_configs")) {
+      const Remarks head = comments_.take(first_line(*rule));
+      alertd_.comments(head.above);
+      alertd_.comments(head.beside);
+      relabel(*rule, "rules.alert_relabel", alertd_);
+    }
   }
 
   // Folders instead of patterns: alertd takes all rule files of a folder.
@@ -161,8 +169,7 @@ class ConfigConverter {
       return;
     }
     if (field.name == "alerting") {
-      not_carried(reading_, alertd_, field.at, "alerting",
-                  "alertd itself does Alertmanager's work; see tocsin import alertmanager");
+      alerting_part(field);
       return;
     }
     const auto* reason = std::find_if(std::begin(kRootReasons), std::end(kRootReasons),
@@ -170,6 +177,25 @@ class ConfigConverter {
     not_carried(
         reading_, alertd_, field.at, fmt::format("'{}'", field.name),
         reason == std::end(kRootReasons) ? "there is no such part" : std::string(reason->why));
+  }
+
+  void alerting_part(const config::Field& alerting) {
+    for (const config::Field& field : alerting.value.fields) {
+      if (field.name == "alert_relabel_configs") continue;  // rules() has written them
+      if (field.name != "alertmanagers") {
+        not_carried(reading_, alertd_, field.at, fmt::format("alerting '{}'", field.name),
+                    "there is no such part");
+        continue;
+      }
+      not_carried(reading_, alertd_, field.at, "'alertmanagers'",
+                  "alertd itself does Alertmanager's work; see tocsin import alertmanager");
+      for (const config::Node* manager : items_at(alerting.value, "alertmanagers")) {
+        const config::Node* rules = manager->find("alert_relabel_configs");
+        if (!rules) continue;
+        not_carried(reading_, alertd_, rules->at, "relabelling for one Alertmanager",
+                    "there is one receiver of alerts; see [[rules.alert_relabel]]");
+      }
+    }
   }
 
   void scrape(const config::Node& job) {
@@ -256,7 +282,9 @@ class ConfigConverter {
     }
     credentials(job, name);
     limits(job);
-    for (const config::Node* rule : items_at(job, "metric_relabel_configs")) relabel(*rule);
+    for (const config::Node* rule : items_at(job, "metric_relabel_configs")) {
+      relabel(*rule, "scrape.metric_relabel", agent_);
+    }
   }
 
   static std::string query_of(const config::Node& job) {
@@ -325,22 +353,26 @@ class ConfigConverter {
     if (!body.empty() && body != "0") agent_.string("body_size_limit", body);
   }
 
-  void relabel(const config::Node& rule) {
+  void relabel(const config::Node& rule, std::string_view table, TomlWriter& out) {
     static const std::set<std::string> kActions{"replace",   "keep",      "drop",      "labelmap",
-                                                "labeldrop", "labelkeep", "lowercase", "uppercase"};
+                                                "labeldrop", "labelkeep", "lowercase", "uppercase",
+                                                "hashmod",   "keepequal", "dropequal"};
     std::string action = base::to_lower(text_at(rule, "action"));
     if (action.empty()) action = "replace";
     if (!kActions.contains(action)) {
-      not_carried(reading_, agent_, rule.at, fmt::format("relabelling with action '{}'", action),
-                  "[[scrape.metric_relabel]] has no such action");
+      not_carried(reading_, out, rule.at, fmt::format("relabelling with action '{}'", action),
+                  fmt::format("[[{}]] has no such action", table));
       return;
     }
-    agent_.header("[[scrape.metric_relabel]]");
-    agent_.string("action", action);
+    out.header(fmt::format("[[{}]]", table));
+    out.string("action", action);
     const auto labels = texts_at(rule, "source_labels");
-    if (!labels.empty()) agent_.value("source_labels", toml_strings(labels));
+    if (!labels.empty()) out.value("source_labels", toml_strings(labels));
+    if (const auto modulus = base::parse_u64(text_at(rule, "modulus")); modulus && *modulus > 0) {
+      out.value("modulus", fmt::format("{}", *modulus));
+    }
     for (const std::string_view key : {"separator", "regex", "target_label", "replacement"}) {
-      if (rule.find(key)) agent_.string(key, text_at(rule, key));
+      if (rule.find(key)) out.string(key, text_at(rule, key));
     }
   }
 

@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     "common/net": BASE_MODEL,
     "common/config": BASE_MODEL,
     "common/gotemplate": BASE_MODEL,
+    "common/relabel": BASE_MODEL + ["common/config"],
     "common/sim": BASE_MODEL,
     "proto": BASE_MODEL,
     "agent": ["common", "proto", "agent"],

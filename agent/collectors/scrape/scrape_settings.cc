@@ -105,7 +105,7 @@ std::vector<ScrapeSettings> read_one(config::Table& table, base::Duration interv
   common.honor_labels = table.boolean("honor_labels", false);
   common.honor_timestamps = table.boolean("honor_timestamps", true);
   for (config::Table& rule : table.tables("metric_relabel")) {
-    common.metric_relabel.push_back(read_relabel_rule(rule));
+    common.metric_relabel.push_back(relabel::read_rule(rule));
   }
   if (urls.empty()) {
     table.error("url", "url is missing",

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/collectors/scrape/relabel.h"
 #include "common/base/time.h"
 #include "common/model/labels.h"
 #include "common/net/http_client.h"
+#include "common/relabel/relabel.h"
 
 namespace tocsin::agent {
 
@@ -28,7 +28,7 @@ struct ScrapeSettings {
   std::size_t label_name_bytes_max = 256;
   std::size_t label_value_bytes_max = 4096;
   std::uint64_t body_bytes_max = 10 << 20;
-  std::vector<RelabelRule> metric_relabel;
+  std::vector<relabel::Rule> metric_relabel;
 
   /// Names the target over reloads.
   std::string key() const { return job + " " + url; }

@@ -22,7 +22,7 @@ constexpr MetricInfo kKept{"scrape_samples_post_metric_relabeling",
 constexpr MetricInfo kAdded{"scrape_series_added",
                             "Series that were not there in the scrape before."};
 
-bool has(const MutableLabels& labels, std::string_view name) {
+bool has(const relabel::MutableLabels& labels, std::string_view name) {
   return std::any_of(labels.begin(), labels.end(),
                      [&](const auto& label) { return label.first == name; });
 }
@@ -46,7 +46,7 @@ class Collecting {
   base::Result<void> take(const ExpositionSample& sample) {
     ++scraped_.lines;
     assemble(sample);
-    if (!relabel(settings_.metric_relabel, labels_)) return base::ok();
+    if (!relabel::apply(settings_.metric_relabel, labels_)) return base::ok();
     std::erase_if(labels_, [](const auto& label) {
       return label.second.empty() ||
              (label.first.starts_with("__") && label.first != model::kMetricName);
@@ -134,7 +134,7 @@ class Collecting {
 
   const ScrapeSettings& settings_;
   std::vector<std::pair<std::string, std::string>> target_;
-  MutableLabels labels_;
+  relabel::MutableLabels labels_;
   Scraped scraped_;
   std::string_view described_;
 };

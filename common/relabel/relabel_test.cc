@@ -1,4 +1,4 @@
-#include "agent/collectors/scrape/relabel.h"
+#include "common/relabel/relabel.h"
 
 #include <doctest/doctest.h>
 
@@ -8,21 +8,21 @@
 #include "common/config/toml.h"
 
 using namespace tocsin;
-using namespace tocsin::agent;
+using namespace tocsin::relabel;
 
 namespace {
 
 struct Read {
   config::Source source;
   base::Diagnostics diagnostics;
-  std::vector<RelabelRule> rules;
+  std::vector<Rule> rules;
 
-  explicit Read(std::string text) : source{"agent.toml", std::move(text)} {
+  explicit Read(std::string text) : source{"relabel.toml", std::move(text)} {
     const auto files = base::make_real_file_system();
     config::Context context{source, diagnostics, *files};
     const config::Node node = config::parse_toml(source, diagnostics);
     config::Table root(context, &node);
-    for (config::Table& table : root.tables("rule")) rules.push_back(read_relabel_rule(table));
+    for (config::Table& table : root.tables("rule")) rules.push_back(read_rule(table));
   }
 };
 
@@ -30,7 +30,7 @@ struct Read {
 MutableLabels after(const std::string& toml, MutableLabels labels) {
   const Read read(toml);
   REQUIRE(read.diagnostics.empty());
-  if (!relabel(read.rules, labels)) return {};
+  if (!relabel::apply(read.rules, labels)) return {};
   std::sort(labels.begin(), labels.end());
   return labels;
 }
@@ -83,6 +83,31 @@ TEST_CASE("labelmap, labeldrop, labelkeep, lowercase, uppercase") {
               kSample)[2] == MutableLabels::value_type{"low", "/a/b"});
 }
 
+TEST_CASE("hashmod, keepequal, dropequal") {
+  // md5("200;/a/b") ends with 690c2c75dfe3e38b, md5("") with e9800998ecf8427e (RFC 1321);
+  // as big-endian numbers they are 19 and 958 modulo 1000.
+  CHECK(after("[[rule]]\naction='hashmod'\nsource_labels=['code','path']\nmodulus=1000\n"
+              "target_label='shard'\n",
+              kSample)[3] == MutableLabels::value_type{"shard", "19"});
+  CHECK(after("[[rule]]\naction='hashmod'\nsource_labels=['nothing']\nmodulus=1000\n"
+              "target_label='shard'\n",
+              kSample)[3] == MutableLabels::value_type{"shard", "958"});
+  const MutableLabels twice{{"code", "200"}, {"status", "200"}};
+  const std::string equal = "source_labels=['code']\ntarget_label='status'\n";
+  CHECK(after("[[rule]]\naction='keepequal'\n" + equal, twice) == twice);
+  CHECK(after("[[rule]]\naction='dropequal'\n" + equal, twice).empty());
+  CHECK(after("[[rule]]\naction='keepequal'\n" + equal, kSample).empty());
+  CHECK(after("[[rule]]\naction='dropequal'\n" + equal, kSample) == kSample);
+}
+
+TEST_CASE("rules are equal if they do the same") {
+  const std::string text = "[[rule]]\naction='drop'\nsource_labels=['a']\nregex='x.*'\n";
+  CHECK(Read(text).rules == Read("\n" + text).rules);
+  CHECK_FALSE(Read(text).rules == Read(text + "separator='|'\n").rules);
+  CHECK_FALSE(Read("[[rule]]\naction='labeldrop'\nregex='a'\n").rules ==
+              Read("[[rule]]\naction='labeldrop'\nregex='b'\n").rules);
+}
+
 TEST_CASE("mistakes are reported where they are") {
   struct Case {
     const char* text;
@@ -97,6 +122,10 @@ TEST_CASE("mistakes are reported where they are") {
       {"[[rule]]\naction='drop'\n", 2, "needs source_labels"},
       {"[[rule]]\naction='labeldrop'\nsource_labels=['a']\nregex='a'\n", 3, "no effect"},
       {"[[rule]]\naction='keep'\nsource_labels=['a']\ntarget_label='b'\n", 4, "no effect"},
+      {"[[rule]]\naction='hashmod'\nsource_labels=['a']\ntarget_label='b'\n", 2, "needs modulus"},
+      {"[[rule]]\ntarget_label='b'\nmodulus=3\n", 3, "no effect"},
+      {"[[rule]]\naction='keepequal'\nsource_labels=['a']\n", 2, "needs target_label"},
+      {"[[rule]]\naction='lowercase'\nsource_labels=['a']\ntarget_label='b c'\n", 4, "is not"},
       {"[[rule]]\ntarget_label='a'\nreplacment='b'\n", 3, "replacment"},
   };
   for (const Case& entry : cases) {

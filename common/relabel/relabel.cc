@@ -1,16 +1,19 @@
-#include "agent/collectors/scrape/relabel.h"
+#include "common/relabel/relabel.h"
 
 #include <fmt/core.h>
+#include <openssl/evp.h>
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
+#include <limits>
 #include <map>
 
 #include "common/base/strings.h"
 #include "common/config/table.h"
 #include "common/model/labels.h"
 
-namespace tocsin::agent {
+namespace tocsin::relabel {
 namespace {
 
 constexpr std::size_t kPatternBytesMax = 4096;
@@ -19,13 +22,15 @@ constexpr std::size_t kGroupsMax = 32;
 
 struct ActionName {
   const char* name;
-  RelabelAction action;
+  Action action;
 };
 constexpr ActionName kActions[] = {
-    {"replace", RelabelAction::Replace},     {"keep", RelabelAction::Keep},
-    {"drop", RelabelAction::Drop},           {"labelmap", RelabelAction::LabelMap},
-    {"labeldrop", RelabelAction::LabelDrop}, {"labelkeep", RelabelAction::LabelKeep},
-    {"lowercase", RelabelAction::Lowercase}, {"uppercase", RelabelAction::Uppercase}};
+    {"replace", Action::Replace},     {"keep", Action::Keep},
+    {"drop", Action::Drop},           {"labelmap", Action::LabelMap},
+    {"labeldrop", Action::LabelDrop}, {"labelkeep", Action::LabelKeep},
+    {"lowercase", Action::Lowercase}, {"uppercase", Action::Uppercase},
+    {"hashmod", Action::HashMod},     {"keepequal", Action::KeepEqual},
+    {"dropequal", Action::DropEqual}};
 
 std::string_view value_of(const MutableLabels& labels, std::string_view name) {
   for (const auto& [label, value] : labels) {
@@ -121,7 +126,18 @@ std::string to_upper(std::string_view text) {
   return upper;
 }
 
-void map_labels(const RelabelRule& rule, MutableLabels& labels) {
+// The last eight bytes of the MD5, big-endian: the shards are those of a Prometheus beside us.
+std::uint64_t shard_hash(std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  // Only a library built without MD5 fails here; then every text is in shard 0.
+  if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_md5(), nullptr) != 1) return 0;
+  std::uint64_t hash = 0;
+  for (std::size_t i = 8; i < 16; ++i) hash = hash << 8 | digest[i];
+  return hash;
+}
+
+void map_labels(const Rule& rule, MutableLabels& labels) {
   const MutableLabels before = labels;
   for (const auto& [name, value] : before) {
     const Match match(*rule.regex, name);
@@ -129,7 +145,7 @@ void map_labels(const RelabelRule& rule, MutableLabels& labels) {
   }
 }
 
-bool apply(const RelabelRule& rule, MutableLabels& labels) {
+bool apply_one(const Rule& rule, MutableLabels& labels) {
   const re2::RE2& regex = *rule.regex;
   std::string source;
   for (std::size_t index = 0; index < rule.source_labels.size(); ++index) {
@@ -137,11 +153,11 @@ bool apply(const RelabelRule& rule, MutableLabels& labels) {
     source += value_of(labels, rule.source_labels[index]);
   }
   switch (rule.action) {
-    case RelabelAction::Keep:
+    case Action::Keep:
       return matches(regex, source);
-    case RelabelAction::Drop:
+    case Action::Drop:
       return !matches(regex, source);
-    case RelabelAction::Replace: {
+    case Action::Replace: {
       const Match match(regex, source);
       if (!match) return true;
       const std::string target = match.expand(rule.target_label);
@@ -150,19 +166,26 @@ bool apply(const RelabelRule& rule, MutableLabels& labels) {
       }
       return true;
     }
-    case RelabelAction::Lowercase:
+    case Action::Lowercase:
       set_label(labels, rule.target_label, base::to_lower(source));
       return true;
-    case RelabelAction::Uppercase:
+    case Action::Uppercase:
       set_label(labels, rule.target_label, to_upper(source));
       return true;
-    case RelabelAction::LabelMap:
+    case Action::HashMod:
+      set_label(labels, rule.target_label, std::to_string(shard_hash(source) % rule.modulus));
+      return true;
+    case Action::KeepEqual:
+      return source == value_of(labels, rule.target_label);
+    case Action::DropEqual:
+      return source != value_of(labels, rule.target_label);
+    case Action::LabelMap:
       map_labels(rule, labels);
       return true;
-    case RelabelAction::LabelDrop:
+    case Action::LabelDrop:
       std::erase_if(labels, [&](const auto& label) { return matches(regex, label.first); });
       return true;
-    case RelabelAction::LabelKeep:
+    case Action::LabelKeep:
       std::erase_if(labels, [&](const auto& label) { return !matches(regex, label.first); });
       return true;
   }
@@ -187,35 +210,55 @@ std::shared_ptr<const re2::RE2> compile(config::Table& table, const std::string&
   return regex;
 }
 
-void check_fields(config::Table& table, const RelabelRule& rule) {
-  const bool sets = rule.action == RelabelAction::Replace ||
-                    rule.action == RelabelAction::Lowercase ||
-                    rule.action == RelabelAction::Uppercase;
-  const bool filters = rule.action == RelabelAction::Keep || rule.action == RelabelAction::Drop;
-  if (sets && rule.target_label.empty()) {
+void check_fields(config::Table& table, const Rule& rule) {
+  const bool sets = rule.action == Action::Replace || rule.action == Action::Lowercase ||
+                    rule.action == Action::Uppercase || rule.action == Action::HashMod;
+  const bool compares = rule.action == Action::KeepEqual || rule.action == Action::DropEqual;
+  const bool filters = rule.action == Action::Keep || rule.action == Action::Drop;
+  if ((sets || compares) && rule.target_label.empty()) {
     table.error("action", "this action needs target_label");
   }
-  if (!sets && !rule.target_label.empty()) {
+  if (!sets && !compares && !rule.target_label.empty()) {
     table.error("target_label", "target_label has no effect with this action");
   }
-  if (filters && rule.source_labels.empty()) {
+  if ((filters || compares || rule.action == Action::HashMod) && rule.source_labels.empty()) {
     table.error("action", "this action needs source_labels");
   }
-  if (!sets && !filters && !rule.source_labels.empty()) {
+  if (!sets && !filters && !compares && !rule.source_labels.empty()) {
     table.error("source_labels", "source_labels has no effect with this action",
                 "regex is matched against the names of the labels");
+  }
+  if (rule.action == Action::HashMod && rule.modulus == 0) {
+    table.error("action", "this action needs modulus");
+  }
+  if (rule.action != Action::HashMod && rule.modulus != 0) {
+    table.error("modulus", "modulus has no effect with this action");
+  }
+  // replace expands groups in its target; the others take it as it is.
+  if ((sets || compares) && rule.action != Action::Replace && !rule.target_label.empty() &&
+      !model::is_legacy_label_name(rule.target_label)) {
+    table.error("target_label",
+                fmt::format("'{}' is not [a-zA-Z_][a-zA-Z0-9_]*", rule.target_label));
   }
 }
 
 }  // namespace
 
-bool relabel(std::span<const RelabelRule> rules, MutableLabels& labels) {
-  return std::all_of(rules.begin(), rules.end(),
-                     [&](const RelabelRule& rule) { return apply(rule, labels); });
+bool Rule::operator==(const Rule& other) const {
+  const auto pattern = [](const Rule& rule) { return rule.regex ? rule.regex->pattern() : ""; };
+  return action == other.action && source_labels == other.source_labels &&
+         separator == other.separator && modulus == other.modulus &&
+         target_label == other.target_label && replacement == other.replacement &&
+         pattern(*this) == pattern(other);
 }
 
-RelabelRule read_relabel_rule(config::Table& table) {
-  RelabelRule rule;
+bool apply(std::span<const Rule> rules, MutableLabels& labels) {
+  return std::all_of(rules.begin(), rules.end(),
+                     [&](const Rule& rule) { return apply_one(rule, labels); });
+}
+
+Rule read_rule(config::Table& table) {
+  Rule rule;
   std::vector<std::string> names;
   for (const ActionName& entry : kActions) names.emplace_back(entry.name);
   const std::string action = table.one_of("action", "replace", names);
@@ -224,6 +267,10 @@ RelabelRule read_relabel_rule(config::Table& table) {
   }
   rule.source_labels = table.strings("source_labels");
   rule.separator = table.string("separator", rule.separator);
+  if (table.has("modulus")) {
+    rule.modulus = static_cast<std::uint64_t>(
+        table.integer("modulus", 1, 1, std::numeric_limits<std::int64_t>::max()));
+  }
   rule.target_label = table.string("target_label", "");
   rule.replacement = table.string("replacement", rule.replacement);
   rule.regex = compile(table, table.string("regex", "(.*)"));
@@ -232,4 +279,4 @@ RelabelRule read_relabel_rule(config::Table& table) {
   return rule;
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::relabel

@@ -97,6 +97,8 @@ std::optional<NotificationKind> parse_notification_kind(std::string_view text) {
 }
 
 bool Notification::firing() const {
+  // A person may have said so while alerts fire on; a receiver that opened something closes it now.
+  if (kind == NotificationKind::Resolved) return false;
   return std::any_of(alerts.begin(), alerts.end(), [](const auto& each) { return each.firing; });
 }
 

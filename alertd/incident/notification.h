@@ -86,7 +86,8 @@ struct Notification {
   std::vector<NotifiedAlert> alerts;   ///< Firing ones first, worst first.
   std::uint64_t truncated_alerts = 0;  ///< How many more there are than in `alerts`.
 
-  /// Returns whether at least one alert of the message fires.
+  /// Returns whether the message says that something fires: the incident is not over, and at least
+  /// one alert fires. A person may resolve an incident whose alerts go on firing.
   bool firing() const;
 };
 

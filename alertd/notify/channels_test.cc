@@ -134,6 +134,16 @@ TEST_CASE("webhook body is Alertmanager's version 4") {
   CHECK(cut.at("truncatedAlerts") == 4);
 }
 
+TEST_CASE("an incident that a person resolved is over for the receiver, whatever still fires") {
+  incident::Notification notification = sample_notification();
+  notification.kind = incident::NotificationKind::Resolved;
+  notification.incident.resolved_by = "eva";
+  REQUIRE(notification.alerts[0].firing);
+  const json::object body = json::parse(webhook_body(notification, "", 0)).as_object();
+  CHECK(body.at("status") == "resolved");
+  CHECK(body.at("alerts").as_array()[0].at("status") == "firing");  // the truth about the alert
+}
+
 TEST_CASE("answers: what is tried again and what is not") {
   const auto verdict = [](int status) {
     return http_outcome(net::HttpResponse{status, {}, ""}, kNow).verdict;

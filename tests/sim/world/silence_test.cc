@@ -168,6 +168,24 @@ TEST_CASE("on data: the page leaves in the moment in which the sample arrives") 
   CHECK(world.hooks().back().at - sampled < seconds(2));
 }
 
+TEST_CASE("an incident resolved by hand while its alert fires: told once, quiet, then reopened") {
+  SimWorld world(kConfig, kRules);
+  world.values = {{"door_open", 1}};
+  world.start_alertd();
+  world.start_agent("db1");
+  world.run_for(minutes(10));
+  REQUIRE(world.told("Door") == Told{"firing"});
+  const std::string id = first_incident(world);
+  CHECK(ask(world, "POST", "/api/v1/incidents/" + id + "/resolve", R"({"by":"ann"})").status ==
+        200);
+  // manual_hold is 15 minutes; critical repeats would come each hour.
+  world.run_for(minutes(14));
+  CHECK(world.told("Door") == Told{"firing", "resolved"});
+  world.run_for(minutes(2));
+  CHECK(world.told("Door") == Told{"firing", "resolved", "firing"});
+  CHECK(world.hooks().back().body.find(id) != std::string::npos);  // the same incident
+}
+
 TEST_CASE("whoever closes the incident of a silent host ends the wait for it") {
   SimWorld world(kConfig, kRules);
   world.values = {{"door_open", 0}};

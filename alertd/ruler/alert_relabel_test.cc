@@ -114,7 +114,7 @@ TEST_CASE("of alerts that become equal the worst speaks") {
   CHECK_FALSE(one.sent[0].ends_at);
 }
 
-TEST_CASE("who relabels the severity changes it, also of levelled alerts") {
+TEST_CASE("who relabels the label severity changes the severity") {
   const std::string low =
       "[[r]]\nsource_labels=['host']\nregex='a'\ntarget_label='severity'\nreplacement='info'\n";
   Relabelled one(low, alert("High", "load1 > 4", "    labels: {severity: critical}\n"));

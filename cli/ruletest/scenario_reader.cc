@@ -160,7 +160,7 @@ class Reader {
     std::vector<InputBlock> blocks = shared_input;
     for (InputBlock& block : input_blocks(table)) blocks.push_back(std::move(block));
     CheckReader(context_).read(table, test);
-    const auto end = table.optional_duration("end");
+    const auto end = end_of(table, test.clock);
     if (end && *end > kEndMax) {
       table.error("end", "a test may play a year at most");
       return;
@@ -179,6 +179,16 @@ class Reader {
     read_input(test, blocks);
     warn_short_input(test);
     file_.cases.push_back(std::move(test));
+  }
+
+  /// As the times of assertions: since the start, a time of the day, or a date.
+  static std::optional<base::Duration> end_of(config::Table& table, const TestClock& clock) {
+    const auto text = table.optional_string("end");
+    if (!text) return std::nullopt;
+    const auto end = parse_test_time(*text, clock);
+    if (end) return *end;
+    table.error("end", fmt::format("end: {}", end.error().message));
+    return std::nullopt;
   }
 
   /// The test ends with its last assertion, and with its input if something is said of all time.

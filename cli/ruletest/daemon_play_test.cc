@@ -78,7 +78,7 @@ incidents = [
   { at = "20m", alert = 'Full{disk="a"}', state = "resolved", peak_severity = "high" },
 ]
 notifications = [
-  { at = "1m", within = "1m", receiver = "ops", status = "firing", severity = "medium", alert = 'Full{disk="a"}' },
+  { at="1m", within="1m", receiver="ops", status="firing", severity="medium", alert='Full{...}' },
   { at = "5m30s", within = "2m", receiver = "ops", status = "update", severity = "high" },
   { at = "10m", within = "10m", receiver = "ops", status = "resolved" },
   { at = "0s", within = "20m", receiver = "dba", count = 0 },

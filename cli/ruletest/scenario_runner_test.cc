@@ -53,9 +53,9 @@ alerts = [
   { at = "30s", pending = 'Full{disk="a"}' },
   { at = "1m", firing = 'Full{disk="a"}', severity = "medium", value = 85, count = 1 },
   { at = "2m45s", firing = 'Full{disk="a"}', severity = "high", summary = "a is 95 % full" },
-  { at = "3m", firing = 'Full{...}', annotations_include = { description = { contains = "room" } } },
+  { at = "3m", firing = 'Full', annotations_include = { description = { contains = "room" } } },
   { at = "3m", firing = 'Full{...}', summary = { matches = "^a is \\d+" } },
-  { at = "4m", firing = 'Full', annotations = { summary = "a is 95 % full", description = "Make room." } },
+  { at = "4m", firing='Full', annotations={summary="a is 95 % full", description="Make room."} },
   { at = "9m", resolved = 'Full{disk="a"}' },
   { at = "9m", none = "Full" },
 ]
@@ -188,15 +188,15 @@ up{job="b"}: 1
 '''
 [[test]]
 name = "night ends at eight in Berlin"
+end = "08:01"
 alerts = [
   { at = "07:30", firing = 'Night', summary = "north" },
   { at = "08:00", none = 'Night' },
 ]
 errors = [ { rule = "twice", contains = "same labelset" } ]
 )toml");
-  INFO(play.report());
-  REQUIRE(play.result.cases.size() == 1);
-  CHECK(play.result.cases[0].failures.size() <= 1);
+  CHECK(play.report() == "");
+  CHECK(play.result.cases.size() == 1);
 }
 
 TEST_CASE("a test file: mistakes are shown where they are") {

@@ -21,7 +21,7 @@ model::Labels labels_of(Table& table, std::string_view key, std::string_view ale
   return labels.build();
 }
 
-/// YAML writes .inf and .nan; people also write Inf and NaN.
+/// YAML writes .inf and .nan, and 1_000; people also write Inf and NaN.
 double value_of(Table& table) {
   const config::Node* node = table.node("value");
   if (node == nullptr) return 0;
@@ -30,6 +30,7 @@ double value_of(Table& table) {
   if (text.size() > sign && text[sign] == '.' && text.find_first_of("in", sign) == sign + 1) {
     text.erase(sign, 1);
   }
+  std::erase(text, '_');
   if (const auto value = base::parse_double(text)) return *value;
   table.error("value", fmt::format("value: expected a number, got '{}'", node->text));
   return 0;

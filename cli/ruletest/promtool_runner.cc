@@ -108,24 +108,52 @@ class GroupRun {
     result_.traces = history_.take_traces();
   }
 
-  /// An assertion beyond the input passes or fails for the wrong reason (prometheus#14500).
-  void warn_short_input(base::Diagnostics& diagnostics) const {
-    if (input_.empty()) return;
-    const auto look = [&](base::Position place, base::Duration at) {
-      if (at <= input_end_) return;
-      diagnostics.push_back(
-          {base::DiagnosticSeverity::Warning, file_.source.file, place.line, place.column,
-           fmt::format("eval_time {} is after the input's end, {}", base::format_duration(at),
-                       base::format_duration(input_end_)),
-           "lengthen the values; leave it only if the end of all series is what you test"});
-    };
-    for (const PromtoolAlertCase& one : group_.alerts) look(one.place, one.eval_time);
-    for (const PromtoolExprCase& one : group_.exprs) look(one.place, one.eval_time);
+  /// Warns of what passes, or fails, for another reason than the author thinks.
+  void warn(base::Diagnostics& diagnostics) const {
+    for (const PromtoolAlertCase& one : group_.alerts) {
+      warn_short_input(one.place, one.eval_time, diagnostics);
+      warn_unknown_alert(one, diagnostics);
+    }
+    for (const PromtoolExprCase& one : group_.exprs) {
+      warn_short_input(one.place, one.eval_time, diagnostics);
+    }
   }
 
  private:
   void fail(base::Position place, std::string message) {
     result_.failures.push_back({place, std::move(message), {}, {}, {}});
+  }
+
+  void warn_at(base::Position place, std::string message, std::string hint,
+               base::Diagnostics& diagnostics) const {
+    diagnostics.push_back({base::DiagnosticSeverity::Warning, file_.source.file, place.line,
+                           place.column, std::move(message), std::move(hint)});
+  }
+
+  /// See prometheus#14500. Up to the time of the next sample the input is long enough.
+  void warn_short_input(base::Position place, base::Duration at,
+                        base::Diagnostics& diagnostics) const {
+    if (input_.empty() || at < input_end_ + group_.interval) return;
+    warn_at(place,
+            fmt::format("eval_time {} is after the input's end, {}", base::format_duration(at),
+                        base::format_duration(input_end_)),
+            "lengthen the values; leave it only if the end of all series is what you test",
+            diagnostics);
+  }
+
+  /// "No such alert fires" holds of every name that is misspelt.
+  void warn_unknown_alert(const PromtoolAlertCase& one, base::Diagnostics& diagnostics) const {
+    std::vector<std::string> names;
+    for (const ruler::RuleGroup& group : rules_) {
+      for (const ruler::Rule& rule : group.rules) {
+        if (rule.kind != ruler::RuleKind::Alerting) continue;
+        if (rule.name == one.alertname) return;
+        names.push_back(rule.name);
+      }
+    }
+    const auto near = base::closest(one.alertname, names);
+    warn_at(one.place, fmt::format("rule_files have no alert '{}'", one.alertname),
+            near ? fmt::format("did you mean '{}'?", *near) : "", diagnostics);
   }
 
   bool check_alert_names() {
@@ -171,13 +199,11 @@ class GroupRun {
       input_end_ = std::max(input_end_, at);
       if (values[i]) series.samples.push_back({at.count(), *values[i]});
     }
-    const auto twin = std::find_if(input_.begin(), input_.end(), [&](const InputSeries& one) {
-      return one.labels == series.labels;
-    });
-    if (twin == input_.end()) {
+    const auto [place, fresh] = input_index_.try_emplace(series.labels, input_.size());
+    if (fresh) {
       input_.push_back(std::move(series));
     } else {
-      *twin = std::move(series);
+      input_[place->second] = std::move(series);
     }
   }
 
@@ -208,10 +234,11 @@ class GroupRun {
       for (const RuleError& error : errors) {
         result_.failures.push_back(
             {group_.place,
-             fmt::format("at {}: the rule {} ({}:{}) fails", base::format_duration(at),
-                         error.rule->name, error.rule->place.file, error.rule->place.line),
+             fmt::format("at {}: the rule {} ({}:{}) fails: {}", base::format_duration(at),
+                         error.rule->name, error.rule->place.file, error.rule->place.line,
+                         error.message),
              {},
-             {error.message},
+             {},
              {}});
       }
       if (!errors.empty()) return false;
@@ -244,9 +271,14 @@ class GroupRun {
     result_.asserted.insert(one.alertname);
     using Alert = std::pair<model::Labels, model::Labels>;
     std::vector<Alert> got;
+    std::vector<std::string> pending;
     player_->for_each_alert([&](const ruler::Rule& rule, const ruler::ActiveAlert& alert) {
-      if (rule.name != one.alertname || alert.phase != ruler::AlertPhase::Firing) return;
-      got.emplace_back(alert.labels, alert.annotations);
+      if (rule.name != one.alertname) return;
+      if (alert.phase == ruler::AlertPhase::Firing) {
+        got.emplace_back(alert.labels, alert.annotations);
+      } else if (alert.phase == ruler::AlertPhase::Pending) {
+        pending.push_back(pending_line(alert));
+      }
     });
     std::vector<Alert> wanted;
     for (const auto& alert : one.expected) wanted.emplace_back(alert.labels, alert.annotations);
@@ -254,11 +286,23 @@ class GroupRun {
     std::sort(wanted.begin(), wanted.end());
     if (got == wanted) return;
     Finding finding{
-        one.place, fmt::format("at {}: other alerts of {} fire", time, one.alertname), {}, {}, {}};
-    for (const auto& [labels, texts] : wanted)
+        one.place,
+        fmt::format("at {}: the firing alerts {} are not as expected", time, one.alertname),
+        {},
+        {},
+        std::move(pending)};
+    for (const auto& [labels, texts] : wanted) {
       finding.expected.push_back(alert_line(labels, texts));
+    }
     for (const auto& [labels, texts] : got) finding.got.push_back(alert_line(labels, texts));
+    if (got.empty()) finding.details.emplace_back("none of them fires");
     result_.failures.push_back(std::move(finding));
+  }
+
+  std::string pending_line(const ruler::ActiveAlert& alert) const {
+    return fmt::format("pending since {}: {} value={}",
+                       base::format_duration(alert.active_at - group_.start),
+                       alert_line(alert.labels, {}), base::format_double(alert.value));
   }
 
   void check_exprs() {
@@ -325,7 +369,7 @@ class GroupRun {
       return;
     }
     Finding finding{one.place,
-                    fmt::format("at {}: the result of {} is another one",
+                    fmt::format("at {}: the result of {} is not as expected",
                                 base::format_duration(one.eval_time), one.expr),
                     {},
                     {},
@@ -348,6 +392,7 @@ class GroupRun {
   CaseResult& result_;
   Tainted tainted_;
   std::vector<InputSeries> input_;
+  std::map<model::Labels, std::size_t> input_index_;
   base::Duration input_end_{0};
   std::vector<FeedSample> feed_;
   std::size_t fed_ = 0;
@@ -398,7 +443,7 @@ FileResult run_promtool_file(config::Source source, const RunWorld& world) {
     const base::MonotonicTime begin = world.clock.monotonic();
     GroupRun run(file, group, set.groups, one);
     run.run();
-    run.warn_short_input(result.diagnostics);
+    run.warn(result.diagnostics);
     one.took = std::chrono::duration_cast<base::Duration>(world.clock.monotonic() - begin);
     result.cases.push_back(std::move(one));
   }

@@ -117,17 +117,24 @@ json::object coverage_json(const CoverageReport& coverage) {
           {"rules", std::move(rules)}};
 }
 
+/// "1 test", "2 tests".
+std::string counted(std::size_t number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
 struct Sums {
   std::size_t passed = 0;
   std::size_t failed = 0;
   std::size_t unsupported = 0;
   std::size_t left_out = 0;
+  std::size_t broken = 0;  ///< Files that did not run.
 };
 
 Sums add_up(const SuiteResult& result) {
   Sums sums;
   for (const FileResult& file : result.files) {
     sums.left_out += file.left_out;
+    sums.broken += base::has_errors(file.diagnostics) ? 1 : 0;
     for (const CaseResult& test : file.cases) {
       ++(test.passed() ? sums.passed : sums.failed);
       sums.unsupported += test.unsupported.size();
@@ -169,8 +176,8 @@ std::string summary_text(const SuiteResult& result) {
     const auto failed = static_cast<std::size_t>(
         std::count_if(file.cases.begin(), file.cases.end(),
                       [](const CaseResult& test) { return !test.passed(); }));
-    text += fmt::format("{} {}: {} tests", file.passed() ? "ok    " : "FAILED",
-                        base::escape_control(file.file), file.cases.size());
+    text += fmt::format("{} {}: {}", file.passed() ? "ok    " : "FAILED",
+                        base::escape_control(file.file), counted(file.cases.size(), "test"));
     if (failed > 0) text += fmt::format(", {} failed", failed);
     if (base::has_errors(file.diagnostics)) text += ", the files have errors";
     text += "\n";
@@ -185,10 +192,15 @@ std::string summary_text(const SuiteResult& result) {
   }
   if (result.coverage) text += coverage_text(*result.coverage);
   const Sums sums = add_up(result);
-  text += fmt::format("{} files, {} tests: {} passed, {} failed", result.files.size(),
-                      sums.passed + sums.failed, sums.passed, sums.failed);
-  if (sums.unsupported > 0) text += fmt::format("; {} assertions not supported", sums.unsupported);
-  if (sums.left_out > 0) text += fmt::format("; {} tests left out by --run", sums.left_out);
+  text += fmt::format("{}, {}: {} passed, {} failed", counted(result.files.size(), "file"),
+                      counted(sums.passed + sums.failed, "test"), sums.passed, sums.failed);
+  if (sums.broken > 0) text += fmt::format("; {} with errors", counted(sums.broken, "file"));
+  if (sums.unsupported > 0) {
+    text += fmt::format("; {} not supported", counted(sums.unsupported, "assertion"));
+  }
+  if (sums.left_out > 0) {
+    text += fmt::format("; {} left out by --run", counted(sums.left_out, "test"));
+  }
   return text + "\n";
 }
 
@@ -209,6 +221,7 @@ std::string to_json(const SuiteResult& result) {
     }
     files.push_back({{"file", file.file},
                      {"passed", file.passed()},
+                     {"left_out", file.left_out},
                      {"diagnostics", std::move(diagnostics)},
                      {"tests", std::move(tests)}});
   }

@@ -18,10 +18,12 @@ std::string findings_text(const SuiteResult& result, const TextStyle& style);
 /// One line a file, the coverage, and the sum.
 std::string summary_text(const SuiteResult& result);
 
-/// {"passed", "files": [{"file", "passed", "diagnostics", "tests": [...]}], "coverage"}.
+/// {"passed", "files": [{"file", "passed", "left_out", "diagnostics", "tests": [...]}],
+/// "coverage"}.
 std::string to_json(const SuiteResult& result);
 
 /// JUnit XML: a suite a file, a case a test; what is not supported is a skipped case of its own.
+/// All findings of a test are one failure: readers of the format look at the first only.
 std::string to_junit(const SuiteResult& result);
 
 }  // namespace tocsin::ruletest

@@ -42,19 +42,25 @@ double seconds(base::Duration took) {
   return static_cast<double>(took.count()) / 1000;
 }
 
-std::string failure_xml(const FileResult& file, const Finding& finding) {
-  std::string body = fmt::format("{}:{}:{}", file.file, finding.at.line, finding.at.column);
-  for (const std::string& line : finding.expected) body += "\nexpected: " + line;
-  for (const std::string& line : finding.got) body += "\ngot: " + line;
-  for (const std::string& line : finding.details) body += "\n" + line;
-  return fmt::format("      <failure message=\"{}\">{}</failure>\n", xml(finding.message),
-                     xml(body));
+std::string failures_xml(const FileResult& file, const std::vector<Finding>& failures) {
+  std::string body;
+  for (const Finding& finding : failures) {
+    body += fmt::format("{}:{}:{}: {}\n", file.file, finding.at.line, finding.at.column,
+                        finding.message);
+    for (const std::string& line : finding.expected) body += "expected: " + line + "\n";
+    for (const std::string& line : finding.got) body += "got: " + line + "\n";
+    for (const std::string& line : finding.details) body += line + "\n";
+  }
+  const std::string more =
+      failures.size() > 1 ? fmt::format(" (and {} more)", failures.size() - 1) : "";
+  return fmt::format("      <failure message=\"{}{}\">{}</failure>\n",
+                     xml(failures.front().message), more, xml(body));
 }
 
 std::string case_xml(const FileResult& file, const CaseResult& test) {
   std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\">\n",
                                  xml(file.file), xml(test.name), seconds(test.took));
-  for (const Finding& finding : test.failures) text += failure_xml(file, finding);
+  if (!test.failures.empty()) text += failures_xml(file, test.failures);
   text += "    </testcase>\n";
   for (const Finding& finding : test.unsupported) {
     text += fmt::format(
@@ -69,6 +75,9 @@ std::string case_xml(const FileResult& file, const CaseResult& test) {
 
 std::string to_junit(const SuiteResult& result) {
   std::string suites;
+  std::size_t tests_all = 0;
+  std::size_t failures_all = 0;
+  std::size_t errors_all = 0;
   for (const FileResult& file : result.files) {
     std::string cases;
     std::size_t tests = 0;
@@ -90,6 +99,9 @@ std::string to_junit(const SuiteResult& result) {
           "      <error message=\"the files have errors\">{1}</error>\n    </testcase>\n",
           xml(file.file), xml(config::render_all(file.diagnostics, file.sources)));
     }
+    tests_all += tests;
+    failures_all += failures;
+    errors_all += broken ? 1 : 0;
     suites += fmt::format(
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" "
         "time=\"{:.3f}\">\n{}  </testsuite>\n",
@@ -102,8 +114,10 @@ std::string to_junit(const SuiteResult& result) {
         "      <property name=\"coverage\" value=\"{:.1f}\"/>\n    </properties>\n  </testsuite>\n",
         result.coverage->percent());
   }
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n" + suites + properties +
-         "</testsuites>\n";
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      "<testsuites tests=\"{}\" failures=\"{}\" errors=\"{}\">\n{}{}</testsuites>\n",
+      tests_all, failures_all, errors_all, suites, properties);
 }
 
 }  // namespace tocsin::ruletest

@@ -28,8 +28,9 @@ struct SuiteResult {
 ///
 /// In folders, *.test is of our format, and *.yml and *.yaml with a key `tests` are Prometheus's; a
 /// file given by name is Prometheus's if it ends in .yml or .yaml. With `coverage`, rule files that
-/// lie in the folders given count too, tested or not.
-/// Errors: InvalidArgument (bad regular expression, nothing to test), NotFound (a path).
+/// lie in the folders given count too, tested or not; one that cannot be read is a failure.
+/// Errors: InvalidArgument (bad regular expression, one that finds no test, nothing to test),
+/// NotFound (a path), LimitExceeded (folders nested too deeply).
 base::Result<SuiteResult> run_suite(const SuiteOptions& options, const base::FileSystem& files,
                                     const base::Clock& clock);
 

@@ -191,12 +191,19 @@ base::Result<std::vector<std::string>> SimFileSystem::list(const std::string& fo
   for (const auto& [path, file] : names_) {
     if (folder_of(path) == wanted) names.push_back(path.substr(wanted.size() + 1));
   }
+  for (const auto& [path, made] : folders_) {
+    if (path != wanted && folder_of(path) == wanted)
+      names.push_back(path.substr(wanted.size() + 1));
+  }
   std::sort(names.begin(), names.end());
   return names;
 }
 
 base::Result<void> SimFileSystem::create_folders(const std::string& folder) {
-  folders_[without_slash(folder)] = true;
+  for (std::string path = without_slash(folder); !path.empty() && path != ".";
+       path = folder_of(path)) {
+    folders_[path] = true;
+  }
   return base::ok();
 }
 

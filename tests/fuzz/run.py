@@ -93,7 +93,7 @@ def main():
     parser.add_argument("names", nargs="*", help="default: all")
     parser.add_argument("--seconds", type=int, default=60, help="for each fuzzer")
     parser.add_argument("--keep", type=pathlib.Path, default=pathlib.Path("."), help="folder for findings")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     options.keep.mkdir(parents=True, exist_ok=True)
     failed = 0
     for name in options.names or FUZZERS:

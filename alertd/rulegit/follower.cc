@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "alertd/rulegit/git_handle.h"
 #include "common/base/log.h"
 
 namespace tocsin::rulegit {
@@ -35,7 +36,8 @@ base::Counter counter(const FollowerWorld& world, const char* name, const char* 
 
 Follower::Follower(GitSettings settings, std::string folder, const FollowerWorld& world,
                    FollowerHooks hooks)
-    : folder_(std::move(folder)),
+    : library_(std::make_shared<GitLibrary>()),
+      folder_(std::move(folder)),
       world_(world),
       hooks_(std::move(hooks)),
       settings_(std::move(settings)),

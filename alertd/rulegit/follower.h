@@ -121,6 +121,9 @@ class Follower {
   void remove_old_generations(const std::string& keep) const;
   bool is_known_bad(const std::string& commit) const EXCLUDES(mutex_);
 
+  /// Keeps libgit2 up; first in, last out: what it keeps for a thread, such as the text of its last
+  /// error, the thread that ends us frees by it.
+  std::shared_ptr<const void> library_;
   const std::string folder_;
   FollowerWorld world_;
   FollowerHooks hooks_;

@@ -1,8 +1,11 @@
 // A way out: one integration of one receiver.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "alertd/incident/notification.h"
 #include "common/base/time.h"
@@ -16,11 +19,42 @@ enum class Verdict {
   Permanent,  ///< It will never work as it is.
 };
 
+/// What stood in the way; who has to act. Label `reason` of the failure metrics.
+enum class FailureReason {
+  Unknown,      ///< None of the others.
+  Auth,         ///< A credential is wrong, expired or not allowed to do this.
+  RateLimited,  ///< Too many messages for the other side.
+  Refused,      ///< It answered and does not want the message as it is.
+  Unreachable,  ///< No connection, no answer, or it is broken (5xx).
+};
+
+inline constexpr std::array kFailureReasons{FailureReason::Unknown, FailureReason::Auth,
+                                            FailureReason::RateLimited, FailureReason::Refused,
+                                            FailureReason::Unreachable};
+
+/// Returns "unknown", "auth", "rate_limited", "refused" or "unreachable".
+std::string_view to_string(FailureReason reason);
+
+/// What a receipt may hold at most, in bytes; a longer one is not kept, and that is logged.
+inline constexpr std::size_t kReceiptBytesMax = 1024;
+
 struct Outcome {
   Verdict verdict = Verdict::Retry;
   std::string text;               ///< For people: "HTTP 503"; no secrets, no control characters.
   base::Duration retry_after{0};  ///< What the other side asked for; 0: nothing.
   bool unknown = false;           ///< It may have been taken: the answer was lost.
+  FailureReason reason = FailureReason::Unknown;  ///< Unless delivered.
+  /// What the channel wants back with the incident's later messages, if delivered: an id of the
+  /// message, as text only the channel reads. Stored in clear, so no secrets.
+  std::string receipt{};
+};
+
+/// What this channel returned for an earlier message of the same incident.
+struct Receipt {
+  incident::NotificationKind kind = incident::NotificationKind::Firing;
+  std::uint64_t sequence = 0;  ///< Of that message.
+  base::WallTime at;           ///< When it was delivered.
+  std::string text;            ///< Outcome::receipt.
 };
 
 /// Identifies a delivery to the other side; the same on every attempt.
@@ -28,6 +62,9 @@ struct DeliveryKey {
   std::string value;
   /// An earlier attempt ended without a known outcome: the other side may have it already.
   bool maybe_repeated = false;
+  /// Of the incident's earlier messages through this channel, oldest first; empty unless
+  /// wants_receipts().
+  std::vector<Receipt> earlier{};
 };
 
 using SendDone = std::function<void(Outcome)>;
@@ -39,6 +76,9 @@ class Channel {
   virtual ~Channel() = default;
   virtual void send(const incident::Notification& notification, const DeliveryKey& key,
                     SendDone done) = 0;
+
+  /// Returns whether DeliveryKey::earlier is to be filled: it may cost a read of the store.
+  virtual bool wants_receipts() const { return false; }
 };
 
 }  // namespace tocsin::notify

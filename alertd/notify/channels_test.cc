@@ -153,11 +153,22 @@ TEST_CASE("answers: what is tried again and what is not") {
   for (const int status : {301, 400, 401, 403, 404, 410, 422}) {
     CHECK(verdict(status) == Verdict::Permanent);
   }
+  const auto reason = [](int status) {
+    return to_string(http_outcome(net::HttpResponse{status, {}, ""}, kNow).reason);
+  };
+  CHECK(reason(401) == "auth");
+  CHECK(reason(429) == "rate_limited");
+  CHECK(reason(404) == "refused");
+  CHECK(reason(301) == "refused");
+  CHECK(reason(503) == "unreachable");
   const auto error = [](base::ErrorCode code) {
     return http_outcome(base::error(code, "x\x1b[31m"), kNow);
   };
   CHECK(error(base::ErrorCode::Unavailable).verdict == Verdict::Retry);
   CHECK(error(base::ErrorCode::Timeout).unknown);
+  CHECK(error(base::ErrorCode::Unavailable).reason == FailureReason::Unreachable);
+  CHECK(error(base::ErrorCode::PermissionDenied).reason == FailureReason::Auth);
+  CHECK(error(base::ErrorCode::Io).reason == FailureReason::Unknown);
   CHECK(error(base::ErrorCode::InvalidArgument).verdict == Verdict::Permanent);
   CHECK(error(base::ErrorCode::Timeout).text == "x\\x1b[31m");
   CHECK(http_outcome(net::HttpResponse{429, {{"retry-after", "7"}}, ""}, kNow).retry_after ==
@@ -203,6 +214,9 @@ TEST_CASE("mail: what the server says") {
   const Outcome refused = world.send(email_settings(), sample_notification());
   CHECK(refused.verdict == Verdict::Permanent);
   CHECK(refused.text == "SMTP 550 5.1.1 no such user\\r\\nX");
+  CHECK(refused.reason == FailureReason::Refused);
+  world.mail.outcome = mail_answer(535, true, "5.7.8 no");
+  CHECK(world.send(email_settings(), sample_notification()).reason == FailureReason::Auth);
   world.mail.outcome = mail_answer(250, false, "ok");
   world.mail.outcome.refused = {"b@example.org: 550 no such user"};
   const Outcome partly = world.send(email_settings(), sample_notification());
@@ -212,6 +226,7 @@ TEST_CASE("mail: what the server says") {
   const Outcome lost = world.send(email_settings(), sample_notification());
   CHECK(lost.verdict == Verdict::Retry);
   CHECK(lost.unknown);
+  CHECK(lost.reason == FailureReason::Unreachable);
 }
 
 TEST_CASE("a label cannot add a header or a line to the subject") {
@@ -256,6 +271,7 @@ TEST_CASE("slack: payload, escaping, refusals") {
   const Outcome refused = world.send(slack_settings(), notification);
   CHECK(refused.verdict == Verdict::Permanent);
   CHECK(refused.text == "refused: invalid_auth");
+  CHECK(refused.reason == FailureReason::Auth);
   world.http.body = "{\"ok\":false,\"error\":\"ratelimited\"}";
   CHECK(world.send(slack_settings(), notification).verdict == Verdict::Retry);
   world.send(slack_settings(), notification, true);

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "alertd/notify/channels.h"
+#include "alertd/notify/http_outcome.h"
 #include "alertd/notify/message.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
@@ -22,12 +23,21 @@ std::string domain_of(const std::string& address, const std::string& host_name) 
   return domain.empty() ? "localhost" : domain;
 }
 
+// RFC 4954: 530, 534, 535, 538 and 454 are about authentication.
+FailureReason reason_of_reply(int code, bool permanent) {
+  if (code == 530 || code == 534 || code == 535 || code == 538 || code == 454) {
+    return FailureReason::Auth;
+  }
+  return permanent ? FailureReason::Refused : FailureReason::Unreachable;
+}
+
 Outcome mail_outcome(const base::Result<net::MailOutcome>& result) {
   Outcome outcome;
   if (!result) {
     outcome.verdict = result.error().code == base::ErrorCode::InvalidArgument ? Verdict::Permanent
                                                                               : Verdict::Retry;
     outcome.unknown = result.error().code == base::ErrorCode::Timeout;
+    outcome.reason = reason_of(result.error().code);
     outcome.text = base::escape_control(result.error().message);
     return outcome;
   }
@@ -35,6 +45,7 @@ Outcome mail_outcome(const base::Result<net::MailOutcome>& result) {
   outcome.verdict = taken               ? Verdict::Delivered
                     : result->permanent ? Verdict::Permanent
                                         : Verdict::Retry;
+  if (!taken) outcome.reason = reason_of_reply(result->smtp_code, result->permanent);
   outcome.text = fmt::format("SMTP {} {}", result->smtp_code,
                              base::escape_control(result->reply.substr(0, kReplyShownMax)));
   for (const std::string& refusal : result->refused) {

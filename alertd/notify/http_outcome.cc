@@ -22,7 +22,45 @@ std::string quoted(std::string_view body) {
   return fmt::format(": {}", body);
 }
 
+FailureReason reason_of_status(int status) {
+  if (status == 401 || status == 403 || status == 407) return FailureReason::Auth;
+  if (status == 429) return FailureReason::RateLimited;
+  if (status == 408 || status == 425 || status >= 500) return FailureReason::Unreachable;
+  return FailureReason::Refused;
+}
+
 }  // namespace
+
+std::string_view to_string(FailureReason reason) {
+  switch (reason) {
+    case FailureReason::Auth:
+      return "auth";
+    case FailureReason::RateLimited:
+      return "rate_limited";
+    case FailureReason::Refused:
+      return "refused";
+    case FailureReason::Unreachable:
+      return "unreachable";
+    case FailureReason::Unknown:
+      break;
+  }
+  return "unknown";
+}
+
+FailureReason reason_of(base::ErrorCode code) {
+  switch (code) {
+    case base::ErrorCode::PermissionDenied:
+      return FailureReason::Auth;
+    case base::ErrorCode::InvalidArgument:
+    case base::ErrorCode::LimitExceeded:
+      return FailureReason::Refused;
+    case base::ErrorCode::Unavailable:
+    case base::ErrorCode::Timeout:
+      return FailureReason::Unreachable;
+    default:
+      return FailureReason::Unknown;
+  }
+}
 
 Outcome http_outcome(const base::Result<net::HttpResponse>& response, base::WallTime now) {
   Outcome outcome;
@@ -31,6 +69,7 @@ Outcome http_outcome(const base::Result<net::HttpResponse>& response, base::Wall
                           response.error().code == base::ErrorCode::PermissionDenied;
     outcome.verdict = hopeless ? Verdict::Permanent : Verdict::Retry;
     outcome.unknown = response.error().code == base::ErrorCode::Timeout;
+    outcome.reason = reason_of(response.error().code);
     outcome.text = base::escape_control(response.error().message);
     return outcome;
   }
@@ -40,6 +79,7 @@ Outcome http_outcome(const base::Result<net::HttpResponse>& response, base::Wall
     outcome.verdict = Verdict::Delivered;
     return outcome;
   }
+  outcome.reason = reason_of_status(status);
   outcome.text += quoted(response->body);
   if (status == 408 || status == 425 || status == 429 || status >= 500) {
     outcome.verdict = Verdict::Retry;

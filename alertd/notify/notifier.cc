@@ -91,8 +91,10 @@ void Notifier::make_channels() {
                                "Attempts to deliver a message, by outcome.",
                                {{"channel", name}, {"outcome", outcome}});
       }
-      world_.metrics.counter("tocsin_alertd_notifications_failed_total",
-                             "Messages given up: dead letters.", {{"channel", name}});
+      // Counters exist from the start, so that the first increment is a visible increase.
+      for (const FailureReason reason : kFailureReasons) {
+        dead_letters(world_.metrics, name, reason);
+      }
     }
   }
   channels_ = std::move(channels);

@@ -27,6 +27,13 @@ base::Duration store_retry_delay(std::uint32_t failures) {
 
 }  // namespace
 
+base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
+                           FailureReason reason) {
+  return metrics.counter("tocsin_alertd_notifications_failed_total",
+                         "Messages given up: dead letters.",
+                         {{"channel", channel}, {"reason", std::string(to_string(reason))}});
+}
+
 bool Notifier::expired(const Delivery& delivery) const {
   const incident::Notification& notification = delivery.row.notification;
   if (notification.kind == NotificationKind::Test) return delivery.attempt > 0;
@@ -76,7 +83,7 @@ void Notifier::send(const DeliveryPtr& delivery) {
   if (!used->settings.send_resolved &&
       delivery->row.notification.kind == NotificationKind::Resolved) {
     ended(delivery, attempt,
-          {Verdict::Delivered, "not sent: send_resolved is false for this channel", {}, false});
+          {Verdict::Delivered, "not sent: send_resolved is false for this channel"});
     return;
   }
   if (!used->settings.send_resolved) {
@@ -86,7 +93,9 @@ void Notifier::send(const DeliveryPtr& delivery) {
   delivery->watchdog = world_.executor.post_after(
       used->settings.timeout + kWatchdogSlack, [this, alive = alive_, delivery, attempt] {
         if (*alive)
-          ended(delivery, attempt, {Verdict::Retry, "the channel did not answer", {}, true});
+          ended(
+              delivery, attempt,
+              {Verdict::Retry, "the channel did not answer", {}, true, FailureReason::Unreachable});
       });
   const DeliveryKey key{delivery->row.notification.key, delivery->row.outcome_unknown};
   // `used` is held until the answer: the channel may be replaced by a reload meanwhile.
@@ -109,6 +118,7 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
       std::chrono::duration_cast<base::Duration>(clock.monotonic() - delivery->sent_at);
   result.text = outcome.text.substr(0, incident::kAttemptTextMax);
   delivery->phase = Phase::Recording;
+  delivery->failure = outcome.reason;
   release_slot(*delivery);
   if (outcome.verdict == Verdict::Delivered) {
     result.state = DeliveryState::Delivered;
@@ -177,10 +187,7 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
                    notification.incident.id, to_string(notification.kind),
                    base::escape_control(text));
   } else {
-    world_.metrics
-        .counter("tocsin_alertd_notifications_failed_total", "Messages given up: dead letters.",
-                 {{"channel", delivery->channel_name}})
-        .increment();
+    dead_letters(world_.metrics, delivery->channel_name, delivery->failure).increment();
     base::log_error(kComponent, "{} {}: {} GIVEN UP after {} attempts: {}", delivery->channel_name,
                     notification.incident.id, to_string(notification.kind), delivery->attempt,
                     base::escape_control(text));

@@ -23,6 +23,7 @@ struct Notifier::Delivery {
   base::WallTime started_at{};
   std::uint32_t attempt = 0;
   std::uint32_t store_failures = 0;
+  FailureReason failure = FailureReason::Unknown;  ///< Of the last attempt.
   base::TimerId watchdog = 0;
   bool holds_slot = false;
   std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
@@ -48,6 +49,10 @@ struct Notifier::TestWaiter {
   base::MonotonicTime since{};
   base::TimerId timer = 0;
 };
+
+/// Counts messages given up.
+base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
+                           FailureReason reason);
 
 inline constexpr base::Duration kTestDeadline{60'000};
 

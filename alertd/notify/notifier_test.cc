@@ -109,10 +109,14 @@ struct World {
     run(base::Duration{0});
   }
 
-  double counter(const char* name, const char* channel, const char* outcome = nullptr) {
+  /// `detail` is the value of the second label, if there is one.
+  double counter(const char* name, const char* channel, const char* detail = nullptr) {
     for (const base::MetricPoint& point : metrics.points()) {
       if (point.name != name || point.labels.at("channel") != channel) continue;
-      if (outcome == nullptr || point.labels.at("outcome") == outcome) return point.value;
+      if (detail == nullptr) return point.value;
+      for (const char* label : {"outcome", "reason"}) {
+        if (point.labels.contains(label) && point.labels.at(label) == detail) return point.value;
+      }
     }
     return -1;
   }
@@ -180,12 +184,15 @@ TEST_CASE("Retry-After is honoured") {
 
 TEST_CASE("a permanent failure is a dead letter at once, and the next message goes") {
   World world;
-  world.wire.answers["webhook"] = {Verdict::Permanent, "HTTP 400", {}, false};
+  world.wire.answers["webhook"] = {
+      Verdict::Permanent, "HTTP 400", {}, false, FailureReason::Refused};
   world.start();
+  CHECK(world.counter("tocsin_alertd_notifications_failed_total", "ops/webhook", "refused") == 0);
   world.add(message(1));
   CHECK(world.row(1).state == DeliveryState::Dead);
   CHECK(world.outcomes.at(0) == "webhook#1 dead after 1: HTTP 400");
-  CHECK(world.counter("tocsin_alertd_notifications_failed_total", "ops/webhook") == 1);
+  CHECK(world.counter("tocsin_alertd_notifications_failed_total", "ops/webhook", "refused") == 1);
+  CHECK(world.counter("tocsin_alertd_notifications_failed_total", "ops/webhook", "auth") == 0);
   world.wire.answers.clear();
   world.add(message(2));
   CHECK(world.row(2).state == DeliveryState::Delivered);

@@ -62,8 +62,12 @@ Outcome slack_outcome(const base::Result<net::HttpResponse>& response, base::Wal
   const std::string why(error != nullptr && error->is_string()
                             ? std::string_view(error->get_string()).substr(0, 80)
                             : std::string_view("no reason given"));
-  outcome.verdict =
-      why == "ratelimited" || why == "rate_limited" ? Verdict::Retry : Verdict::Permanent;
+  const bool limited = why == "ratelimited" || why == "rate_limited";
+  const bool auth = why.find("auth") != std::string::npos || why.find("token") != std::string::npos;
+  outcome.verdict = limited ? Verdict::Retry : Verdict::Permanent;
+  outcome.reason = limited ? FailureReason::RateLimited
+                   : auth  ? FailureReason::Auth
+                           : FailureReason::Refused;
   outcome.text = "refused: " + base::escape_control(why);
   return outcome;
 }

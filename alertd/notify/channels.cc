@@ -4,13 +4,10 @@ namespace tocsin::notify {
 
 std::unique_ptr<Channel> make_channel(const ChannelSettings& settings, const NotifySettings& notify,
                                       const ChannelWorld& world) {
-  if (std::holds_alternative<EmailSettings>(settings.kind)) {
-    return make_email_channel(settings, notify, world);
-  }
-  if (std::holds_alternative<WebhookSettings>(settings.kind)) {
-    return make_webhook_channel(settings, notify, world);
-  }
-  return make_slack_channel(settings, notify, world);
+  // The overload set is the list of all channels; a kind without one does not compile.
+  return std::visit(
+      [&](const auto& kind) { return make_channel_of(kind, settings, notify, world); },
+      settings.kind);
 }
 
 base::Counter template_failures(base::Metrics& metrics, const ChannelSettings& settings) {

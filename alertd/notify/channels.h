@@ -25,15 +25,13 @@ struct ChannelWorld {
 std::unique_ptr<Channel> make_channel(const ChannelSettings& settings, const NotifySettings& notify,
                                       const ChannelWorld& world);
 
-std::unique_ptr<Channel> make_email_channel(const ChannelSettings& settings,
-                                            const NotifySettings& notify,
-                                            const ChannelWorld& world);
-std::unique_ptr<Channel> make_webhook_channel(const ChannelSettings& settings,
-                                              const NotifySettings& notify,
-                                              const ChannelWorld& world);
-std::unique_ptr<Channel> make_slack_channel(const ChannelSettings& settings,
-                                            const NotifySettings& notify,
-                                            const ChannelWorld& world);
+std::unique_ptr<Channel> make_channel_of(const EmailSettings& kind, const ChannelSettings& settings,
+                                         const NotifySettings& notify, const ChannelWorld& world);
+std::unique_ptr<Channel> make_channel_of(const WebhookSettings& kind,
+                                         const ChannelSettings& settings,
+                                         const NotifySettings& notify, const ChannelWorld& world);
+std::unique_ptr<Channel> make_channel_of(const SlackSettings& kind, const ChannelSettings& settings,
+                                         const NotifySettings& notify, const ChannelWorld& world);
 
 /// Counts a template that failed.
 base::Counter template_failures(base::Metrics& metrics, const ChannelSettings& settings);

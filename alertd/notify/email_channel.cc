@@ -142,9 +142,8 @@ std::string mail_thread_id(const std::string& thread_key, const std::string& hos
   return fmt::format("<incident-{}@{}>", base::sha256_hex(thread_key).substr(0, 32), host);
 }
 
-std::unique_ptr<Channel> make_email_channel(const ChannelSettings& settings,
-                                            const NotifySettings& notify,
-                                            const ChannelWorld& world) {
+std::unique_ptr<Channel> make_channel_of(const EmailSettings&, const ChannelSettings& settings,
+                                         const NotifySettings& notify, const ChannelWorld& world) {
   return std::make_unique<EmailChannel>(settings, notify, world);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "alertd/notify/channel_reader.h"
 #include "alertd/notify/message.h"
 #include "common/base/strings.h"
 
@@ -11,70 +12,6 @@ namespace tocsin::notify {
 namespace {
 
 constexpr std::size_t kTemplateFileBytesMax = 1 << 20;
-
-// Control characters would end the header or the SMTP line they are put into.
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-}
-
-bool is_address(std::string_view text) {
-  const std::size_t at = text.rfind('@');
-  return at != std::string_view::npos && at > 0 && at + 1 < text.size() && !has_control(text) &&
-         text.find_first_of(" <>,;") == std::string_view::npos;
-}
-
-// Addresses that only ever name this machine's neighbours or a cloud's metadata service.
-bool is_link_local(std::string_view host) {
-  const std::string lower = base::to_lower(host);
-  return lower.starts_with("169.254.") || lower.starts_with("[fe80:") ||
-         lower.find("::ffff:169.254.") != std::string::npos ||
-         lower.find("::ffff:a9fe:") != std::string::npos;
-}
-
-// Returns what is wrong with a URL, or "".
-std::string url_mistake(std::string_view url) {
-  const std::size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
-  if (scheme == 0) return "must begin with https:// or http://";
-  std::string_view host = url.substr(scheme);
-  host = host.substr(0, host.find_first_of("/?#"));
-  if (host.find('@') != std::string_view::npos) return "must not contain user or password";
-  if (host.empty() || has_control(url) || url.find(' ') != std::string_view::npos) {
-    return "is not a URL";
-  }
-  if (is_link_local(host)) return "is a link-local address";
-  return {};
-}
-
-void check_url(config::Table& table, std::string_view key, std::string_view url) {
-  // The URL itself may be a secret: it is not repeated in the message.
-  const std::string mistake = url.empty() ? "" : url_mistake(url);
-  if (!mistake.empty()) table.error(key, fmt::format("{} {}", key, mistake));
-}
-
-net::TlsOptions read_tls(config::Table& table) {
-  net::TlsOptions tls;
-  tls.ca_file = table.string("ca_file", "");
-  tls.client_cert_file = table.string("client_cert_file", "");
-  tls.client_key_file = table.string("client_key_file", "");
-  tls.insecure = table.boolean("tls_insecure", false);
-  if (tls.client_cert_file.empty() != tls.client_key_file.empty()) {
-    table.error("client_cert_file", "client_cert_file and client_key_file belong together");
-  }
-  if (tls.insecure) {
-    table.warning("tls_insecure", "the other side's certificate is not checked",
-                  "give its authority with ca_file instead");
-  }
-  return tls;
-}
-
-struct Smtp {
-  net::SmtpServer server;
-  std::string from;
-  bool given = false;
-};
 
 Smtp read_smtp(config::Table& root) {
   Smtp smtp;
@@ -108,68 +45,6 @@ Smtp read_smtp(config::Table& root) {
   return smtp;
 }
 
-EmailSettings read_email(config::Table& table, const Smtp& smtp) {
-  EmailSettings email;
-  email.server = smtp.server;
-  email.from = table.string("from", smtp.from);
-  if (!smtp.given) {
-    table.error("to", "mail needs a server", "add [smtp] with host and from");
-  }
-  if (!email.from.empty() && !is_address(email.from)) {
-    table.error("from", fmt::format("from \"{}\" is not a mail address", email.from));
-  }
-  email.to = table.strings("to");
-  if (email.to.empty()) table.error("to", "'to' is missing", "add to = [\"ops@example.org\"]");
-  for (const std::string& address : email.to) {
-    if (!is_address(address)) {
-      table.error("to", fmt::format("to: \"{}\" is not a mail address", address),
-                  "write only the address: ops@example.org");
-    }
-  }
-  return email;
-}
-
-WebhookSettings read_webhook(config::Table& table) {
-  WebhookSettings webhook;
-  if (table.has("url_file") || table.has("url_credential")) {
-    if (const auto url = table.secret("url")) webhook.url = url->reveal();
-  } else {
-    webhook.url = table.required_string("url");
-  }
-  check_url(table, "url", webhook.url);
-  for (const auto& [name, value] : table.string_map("headers")) {
-    const std::string lower = base::to_lower(name);
-    if (has_control(name) || has_control(value) || name.find(':') != std::string::npos) {
-      table.error("headers", "headers must not contain control characters");
-    } else if (lower.starts_with("x-tocsin-") || lower == "idempotency-key" ||
-               lower == "content-type" || lower == "content-length" || lower == "host") {
-      table.error("headers", fmt::format("header {} is set by tocsin itself", name));
-    } else {
-      webhook.headers.emplace_back(name, value);
-    }
-  }
-  if (auto secret = table.secret("secret")) webhook.secret = *secret;
-  if (auto token = table.secret("bearer_token")) webhook.bearer_token = *token;
-  webhook.alerts_max = static_cast<std::size_t>(table.integer("max_alerts", 0, 0, 100'000));
-  webhook.tls = read_tls(table);
-  return webhook;
-}
-
-SlackSettings read_slack(config::Table& table) {
-  SlackSettings slack;
-  if (auto url = table.secret("url")) {
-    slack.url = *url;
-    check_url(table, "url", slack.url.reveal());
-  } else if (!table.has("url") && !table.has("url_file") && !table.has("url_credential")) {
-    table.error("url", "'url' is missing", "add url_file = \"/etc/tocsin/slack.url\"");
-  }
-  slack.channel = table.string("channel", "");
-  slack.username = table.string("username", "");
-  slack.icon_emoji = table.string("icon_emoji", "");
-  slack.tls = read_tls(table);
-  return slack;
-}
-
 RateLimit read_rate(config::Table& table) {
   RateLimit rate;
   rate.per_minute = table.number("rate_per_minute", rate.per_minute);
@@ -190,49 +65,8 @@ RateLimit read_rate(config::Table& table) {
   return rate;
 }
 
-/// What all channels of a file share while they are read.
-struct Shared {
-  const Smtp& smtp;
-  const std::vector<std::string>& definitions;
-};
-
-// "2:7: what" -> the place in the file, and "what".
-void report_template(config::Table& table, std::string_view key, std::string_view message) {
-  const config::Node* node = table.node(key);
-  const std::size_t colon = message.find(':');
-  const std::size_t space = message.find(": ", colon + 1);
-  if (node == nullptr || space == std::string_view::npos) {
-    table.error(key, fmt::format("{}: {}", key, message));
-    return;
-  }
-  base::Position inside;
-  inside.line = base::parse_u64(message.substr(0, colon)).value_or(1);
-  inside.column = base::parse_u64(message.substr(colon + 1, space - colon - 1)).value_or(1);
-  config::Context& context = table.context();
-  const base::Position at =
-      config::position_in(*node, config::offset_of(node->text, inside), context.source);
-  context.diagnostics.push_back({base::DiagnosticSeverity::Error,
-                                 context.source.file,
-                                 at.line,
-                                 at.column,
-                                 fmt::format("{}: {}", key, message.substr(space + 2)),
-                                 {}});
-}
-
-// Parses each text now, so that a slip shows at load and not with the first page.
-void check_templates(config::Table& table, const ChannelSettings& channel, const Shared& shared) {
-  for (const auto& [key, text] :
-       {std::pair("title", &channel.templates.title), std::pair("text", &channel.templates.text),
-        std::pair("html", &channel.templates.html)}) {
-    if (text->empty()) continue;
-    if (const auto parsed = parse_message_template(*text, shared.definitions); !parsed) {
-      report_template(table, key, parsed.error().message);
-    }
-  }
-}
-
-ChannelSettings read_channel(config::Table& table, std::string_view type,
-                             const std::string& name_default, const Shared& shared) {
+ChannelSettings read_channel(config::Table& table, const KindReader& kind,
+                             const std::string& name_default, const ReadContext& context) {
   ChannelSettings channel;
   channel.name = table.string("name", name_default);
   if (channel.name.empty() || channel.name.size() > 64 || has_control(channel.name) ||
@@ -247,43 +81,41 @@ ChannelSettings read_channel(config::Table& table, std::string_view type,
   }
   channel.in_flight_max = static_cast<std::size_t>(table.integer("in_flight", 4, 1, 64));
   channel.rate = read_rate(table);
-  if (type != "webhook") {
+  if (kind.texts) {
     channel.templates.title = table.string("title", "");
     channel.templates.text = table.string("text", "");
   }
-  if (type == "email") {
-    channel.templates.html = table.string("html", "");
-    channel.kind = read_email(table, shared.smtp);
-  } else if (type == "webhook") {
-    channel.kind = read_webhook(table);
-  } else {
-    channel.kind = read_slack(table);
-  }
-  check_templates(table, channel, shared);
+  kind.read(table, context, channel);
+  check_template(table, "title", channel.templates.title, context);
+  check_template(table, "text", channel.templates.text, context);
   table.finish();
   return channel;
 }
 
-void read_channels(config::Table& table, const Shared& shared, ReceiverSettings& receiver) {
-  for (const char* type : {"email", "webhook", "slack"}) {
-    std::size_t count = 0;
-    for (config::Table& one : table.tables(type)) {
-      ++count;
-      const std::string name = count == 1 ? type : fmt::format("{}-{}", type, count);
-      ChannelSettings channel = read_channel(one, type, name, shared);
-      channel.receiver = receiver.name;
-      const bool taken =
-          std::any_of(receiver.channels.begin(), receiver.channels.end(),
-                      [&](const ChannelSettings& other) { return other.name == channel.name; });
-      if (taken) {
-        one.error(
-            "name",
-            fmt::format("receiver '{}' has two channels named '{}'", receiver.name, channel.name),
-            "give one of them another name");
-      }
-      receiver.channels.push_back(std::move(channel));
+void read_kind(config::Table& table, const KindReader& kind, const ReadContext& context,
+               ReceiverSettings& receiver) {
+  std::size_t count = 0;
+  for (config::Table& one : table.tables(kind.key)) {
+    ++count;
+    const std::string name = count == 1 ? kind.key : fmt::format("{}-{}", kind.key, count);
+    ChannelSettings channel = read_channel(one, kind, name, context);
+    channel.receiver = receiver.name;
+    const bool taken =
+        std::any_of(receiver.channels.begin(), receiver.channels.end(),
+                    [&](const ChannelSettings& other) { return other.name == channel.name; });
+    if (taken) {
+      one.error(
+          "name",
+          fmt::format("receiver '{}' has two channels named '{}'", receiver.name, channel.name),
+          "give one of them another name");
     }
+    receiver.channels.push_back(std::move(channel));
   }
+}
+
+void read_channels(config::Table& table, const ReadContext& context, ReceiverSettings& receiver) {
+  // One line for each family of channels.
+  for (const KindReader& kind : basic_kinds()) read_kind(table, kind, context, receiver);
 }
 
 void read_notify(config::Table table, NotifySettings& settings) {
@@ -297,6 +129,7 @@ void read_notify(config::Table table, NotifySettings& settings) {
     }
   }
   deadline.finish();
+  settings.allow_commands = table.boolean("allow_commands", false);
   const std::string& file = table.context().source.file;
   const std::size_t slash = file.rfind('/');
   for (std::string path : table.strings("template_files")) {
@@ -321,7 +154,7 @@ NotifySettings read_notify_settings(config::Table& root) {
   NotifySettings settings;
   const Smtp smtp = read_smtp(root);
   read_notify(root.table("notify"), settings);
-  const Shared shared{smtp, settings.definitions};
+  const ReadContext context{smtp, settings.definitions, settings.allow_commands};
   for (config::Table& table : root.tables("receiver")) {
     ReceiverSettings receiver;
     receiver.name = table.required_string("name");
@@ -334,7 +167,7 @@ NotifySettings read_notify_settings(config::Table& root) {
                     "put all its channels under one [[receiver]]");
       }
     }
-    read_channels(table, shared, receiver);
+    read_channels(table, context, receiver);
     if (receiver.channels.empty()) {
       table.warning("name",
                     fmt::format("receiver '{}' has no channel: it tells nobody", receiver.name),

@@ -11,11 +11,10 @@
 #include <variant>
 #include <vector>
 
-#include "common/base/secret.h"
+#include "alertd/notify/basic_settings.h"
 #include "common/base/time.h"
 #include "common/config/table.h"
 #include "common/model/severity.h"
-#include "common/net/mail_client.h"
 
 namespace tocsin::notify {
 
@@ -31,30 +30,12 @@ struct TemplateTexts {
   std::string title;
   std::string text;
   std::string html;  ///< E-mail only.
+  /// Further texts by name, for kinds of channels that have more places to fill.
+  std::map<std::string, std::string> fields = {};
 };
 
-struct EmailSettings {
-  net::SmtpServer server;
-  std::string from;
-  std::vector<std::string> to;
-};
-
-struct WebhookSettings {
-  std::string url;
-  net::Headers headers;  ///< Beside ours.
-  base::Secret secret;   ///< Signs the body; empty: not signed.
-  base::Secret bearer_token;
-  net::TlsOptions tls;
-  std::size_t alerts_max = 0;  ///< 0: all.
-};
-
-struct SlackSettings {
-  base::Secret url;     ///< Whoever knows it can post.
-  std::string channel;  ///< Empty: the one of the URL.
-  std::string username;
-  std::string icon_emoji;
-  net::TlsOptions tls;
-};
+/// Every kind of channel there is.
+using ChannelKind = std::variant<EmailSettings, WebhookSettings, SlackSettings>;
 
 struct ChannelSettings {
   std::string receiver;
@@ -64,7 +45,7 @@ struct ChannelSettings {
   TemplateTexts templates;
   base::Duration timeout{10'000};
   std::size_t in_flight_max = 4;
-  std::variant<EmailSettings, WebhookSettings, SlackSettings> kind;
+  ChannelKind kind;
 };
 
 struct ReceiverSettings {
@@ -78,6 +59,7 @@ struct NotifySettings {
   std::string external_url;  ///< Without a slash at the end; set by the caller.
   /// Texts of the template files; their {{ define }}s are known to every template.
   std::vector<std::string> definitions;
+  bool allow_commands = false;  ///< Whether channels of the kind "command" may be configured.
   /// How long delivery is tried, by Severity; then the message is a dead letter.
   std::array<base::Duration, 4> deadlines{std::chrono::hours(6), std::chrono::hours(6),
                                           std::chrono::hours(12), std::chrono::hours(24)};

@@ -146,9 +146,8 @@ std::string slack_body(const incident::Notification& notification, const SlackSe
   return json::serialize(body);
 }
 
-std::unique_ptr<Channel> make_slack_channel(const ChannelSettings& settings,
-                                            const NotifySettings& notify,
-                                            const ChannelWorld& world) {
+std::unique_ptr<Channel> make_channel_of(const SlackSettings&, const ChannelSettings& settings,
+                                         const NotifySettings& notify, const ChannelWorld& world) {
   return std::make_unique<SlackChannel>(settings, notify, world);
 }
 

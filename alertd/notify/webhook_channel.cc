@@ -135,9 +135,8 @@ std::string webhook_signature(const base::Secret& secret, std::string_view times
   return "sha256=" + base::hmac_sha256_hex(secret.reveal(), fmt::format("{}.{}", timestamp, body));
 }
 
-std::unique_ptr<Channel> make_webhook_channel(const ChannelSettings& settings,
-                                              const NotifySettings& notify,
-                                              const ChannelWorld& world) {
+std::unique_ptr<Channel> make_channel_of(const WebhookSettings&, const ChannelSettings& settings,
+                                         const NotifySettings& notify, const ChannelWorld& world) {
   return std::make_unique<WebhookChannel>(settings, notify, world);
 }
 

@@ -21,6 +21,8 @@ constexpr base::Duration kClockJump{30'000};
 /// wall clock may be set.
 constexpr base::Duration kSleepMax{60'000};
 constexpr base::Duration kPruneInterval = std::chrono::hours(6);
+/// How long "why was nobody called" can be answered.
+constexpr base::Duration kDecisionHistory = std::chrono::hours(30 * 24);
 
 }  // namespace
 
@@ -290,7 +292,8 @@ void Dispatcher::schedule() {
 }
 
 void Dispatcher::prune() {
-  store_.prune(executor_.clock().wall() - engine_.settings().history, executor_,
+  const WallTime now = executor_.clock().wall();
+  store_.prune(now - engine_.settings().history, now - kDecisionHistory, executor_,
                [this, alive = alive_](Result<std::uint64_t> pruned) {
                  if (!*alive) return;
                  if (!pruned) {

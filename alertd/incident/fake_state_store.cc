@@ -30,11 +30,22 @@ void FakeStateStore::load(base::WallTime resolved_since, base::Executor& reply_o
     }
   }
   state.last_incident_number = disk_->last_incident_number;
+  for (const auto& [key, body] : disk_->records) {
+    state.records.push_back({key.first, key.second, body});
+  }
   answer<LoadedState>(reply_on, std::move(done), std::move(state));
 }
 
 void FakeStateStore::commit(StateChange change, base::Executor& reply_on, Done<void> done) {
   ++commits_;
+  if (auto refused = check(change); !refused) {
+    answer<void>(reply_on, std::move(done), std::move(refused));
+    return;
+  }
+  if (auto lost = fenced(); !lost) {
+    answer<void>(reply_on, std::move(done), std::move(lost));
+    return;
+  }
   const Fate chosen = fate ? fate(commits_) : Fate::Works;
   if (chosen == Fate::Works || chosen == Fate::FailsAfter || chosen == Fate::DiesAfter) {
     write(change);
@@ -59,6 +70,26 @@ void FakeStateStore::write(const StateChange& change) {
   for (const TimelineEvent& event : change.events) {
     disk_->events.emplace(std::pair(event.incident_id, event.sequence), event);
   }
+  write_outbox(change);
+  for (const KeptRecord& record : change.records_upsert) {
+    disk_->records[{record.kind, record.key}] = record.body;
+  }
+  for (const KeptKey& key : change.records_delete) disk_->records.erase({key.kind, key.key});
+  write_logs(change);
+}
+
+void FakeStateStore::write_outbox(const StateChange& change) {
+  for (const OutboxCancel& cancel : change.outbox_cancel) {
+    for (auto& [id, row] : disk_->rows) {
+      const Notification& old = row.notification;
+      if (row.state != DeliveryState::Pending || row.outcome_unknown) continue;
+      if (old.incident.id != cancel.incident_id || old.sequence >= cancel.before_sequence) continue;
+      if (!cancel.receiver.empty() && old.receiver != cancel.receiver) continue;
+      if (!cancel.channel.empty() && old.channel != cancel.channel) continue;
+      row.state = DeliveryState::Superseded;
+      row.note = clipped(cancel.text, kAttemptTextMax);
+    }
+  }
   for (const Notification& notification : change.outbox) {
     const bool known = std::any_of(disk_->rows.begin(), disk_->rows.end(), [&](const auto& each) {
       return each.second.notification.key == notification.key;
@@ -72,8 +103,28 @@ void FakeStateStore::write(const StateChange& change) {
   }
 }
 
+void FakeStateStore::write_logs(const StateChange& change) {
+  const std::string id = change_id(change);
+  if (!change.decisions.empty() && disk_->decided_changes.insert(id).second) {
+    for (const DecisionRecord& record : change.decisions) {
+      disk_->decisions.push_back(clipped(record));
+    }
+  }
+  if (change.audit.empty() || !disk_->audited_changes.insert(id).second) return;
+  for (const AuditRecord& record : change.audit) {
+    StoredAudit row{static_cast<std::int64_t>(disk_->audit.size()) + 1, clipped(record), {}};
+    row.hash =
+        audit_hash(disk_->audit.empty() ? "" : disk_->audit.back().hash, row.number, row.record);
+    disk_->audit.push_back(std::move(row));
+  }
+}
+
 void FakeStateStore::pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
                              Done<PendingRows> done) {
+  if (auto lost = fenced(); !lost) {
+    answer<PendingRows>(reply_on, std::move(done), lost.error());
+    return;
+  }
   PendingRows pending;
   for (const auto& [id, row] : disk_->rows) {
     if (row.state != DeliveryState::Pending) continue;
@@ -88,6 +139,7 @@ void FakeStateStore::pending(base::WallTime now, std::size_t limit, base::Execut
 
 Result<void> FakeStateStore::start_attempt(std::int64_t row_id, std::uint32_t attempt,
                                            base::WallTime at) {
+  TC_TRY(fenced());
   const auto row = disk_->rows.find(row_id);
   if (row == disk_->rows.end()) {
     return base::error(ErrorCode::NotFound, fmt::format("there is no outbox row {}", row_id));
@@ -111,6 +163,7 @@ void FakeStateStore::attempt_started(std::int64_t row_id, std::uint32_t attempt,
 }
 
 Result<void> FakeStateStore::finish_attempt(const AttemptResult& result) {
+  TC_TRY(fenced());
   const auto row = disk_->rows.find(result.row_id);
   const auto attempt = disk_->attempts.find({result.row_id, result.attempt});
   if (row == disk_->rows.end() || attempt == disk_->attempts.end()) {
@@ -121,7 +174,10 @@ Result<void> FakeStateStore::finish_attempt(const AttemptResult& result) {
   record.finished_at = result.finished_at;
   record.latency = result.latency;
   record.outcome = attempt_outcome(result.state);
-  record.text = result.text.substr(0, kAttemptTextMax);
+  record.text = attempt_text(result);
+  if (std::string receipt = kept_receipt(result); !receipt.empty()) {
+    row->second.receipt = std::move(receipt);
+  }
   row->second.state = result.state;
   row->second.outcome_unknown = false;
   if (result.state == DeliveryState::Pending) row->second.due = result.next_due;
@@ -173,8 +229,14 @@ void FakeStateStore::incident(std::string id, base::Executor& reply_on, Done<Inc
   answer<IncidentDetail>(reply_on, std::move(done), std::move(detail));
 }
 
-void FakeStateStore::prune(base::WallTime before, base::Executor& reply_on,
-                           Done<std::uint64_t> done) {
+void FakeStateStore::prune(base::WallTime before, base::WallTime decisions_before,
+                           base::Executor& reply_on, Done<std::uint64_t> done) {
+  if (auto lost = fenced(); !lost) {
+    answer<std::uint64_t>(reply_on, std::move(done), lost.error());
+    return;
+  }
+  std::erase_if(disk_->decisions,
+                [decisions_before](const auto& each) { return each.at < decisions_before; });
   const std::uint64_t pruned = std::erase_if(disk_->incidents, [before](const auto& each) {
     return each.second.resolved_at && *each.second.resolved_at < before;
   });

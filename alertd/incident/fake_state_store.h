@@ -6,11 +6,13 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "alertd/incident/state_store.h"
 
 namespace tocsin::incident {
 
+/// Two stores over one disk are two daemons: the lease counts once one of them asked for it.
 class FakeStateStore final : public StateStore {
  public:
   /// What survives a crash.
@@ -21,6 +23,14 @@ class FakeStateStore final : public StateStore {
     std::map<std::pair<std::string, std::uint64_t>, TimelineEvent> events;
     std::map<std::int64_t, OutboxRow> rows;
     std::map<std::pair<std::int64_t, std::uint32_t>, AttemptRecord> attempts;
+    std::map<std::pair<std::string, std::string>, std::string> records;  ///< By kind and key.
+    std::vector<DecisionRecord> decisions;
+    std::vector<StoredAudit> audit;
+    std::set<std::string> decided_changes;  ///< Ids whose decisions are in.
+    std::set<std::string> audited_changes;
+    std::string lease_holder;
+    std::uint64_t lease_epoch = 0;  ///< 0: nobody ever asked, and nothing is checked.
+    base::WallTime lease_until;
     std::int64_t last_incident_number = 0;
     std::int64_t last_row = 0;
   };
@@ -52,15 +62,33 @@ class FakeStateStore final : public StateStore {
   void incidents(IncidentQuery query, base::Executor& reply_on,
                  Done<std::vector<IncidentRecord>> done) override;
   void incident(std::string id, base::Executor& reply_on, Done<IncidentDetail> done) override;
-  void prune(base::WallTime before, base::Executor& reply_on, Done<std::uint64_t> done) override;
+  void decisions(DecisionQuery query, base::Executor& reply_on,
+                 Done<std::vector<DecisionRecord>> done) override;
+  void audit(AuditQuery query, base::Executor& reply_on,
+             Done<std::vector<StoredAudit>> done) override;
+  void verify_audit(base::Executor& reply_on, Done<AuditVerdict> done) override;
+  void receipts(ReceiptQuery query, base::Executor& reply_on,
+                Done<std::vector<Receipt>> done) override;
+  void prune(base::WallTime before, base::WallTime decisions_before, base::Executor& reply_on,
+             Done<std::uint64_t> done) override;
+  void acquire_lease(std::string holder, base::Duration duration, base::Executor& reply_on,
+                     Done<Lease> done) override;
+  void renew_lease(base::Duration duration, base::Executor& reply_on, Done<Lease> done) override;
+  void release_lease(base::Executor& reply_on, Done<void> done) override;
 
  private:
   void write(const StateChange& change);
+  void write_outbox(const StateChange& change);
+  void write_logs(const StateChange& change);
+  /// Errors: Cancelled (the disk's lease is another store's).
+  base::Result<void> fenced() const;
+  Lease lease() const;
   base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
   base::Result<void> finish_attempt(const AttemptResult& result);
 
   std::shared_ptr<Disk> disk_;
   std::uint64_t commits_ = 0;
+  std::uint64_t epoch_ = 0;  ///< Of the lease that this store took last.
 };
 
 }  // namespace tocsin::incident

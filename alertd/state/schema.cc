@@ -12,7 +12,7 @@ using base::Result;
 namespace {
 
 // Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
-constexpr std::array<const char*, 1> kScripts{R"sql(
+constexpr std::array<const char*, 2> kScripts{R"sql(
 CREATE TABLE alerts (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE alert_groups (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -65,6 +65,58 @@ CREATE TABLE attempts (
   text TEXT NOT NULL,
   PRIMARY KEY (row_id, attempt)
 ) WITHOUT ROWID;
+)sql",
+                                              R"sql(
+CREATE TABLE records (
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+
+CREATE TABLE decisions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  change_id TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  incident_id TEXT NOT NULL,
+  sent INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  text TEXT NOT NULL,
+  UNIQUE (change_id, n)
+);
+CREATE INDEX decisions_subject ON decisions (subject);
+CREATE INDEX decisions_fingerprint ON decisions (fingerprint) WHERE fingerprint <> '';
+CREATE INDEX decisions_incident ON decisions (incident_id) WHERE incident_id <> '';
+CREATE INDEX decisions_at ON decisions (at_ms);
+
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY,
+  change_id TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  source TEXT NOT NULL,
+  action TEXT NOT NULL,
+  object TEXT NOT NULL,
+  text TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  UNIQUE (change_id, n)
+);
+CREATE INDEX audit_object ON audit (object);
+
+ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN channel TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN receipt TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN note TEXT NOT NULL DEFAULT '';
+UPDATE outbox SET
+  receiver = coalesce(json_extract(body, '$.receiver'), ''),
+  channel = coalesce(json_extract(body, '$.channel'), ''),
+  sequence = coalesce(json_extract(body, '$.sequence'), 0)
+  WHERE json_valid(body);
 )sql"};
 
 }  // namespace

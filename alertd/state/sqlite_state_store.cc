@@ -68,8 +68,63 @@ class SqliteStateStore final : public incident::StateStore {
                                   [this, id = std::move(id)] { return tables_.incident(id); });
   }
 
-  void prune(WallTime before, base::Executor& reply_on, Done<std::uint64_t> done) override {
-    run<std::uint64_t>(reply_on, std::move(done), [this, before] { return tables_.prune(before); });
+  void decisions(incident::DecisionQuery query, base::Executor& reply_on,
+                 Done<std::vector<incident::DecisionRecord>> done) override {
+    run<std::vector<incident::DecisionRecord>>(
+        reply_on, std::move(done),
+        [this, query = std::move(query)] { return tables_.decisions(query); });
+  }
+
+  void audit(incident::AuditQuery query, base::Executor& reply_on,
+             Done<std::vector<incident::StoredAudit>> done) override {
+    run<std::vector<incident::StoredAudit>>(
+        reply_on, std::move(done),
+        [this, query = std::move(query)] { return tables_.audit(query); });
+  }
+
+  void verify_audit(base::Executor& reply_on, Done<incident::AuditVerdict> done) override {
+    run<incident::AuditVerdict>(reply_on, std::move(done),
+                                [this] { return tables_.verify_audit(); });
+  }
+
+  void receipts(incident::ReceiptQuery query, base::Executor& reply_on,
+                Done<std::vector<incident::Receipt>> done) override {
+    run<std::vector<incident::Receipt>>(
+        reply_on, std::move(done),
+        [this, query = std::move(query)] { return tables_.receipts(query); });
+  }
+
+  void prune(WallTime before, WallTime decisions_before, base::Executor& reply_on,
+             Done<std::uint64_t> done) override {
+    run<std::uint64_t>(reply_on, std::move(done), [this, before, decisions_before] {
+      return tables_.prune(before, decisions_before);
+    });
+  }
+
+  // The file is locked for this process: whoever has it open has the lease.
+
+  void acquire_lease(std::string holder, base::Duration duration, base::Executor& reply_on,
+                     Done<incident::Lease> done) override {
+    run<incident::Lease>(reply_on, std::move(done),
+                         [this, holder = std::move(holder), duration]() -> Result<incident::Lease> {
+                           TC_TRY(incident::check_lease(holder, duration));
+                           lease_ = {holder, 1, true};
+                           return lease_;
+                         });
+  }
+
+  void renew_lease(base::Duration, base::Executor& reply_on, Done<incident::Lease> done) override {
+    run<incident::Lease>(reply_on, std::move(done), [this]() -> Result<incident::Lease> {
+      if (!lease_.held) return base::error(ErrorCode::Cancelled, "this store has no lease");
+      return lease_;
+    });
+  }
+
+  void release_lease(base::Executor& reply_on, Done<void> done) override {
+    run<void>(reply_on, std::move(done), [this] {
+      lease_ = {};
+      return base::ok();
+    });
   }
 
  private:
@@ -95,6 +150,7 @@ class SqliteStateStore final : public incident::StateStore {
   SqliteOptions options_;
   std::unique_ptr<Database> database_;
   StateTables tables_;
+  incident::Lease lease_;  ///< Owned by the worker.
   std::atomic<std::size_t> waiting_{0};
   std::unique_ptr<base::AsioExecutor> own_worker_;
 };

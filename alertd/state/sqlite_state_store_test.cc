@@ -10,7 +10,7 @@
 #include "common/base/file_system.h"
 #include "common/base/mutex.h"
 #include "common/base/random.h"
-#include "tests/sim/state/state_store_suite.h"
+#include "tests/sim/state/state_store_log_suite.h"
 
 namespace tocsin::state {
 namespace {
@@ -71,6 +71,78 @@ TEST_CASE("sqlite store: outbox") {
 }
 TEST_CASE("sqlite store: queries") {
   suite_queries(World().test);
+}
+TEST_CASE("sqlite store: kept records") {
+  suite_records(World().test);
+}
+TEST_CASE("sqlite store: superseding") {
+  suite_superseding(World().test);
+}
+TEST_CASE("sqlite store: decisions") {
+  suite_decisions(World().test);
+}
+TEST_CASE("sqlite store: audit trail") {
+  suite_audit(World().test);
+}
+TEST_CASE("sqlite store: receipts") {
+  suite_receipts(World().test);
+}
+
+TEST_CASE("sqlite store: rows of the first schema are read on, and superseded") {
+  World world;
+  {
+    auto database = Database::open(world.path, 20);
+    REQUIRE(database);
+    REQUIRE(migrate(**database, 1, world.clock.wall()));
+    Statement insert = (*database)->statement(
+        "INSERT INTO outbox (key, incident_id, state, attempts, outcome_unknown, due_ms, body)"
+        " VALUES ('k', 'T-1001', 'pending', 0, 0, 0, ?)");
+    REQUIRE(insert.text(to_json(incident::suite_notification("T-1001", 1))).run());
+  }
+  StateStore& store = world.test.reopen();
+  CHECK(incident::suite_pending(world.test, store, 5, 10).rows.size() == 1);
+  incident::StateChange change;
+  change.outbox_cancel = {{"T-1001", "oncall", "pager", 2, "newer"}};
+  REQUIRE(suite_commit(world.test, store, change));
+  CHECK(incident::suite_pending(world.test, store, 5, 10).rows.empty());
+}
+
+TEST_CASE("sqlite store: a forged line of the audit trail is named") {
+  World world;
+  incident::StateChange change;
+  for (int i = 0; i < 5; ++i) {
+    change.audit.push_back({incident::suite_time(i), "ann", "api", "comment", "T-1", "x"});
+  }
+  REQUIRE(suite_commit(world.test, world.test.reopen(), change));
+  world.store.reset();
+  auto database = Database::open(world.path, 20);
+  REQUIRE(database);
+  StateTables tables(**database);
+  CHECK(!tables.verify_audit()->first_broken);
+  REQUIRE((*database)->execute("UPDATE audit SET actor = 'bob' WHERE number = 3"));
+  CHECK(tables.verify_audit()->first_broken == 3);
+  CHECK(tables.verify_audit()->rows == 2);
+  REQUIRE((*database)->execute("DELETE FROM audit WHERE number >= 3"));
+  CHECK(tables.verify_audit()->first_broken == 3);
+}
+
+TEST_CASE("sqlite store: whoever has the file has the lease") {
+  World world;
+  StateStore& store = world.test.reopen();
+  const auto lease = incident::ask<incident::Lease>(world.executor, [&](auto done) {
+    store.acquire_lease("one", base::Duration{10'000}, world.executor, done);
+  });
+  REQUIRE(lease);
+  CHECK(lease->held);
+  CHECK(
+      incident::ask<incident::Lease>(
+          world.executor,
+          [&](auto done) { store.acquire_lease("", base::Duration{10'000}, world.executor, done); })
+          .error()
+          .code == ErrorCode::InvalidArgument);
+  REQUIRE(incident::ask<incident::Lease>(world.executor, [&](auto done) {
+    store.renew_lease(base::Duration{10'000}, world.executor, done);
+  }));
 }
 
 TEST_CASE("sqlite store: the file is private and held by one process") {

@@ -65,7 +65,7 @@ Result<IncidentRecord> read_incident(const Statement& row) {
   return record;
 }
 
-/// Columns: id, state, attempts, outcome_unknown, due_ms, body.
+/// Columns: id, state, attempts, outcome_unknown, due_ms, body, receipt, note.
 Result<OutboxRow> read_row(const Statement& row) {
   OutboxRow result;
   result.id = row.integer_at(0);
@@ -80,6 +80,8 @@ Result<OutboxRow> read_row(const Statement& row) {
     return with_context(notification.error(), fmt::format("outbox row {}", result.id));
   }
   result.notification = std::move(*notification);
+  result.receipt = row.text_at(6);
+  result.note = row.text_at(7);
   return result;
 }
 
@@ -103,6 +105,7 @@ Result<LoadedState> StateTables::load(WallTime resolved_since) {
       database_.statement("SELECT value FROM counters WHERE name = 'last_incident_number'");
   TC_TRY(const bool row, counter.next());
   if (row) state.last_incident_number = counter.integer_at(0);
+  TC_TRY(state.records, read_kept());
   return state;
 }
 
@@ -117,6 +120,7 @@ Result<std::vector<Record>> StateTables::read_records(const char* sql) {
 }
 
 Result<void> StateTables::commit(const StateChange& change) {
+  TC_TRY(incident::check(change));
   Transaction transaction(database_);
   TC_TRY(transaction.begin());
   TC_TRY(write(change));
@@ -132,8 +136,11 @@ Result<void> StateTables::write(const StateChange& change) {
                        change.groups_delete));
   for (const IncidentRecord& record : change.incidents_upsert) TC_TRY(write_incident(record));
   for (const TimelineEvent& event : change.events) TC_TRY(write_event(event));
+  for (const incident::OutboxCancel& cancel : change.outbox_cancel) TC_TRY(write_cancel(cancel));
   for (const Notification& notification : change.outbox) TC_TRY(write_row(notification));
-  return base::ok();
+  TC_TRY(write_kept(change));
+  TC_TRY(write_decisions(change));
+  return write_audit(change);
 }
 
 Result<void> StateTables::write_records(const char* upsert, const char* remove,
@@ -174,19 +181,37 @@ Result<void> StateTables::write_event(const TimelineEvent& event) {
 }
 
 Result<void> StateTables::write_row(const Notification& notification) {
+  const std::string body = to_json(notification);
+  if (body.size() > incident::kBodyBytesMax) {
+    return base::error(ErrorCode::LimitExceeded,
+                       fmt::format("message {} is {} bytes, limit {}", notification.key,
+                                   body.size(), incident::kBodyBytesMax));
+  }
   Statement insert = database_.statement(
-      "INSERT INTO outbox (key, incident_id, state, attempts, outcome_unknown, due_ms, body)"
-      " VALUES (?, ?, 'pending', 0, 0, ?, ?) ON CONFLICT (key) DO NOTHING");
+      "INSERT INTO outbox (key, incident_id, state, attempts, outcome_unknown, due_ms, body,"
+      " receiver, channel, sequence) VALUES (?, ?, 'pending', 0, 0, ?, ?, ?, ?, ?)"
+      " ON CONFLICT (key) DO NOTHING");
   insert.text(notification.key).text(notification.incident.id);
-  insert.integer(base::to_ms(notification.created_at)).text(to_json(notification));
-  return insert.run();
+  insert.integer(base::to_ms(notification.created_at)).text(body);
+  insert.text(notification.receiver).text(notification.channel);
+  return insert.integer(static_cast<std::int64_t>(notification.sequence)).run();
+}
+
+Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
+  Statement update = database_.statement(
+      "UPDATE outbox SET state = 'superseded', note = ?5 WHERE incident_id = ?1"
+      " AND state = 'pending' AND outcome_unknown = 0 AND (?2 = '' OR receiver = ?2)"
+      " AND (?3 = '' OR channel = ?3) AND sequence < ?4");
+  update.text(cancel.incident_id).text(cancel.receiver).text(cancel.channel);
+  update.integer(static_cast<std::int64_t>(cancel.before_sequence));
+  return update.text(incident::clipped(cancel.text, incident::kAttemptTextMax)).run();
 }
 
 Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
   PendingRows pending;
   {
     Statement query = database_.statement(
-        "SELECT id, state, attempts, outcome_unknown, due_ms, body FROM outbox"
+        "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
         " WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT ?");
     query.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
     while (true) {
@@ -241,7 +266,7 @@ Result<void> StateTables::attempt_finished(const AttemptResult& result) {
         " WHERE row_id = ? AND attempt = ?");
     update.integer(base::to_ms(result.finished_at)).integer(result.latency.count());
     update.text(incident::attempt_outcome(result.state));
-    update.text(std::string_view(result.text).substr(0, incident::kAttemptTextMax));
+    update.text(incident::attempt_text(result));
     TC_TRY(update.integer(result.row_id).integer(result.attempt).run());
     if (database_.changes() == 0) {
       return base::error(ErrorCode::NotFound, fmt::format("outbox row {} has no attempt {}",
@@ -251,9 +276,11 @@ Result<void> StateTables::attempt_finished(const AttemptResult& result) {
   {
     Statement update = database_.statement(
         "UPDATE outbox SET state = ?1, outcome_unknown = 0,"
-        " due_ms = CASE WHEN ?1 = 'pending' THEN ?2 ELSE due_ms END WHERE id = ?3");
+        " due_ms = CASE WHEN ?1 = 'pending' THEN ?2 ELSE due_ms END,"
+        " receipt = CASE WHEN ?4 = '' THEN receipt ELSE ?4 END WHERE id = ?3");
     update.text(to_string(result.state)).integer(base::to_ms(result.next_due));
-    TC_TRY(update.integer(result.row_id).run());
+    update.integer(result.row_id).text(incident::kept_receipt(result));
+    TC_TRY(update.run());
   }
   return transaction.commit();
 }
@@ -324,7 +351,7 @@ Result<std::vector<TimelineEvent>> StateTables::timeline(const std::string& id) 
 Result<std::vector<DeliveryRecord>> StateTables::deliveries(const std::string& id) {
   std::vector<DeliveryRecord> deliveries;
   Statement query = database_.statement(
-      "SELECT id, state, attempts, outcome_unknown, due_ms, body FROM outbox"
+      "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
       " WHERE incident_id = ? ORDER BY id");
   query.text(id);
   while (true) {
@@ -357,7 +384,7 @@ Result<std::vector<AttemptRecord>> StateTables::attempts(std::int64_t row_id) {
   }
 }
 
-Result<std::uint64_t> StateTables::prune(WallTime before) {
+Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_before) {
   // What has lost its incident follows; an unsent message stays until it is sent and the next
   // prune.
   static constexpr const char* kFollowers[] = {
@@ -376,6 +403,11 @@ Result<std::uint64_t> StateTables::prune(WallTime before) {
   for (const char* sql : kFollowers) {
     Statement statement = database_.statement(sql);
     TC_TRY(statement.run());
+  }
+  {
+    Statement remove = database_.statement(
+        "DELETE FROM decisions WHERE at_ms < ?1 OR id <= (SELECT max(id) FROM decisions) - ?2");
+    TC_TRY(remove.integer(base::to_ms(decisions_before)).integer(incident::kDecisionsKept).run());
   }
   TC_TRY(transaction.commit());
   return pruned;

@@ -20,7 +20,12 @@ class StateTables {
   base::Result<std::vector<incident::IncidentRecord>> incidents(
       const incident::IncidentQuery& query);
   base::Result<incident::IncidentDetail> incident(const std::string& id);
-  base::Result<std::uint64_t> prune(base::WallTime before);
+  base::Result<std::vector<incident::DecisionRecord>> decisions(
+      const incident::DecisionQuery& query);
+  base::Result<std::vector<incident::StoredAudit>> audit(const incident::AuditQuery& query);
+  base::Result<incident::AuditVerdict> verify_audit();
+  base::Result<std::vector<incident::Receipt>> receipts(const incident::ReceiptQuery& query);
+  base::Result<std::uint64_t> prune(base::WallTime before, base::WallTime decisions_before);
 
  private:
   base::Result<void> write(const incident::StateChange& change);
@@ -30,6 +35,12 @@ class StateTables {
   base::Result<void> write_incident(const incident::IncidentRecord& record);
   base::Result<void> write_event(const incident::TimelineEvent& event);
   base::Result<void> write_row(const incident::Notification& notification);
+  base::Result<void> write_cancel(const incident::OutboxCancel& cancel);
+  base::Result<void> write_kept(const incident::StateChange& change);
+  base::Result<void> write_decisions(const incident::StateChange& change);
+  base::Result<void> write_audit(const incident::StateChange& change);
+  base::Result<std::vector<incident::KeptRecord>> read_kept();
+  base::Result<std::int64_t> last_audit_number();
   base::Result<std::vector<incident::Record>> read_records(const char* sql);
   base::Result<std::vector<incident::TimelineEvent>> timeline(const std::string& id);
   base::Result<std::vector<incident::DeliveryRecord>> deliveries(const std::string& id);

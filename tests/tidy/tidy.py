@@ -34,7 +34,7 @@ MAY_INCLUDE = {
     "alertd/routing": ["common"],
     "alertd/oncall": ["common"],
     "alertd/incident": ["common", "alertd/routing", "alertd/oncall"],
-    "alertd/state": ["common", "alertd/incident/state_store.h", "alertd/incident/notification.h",
+    "alertd/state": ["common", "alertd/incident/state_", "alertd/incident/notification.h",
                      "alertd/incident/incident.h", "alertd/routing"],
     "alertd/notify": ["common", "alertd/incident"],
     "alertd/api": ["common", "alertd/promql"],

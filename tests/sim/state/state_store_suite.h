@@ -141,9 +141,9 @@ inline void suite_outbox(const StoreUnderTest& test) {
     });
   };
   CHECK(start(999'999, 1).error().code == base::ErrorCode::NotFound);
-  CHECK(
-      finish({id, 1, DeliveryState::Dead, {}, suite_time(6), base::Duration{0}, ""}).error().code ==
-      base::ErrorCode::NotFound);
+  CHECK(finish({id, 1, DeliveryState::Dead, {}, suite_time(6), base::Duration{0}, "", ""})
+            .error()
+            .code == base::ErrorCode::NotFound);
   REQUIRE(start(id, 1));
   store = &test.reopen();  // dies while sending
   rows = suite_pending(test, *store, 5, 10);
@@ -152,12 +152,12 @@ inline void suite_outbox(const StoreUnderTest& test) {
   CHECK(rows.rows[0].attempts == 1);
   REQUIRE(start(id, 2));
   REQUIRE(finish({id, 2, DeliveryState::Pending, suite_time(30), suite_time(6), base::Duration{40},
-                  std::string(5000, 'x')}));
+                  std::string(5000, 'x'), ""}));
   rows = suite_pending(test, *store, 8, 10);
   REQUIRE(rows.rows.size() == 1);
   REQUIRE(start(id, 3));
   const AttemptResult delivered{
-      id, 3, DeliveryState::Delivered, {}, suite_time(31), base::Duration{7}, "ok"};
+      id, 3, DeliveryState::Delivered, {}, suite_time(31), base::Duration{7}, "ok", ""};
   REQUIRE(finish(delivered));
   REQUIRE(finish(delivered));  // twice is once
   CHECK(start(id, 4).error().code == base::ErrorCode::InvalidArgument);
@@ -212,8 +212,9 @@ inline void suite_queries(const StoreUnderTest& test) {
   CHECK(detail_of("T-7").error().code == base::ErrorCode::NotFound);
 
   const auto prune = [&](int seconds) {
-    auto pruned = ask<std::uint64_t>(
-        test.executor, [&](auto done) { store.prune(suite_time(seconds), test.executor, done); });
+    auto pruned = ask<std::uint64_t>(test.executor, [&](auto done) {
+      store.prune(suite_time(seconds), suite_time(0), test.executor, done);
+    });
     REQUIRE(pruned);
     return *pruned;
   };
@@ -227,7 +228,8 @@ inline void suite_queries(const StoreUnderTest& test) {
     REQUIRE(ask<void>(test.executor, [&](auto done) {
       store.attempt_started(row.id, 1, suite_time(101), test.executor, done);
     }));
-    const AttemptResult result{row.id, 1, DeliveryState::Delivered, {}, {}, base::Duration{1}, ""};
+    const AttemptResult result{row.id, 1, DeliveryState::Delivered, {}, {}, base::Duration{1},
+                               "",     ""};
     REQUIRE(ask<void>(test.executor,
                       [&](auto done) { store.attempt_finished(result, test.executor, done); }));
   }

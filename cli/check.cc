@@ -73,6 +73,7 @@ int run_check(const CheckOptions& options, const CheckWorld& world) {
     lint_options.inventory = *known ? &inventory : nullptr;
     lint_options.allowed = {options.allow.begin(), options.allow.end()};
     lint_options.scrape_interval = options.scrape_interval;
+    if (world.clock) lint_options.now = world.clock->wall();
     run.check(lint_options, world.files);
   }
   const LintResult result = run.result();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/base/file_system.h"
 #include "common/base/time.h"
 
@@ -33,6 +34,7 @@ struct CheckWorld {
   ApiClient* server = nullptr;
   std::ostream& out;
   std::ostream& err;
+  const base::Clock* clock = nullptr;  ///< Null: schedules are not looked at for gaps.
 };
 
 /// Checks every file and reports all findings, not only the first.

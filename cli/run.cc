@@ -82,7 +82,7 @@ int check_files(CheckOptions options, GlobalOptions global, const Terminal& term
     if (!warning.empty()) std::cerr << "tocsin: warning: " << printable(warning) << '\n';
     server = std::move(*made);
   }
-  return run_check(options, CheckWorld{files, server.get(), std::cout, std::cerr});
+  return run_check(options, CheckWorld{files, server.get(), std::cout, std::cerr, &clock});
 }
 
 int test_files(TestOptions options, const GlobalOptions& global, const Terminal& terminal,

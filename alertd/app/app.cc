@@ -93,7 +93,8 @@ void App::make_notifier() {
     const incident::Notification& sent = row.notification;
     if (sent.kind == incident::NotificationKind::Test) return;  // belongs to no incident
     dispatcher_->report(
-        {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text});
+        {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text,
+         sent.sequence});
   };
   notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);
 }

@@ -4,6 +4,8 @@
 
 #include <tuple>
 
+#include "alertd/incident/policy_config.h"
+#include "alertd/oncall/directory_config.h"
 #include "alertd/routing/route_config.h"
 #include "common/base/process.h"
 #include "common/base/strings.h"
@@ -192,6 +194,9 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
                          : route_to_all(receivers);
   settings.incident = incident::read_incident_settings(incident);
   settings.incident.receivers = notify::channels_by_receiver(settings.notify);
+  settings.incident.directory = oncall::read_directory(root, receivers);
+  settings.incident.policies =
+      incident::read_policies(root, settings.incident.directory, settings.incident.receivers);
   root.finish();
 }
 

@@ -41,6 +41,7 @@ struct DeliveryReport {
   DeliveryState state = DeliveryState::Delivered;  ///< Delivered or Dead.
   std::uint32_t attempts = 1;
   std::string text;
+  std::uint64_t sequence = 0;  ///< Of the message.
 };
 
 struct StepInput {
@@ -89,6 +90,13 @@ class Engine {
   const Incident* incident_of(const std::string& group_key) const;
 
  private:
+  struct Message {
+    NotificationKind kind = NotificationKind::Update;
+    Reason reason = Reason::Unchanged;
+    AlertSet alerts;
+    Addresses also;  ///< Of a step's message: told besides those of the step.
+  };
+
   void on_send(const routing::Action& action);
   void on_all_resolved(const routing::Action& action, Incident* incident);
   void on_firing(const routing::Action& action, Incident* incident);
@@ -98,9 +106,34 @@ class Engine {
   base::Result<void> apply_acknowledge(const Command& command, Incident& incident);
   base::Result<void> apply_resolve(const Command& command, Incident& incident);
   void on_report(const DeliveryReport& report);
+  void on_step_report(Incident& incident, const DeliveryReport& report);
   void run_timers();
   void run_timer(Incident& incident);
-  void notify(Incident& incident, NotificationKind kind, Reason reason, AlertSet alerts);
+
+  // Who is told what; engine_escalation.cc.
+  void tell_begin(Incident& incident, Message message);
+  void tell_update(Incident& incident, Message message);
+  void tell_told(Incident& incident, Message message);
+  void tell_resolved(Incident& incident, Reason reason, AlertSet alerts);
+  Message update_message(const Incident& incident, Reason reason) const;
+  Reason step_reason(const Incident& incident) const;
+  const Policy* policy_for(const Incident& incident) const;
+  bool begin_escalation(Incident& incident);
+  bool raise_escalation(Incident& incident, bool was_acknowledged);
+  bool escalates(const Incident& incident) const;
+  void escalate(Incident& incident);
+  void run_due(Incident& incident);
+  void run_step(Incident& incident, Message message);
+  void tell_waiting(Incident& incident);
+  void alarm_fallback(Incident& incident, Reason reason);
+  void set_due(Incident& incident);
+  void stop_escalation(Incident& incident);
+  void resume(Incident& incident, Reason reason);
+
+  Addresses route_addresses(const Incident& incident) const;
+  Addresses told(const Incident& incident) const;
+  std::vector<Address> in_order(const Addresses& addresses) const;
+  void notify(Incident& incident, Message message, const Addresses& addresses);
   AlertSet alerts_of(const std::string& group_key) const;
   void decided(Reason reason, bool sent) { result_.decisions.push_back({reason, sent}); }
   void write_records();
@@ -119,6 +152,7 @@ class Engine {
   base::WallTime now_{};
   StepResult result_;
   std::set<std::int64_t> changed_;
+  std::set<std::int64_t> alarmed_;  ///< Incidents whose fallback was told.
 };
 
 }  // namespace tocsin::incident

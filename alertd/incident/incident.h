@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "alertd/incident/escalation.h"
 #include "alertd/incident/state_store.h"
 #include "common/config/table.h"
 
@@ -34,6 +35,8 @@ struct IncidentSettings {
   std::size_t alerts_per_notification = 500;
   /// Receiver name -> names of its channels.
   std::map<std::string, std::vector<std::string>> receivers;
+  oncall::Directory directory;  ///< Persons, teams, schedules.
+  Policies policies;
 };
 
 /// Reads `[incident]`, and finishes the table (resolve_hold is read by routing::read_routing
@@ -67,9 +70,14 @@ struct Incident {
   /// Resolved by a person while it fires: looked at again then.
   std::optional<base::WallTime> reopen_at;
   std::uint32_t reopened = 0;
-  std::int64_t previous = 0;        ///< Number of the group's incident before, if known; else 0.
-  std::uint64_t notifications = 0;  ///< Sequence of the last one.
-  std::uint64_t events = 0;         ///< Sequence of the last line of the timeline.
+  std::int64_t previous = 0;  ///< Number of the group's incident before, if known; else 0.
+  /// Who was told that it fires: they hear of an acknowledgement and of the end, nobody else does.
+  Addresses told;
+  model::Severity policy_severity = model::Severity::Critical;  ///< The worst it was looked for.
+  std::optional<Escalation> escalation;     ///< None: the route's receiver is told alone.
+  std::optional<base::WallTime> digest_at;  ///< Has news for the digest; it leaves then.
+  std::uint64_t notifications = 0;          ///< Sequence of the last one.
+  std::uint64_t events = 0;                 ///< Sequence of the last line of the timeline.
 
   std::string id() const { return incident_id(number); }
   /// Returns "T-" and the number.

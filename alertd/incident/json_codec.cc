@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "alertd/incident/escalation_codec.h"
 #include "alertd/incident/json_values.h"
 
 namespace tocsin::incident {
@@ -166,6 +167,10 @@ IncidentRecord incident_record(const Incident& incident) {
   set_time(object, "reopen_at", incident.reopen_at);
   object["reopened"] = incident.reopened;
   object["previous"] = incident.previous;
+  object["policy_severity"] = model::to_string(incident.policy_severity);
+  if (!incident.told.empty()) object["told"] = addresses_value(incident.told);
+  if (incident.escalation) object["escalation"] = escalation_value(*incident.escalation);
+  set_time(object, "digest_at", incident.digest_at);
   object["notifications"] = incident.notifications;
   object["events"] = incident.events;
   IncidentRecord record;
@@ -207,6 +212,14 @@ Result<Incident> incident_from_record(const IncidentRecord& record) {
   incident.reopen_at = reader.optional_time("reopen_at");
   incident.reopened = static_cast<std::uint32_t>(reader.unsigned_integer("reopened"));
   incident.previous = reader.integer("previous");
+  if (object.contains("policy_severity")) {
+    incident.policy_severity = reader.word("policy_severity", model::parse_severity);
+  }
+  TC_TRY(incident.told, read_addresses(reader.array("told")));
+  if (const json::object* escalation = reader.object("escalation")) {
+    TC_TRY(incident.escalation, read_escalation(*escalation));
+  }
+  incident.digest_at = reader.optional_time("digest_at");
   incident.notifications = reader.unsigned_integer("notifications");
   incident.events = reader.unsigned_integer("events");
   TC_TRY(reader.finish("incident"));

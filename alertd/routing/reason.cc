@@ -10,6 +10,20 @@ struct Words {
 
 // In the order of the enumerators.
 constexpr std::array<Words, kReasonCount> kWords{{
+    {"Escalated", "not acknowledged in time"},
+    {"SnoozeEnded", "the snooze is over, still firing"},
+    {"NobodyOnCall", "nobody is on call"},
+    {"StepFailed", "a step of the policy reached nobody"},
+    {"Digest", "digest of the day"},
+    {"Storm", "many incidents at once"},
+    {"HandOver", "hand-over of a schedule"},
+    {"PolicyDecides", "the policy decides when it is said again"},
+    {"OutsideHours", "waits for the hours of the person"},
+    {"StepSkipped", "the condition of the step does not hold"},
+    {"NobodyTold", "nobody was told of the incident so far"},
+    {"Snoozed", "snoozed by a person"},
+    {"Merged", "told with the incident it was merged into"},
+    {"Dependency", "what it depends on has an incident"},
     {"FirstNotification", "first notification"},
     {"NewAlerts", "new alerts added"},
     {"SeverityRaised", "severity raised"},

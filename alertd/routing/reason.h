@@ -9,6 +9,22 @@ namespace tocsin::routing {
 
 /// Why a notification leaves, or does not. Stored with each delivery and shown to people.
 enum class Reason {
+  // Sent by an incident's policy, not by the group's turn.
+  Escalated,     ///< Not acknowledged within the step's delay.
+  SnoozeEnded,   ///< The snooze is over and it still fires.
+  NobodyOnCall,  ///< To the fallback: a step meant persons and found none.
+  StepFailed,    ///< To the fallback: every delivery of a step failed for good.
+  Digest,        ///< The one message of the day. Held: waits for it.
+  Storm,         ///< Many incidents at once are told in one message. Held: it is in that message.
+  HandOver,      ///< Somebody else is on call from now on.
+  // Held by an incident.
+  PolicyDecides,  ///< A repeat: the incident's policy says when somebody is told again.
+  OutsideHours,   ///< The persons of the step are told when their hours begin.
+  StepSkipped,    ///< The step's condition does not hold.
+  NobodyTold,     ///< Nobody was told of the incident so far: nobody needs the news.
+  Snoozed,        ///< A person said: not before.
+  Merged,         ///< Told with the incident that it is a part of.
+  Dependency,     ///< What it depends on has an incident of its own.
   // Sent.
   FirstNotification,  ///< The group was never notified, or its last notification was a resolve.
   NewAlerts,          ///< An alert joined the group since the last notification.

@@ -43,6 +43,7 @@ struct Route {
       name;  ///< Stable and unique: part of the group key. Configured, or the path of matchers.
   std::vector<model::Matcher> matchers;
   std::string receiver;
+  std::string policy;  ///< Escalation policy; empty: by severity. Inherited.
   std::vector<std::string> group_by;  ///< Sorted, unique.
   bool group_by_all = false;          ///< group_by = ["..."]
   TimingOverrides timing;

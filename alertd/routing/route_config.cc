@@ -32,6 +32,7 @@ void complete(Route& route, const std::string& parent_path, std::set<std::string
   names.insert(route.name);
   for (Route& child : route.children) {
     if (child.receiver.empty()) child.receiver = route.receiver;
+    if (child.policy.empty()) child.policy = route.policy;
     const auto inherit = [](auto& mine, const auto& parents) {
       if (!mine) mine = parents;
     };
@@ -42,16 +43,29 @@ void complete(Route& route, const std::string& parent_path, std::set<std::string
   }
 }
 
+/// Returns the names in an array of tables; what is wrong with it others say.
+std::vector<std::string> names_of(const config::Node* tables) {
+  std::vector<std::string> names;
+  if (!tables) return names;
+  for (const config::Node& each : tables->items) {
+    if (const config::Node* name = each.find("name")) names.push_back(name->text);
+  }
+  return names;
+}
+
 class Reader {
  public:
-  explicit Reader(const std::optional<std::vector<std::string>>& receivers)
-      : receivers_(receivers) {}
+  /// `policies` are the names of all [[policy]].
+  Reader(const std::optional<std::vector<std::string>>& receivers,
+         std::vector<std::string> policies)
+      : receivers_(receivers), policies_(std::move(policies)) {}
 
   Route read(config::Table& table, const Route* parent, int depth) {
     Route route;
     ++count_;
     read_name(table, route);
     read_receiver(table, parent, route);
+    read_policy(table, route);
     read_group_by(table, parent, route);
     route.timing.group_wait = table.optional_duration("group_wait");
     route.timing.group_interval = table.optional_duration("group_interval");
@@ -96,6 +110,15 @@ class Reader {
     const auto near = base::closest(route.receiver, *receivers_);
     table.error("receiver", fmt::format("there is no receiver '{}'", route.receiver),
                 near ? fmt::format("did you mean '{}'?", *near) : "define it under [[receiver]]");
+  }
+
+  void read_policy(config::Table& table, Route& route) {
+    route.policy = table.string("policy", "");
+    if (route.policy.empty()) return;
+    if (std::find(policies_.begin(), policies_.end(), route.policy) != policies_.end()) return;
+    const auto near = base::closest(route.policy, policies_);
+    table.error("policy", fmt::format("there is no policy '{}'", route.policy),
+                near ? fmt::format("did you mean '{}'?", *near) : "define it under [[policy]]");
   }
 
   void read_group_by(config::Table& table, const Route* parent, Route& route) {
@@ -168,6 +191,7 @@ class Reader {
   }
 
   const std::optional<std::vector<std::string>>& receivers_;
+  std::vector<std::string> policies_;
   std::set<std::string> names_;
   std::size_t count_ = 0;
 };
@@ -183,7 +207,7 @@ Routing read_routing(config::Table& root, config::Table& incident,
                      const std::optional<std::vector<std::string>>& receivers) {
   Routing routing;
   config::Table table = root.table("route");
-  routing.root = Reader(receivers).read(table, nullptr, 0);
+  routing.root = Reader(receivers, names_of(root.node("policy"))).read(table, nullptr, 0);
   complete_routes(routing.root);
   routing.resolve_wait = incident.duration("resolve_hold", base::Duration{0});
   return routing;

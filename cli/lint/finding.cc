@@ -47,6 +47,7 @@ constexpr std::array kChecks = std::to_array<CheckInfo>({
     {"rule-syntax", Level::Error, "A rule file that the daemon refuses."},
     {"rules-empty", Level::Error, "A folder without rules: nothing can ever fire."},
     {"runbook-missing", Level::Warning, "An alert without a runbook, or whose runbook is missing."},
+    {"schedule-gap", Level::Warning, "Nobody is on call for a time within the next four weeks."},
     {"severity-missing", Level::Warning, "An alert without severity."},
     {"severity-unknown", Level::Warning, "A severity that maps to none of the four."},
     {"severity-unrouted", Level::Warning, "A severity that no route takes."},

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "agent/app/settings.h"
+#include "alertd/oncall/directory_config.h"
 #include "cli/lint/expr_checks.h"
 #include "cli/lint/route_checks.h"
 #include "cli/lint/rule_checks.h"
@@ -216,7 +217,14 @@ void Run::check(const LintOptions& options, const base::FileSystem& files) {
     check_templates(subject, world);
   }
   check_duplicates(reporter);
-  for (const Configured& one : configured_) check_routes(one.settings, *one.document, reporter);
+  for (const Configured& one : configured_) {
+    check_routes(one.settings, *one.document, reporter);
+    if (!options.now) continue;
+    base::Diagnostics gaps;
+    oncall::warn_of_gaps(one.settings.incident.directory, one.document->source.file, *options.now,
+                         *options.now + oncall::kGapHorizon, gaps);
+    for (const base::Diagnostic& gap : gaps) reporter.add(from_diagnostic(gap, "schedule-gap"));
+  }
   reporter.check_allowances();
   suppressed_ = reporter.suppressed();
   findings_ = reporter.take();

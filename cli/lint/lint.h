@@ -23,6 +23,7 @@ struct LintOptions {
   const Inventory* inventory = nullptr;  ///< Null: names are not checked.
   std::set<std::string> allowed;         ///< Ids of checks that are off.
   base::Duration scrape_interval{15'000};
+  std::optional<base::WallTime> now;  ///< From when on schedules are looked at for gaps.
 };
 
 /// What is known after a run; findings sorted by place.

@@ -161,6 +161,10 @@ class RouteCheck {
   void check_receivers() {
     const config::Node* receivers = document_.root.find("receiver");
     if (receivers == nullptr) return;
+    for (const auto& [name, person] : settings_.incident.directory.persons) {
+      used_.insert(person.receiver);
+      used_.insert(person.important_receiver);
+    }
     for (const config::Node& written : receivers->items) {
       const config::Node* name = written.find("name");
       if (name == nullptr || used_.contains(name->text)) continue;

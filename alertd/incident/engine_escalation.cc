@@ -1,0 +1,308 @@
+// The engine's escalation: whom the messages of an incident go to, step by step.
+//
+// An incident without a policy tells the receiver of its route, as often as routing says. One with
+// a policy tells whom the steps name: what happens between steps goes to everybody who was told,
+// repeats are the policy's, and the end is told to those who heard of the beginning.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "alertd/incident/engine.h"
+#include "common/base/strings.h"
+
+namespace tocsin::incident {
+
+using base::WallTime;
+
+namespace {
+
+void add_all(Addresses& to, const Addresses& more) {
+  to.insert(more.begin(), more.end());
+}
+
+}  // namespace
+
+void Engine::tell_begin(Incident& incident, Message message) {
+  const bool again = message.kind == NotificationKind::Reopened;
+  if (again) message.also = told(incident);
+  if (!begin_escalation(incident)) {
+    Addresses addresses = route_addresses(incident);
+    add_all(addresses, message.also);
+    notify(incident, std::move(message), addresses);
+    return;
+  }
+  if (incident.escalation->due > now_) {  // the first step comes later
+    decided(Reason::NobodyTold, false);
+    if (!message.also.empty()) tell_told(incident, std::move(message));
+    return;
+  }
+  run_step(incident, std::move(message));
+}
+
+void Engine::tell_update(Incident& incident, Message message) {
+  const bool was_acknowledged =
+      incident.acknowledgement && incident.severity > incident.acknowledgement->severity;
+  if (was_acknowledged) {
+    unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
+    pipeline_.hold_repeats(incident.group_key, false);
+  }
+  if (raise_escalation(incident, was_acknowledged)) {
+    message.also = told(incident);
+    run_step(incident, std::move(message));
+    return;
+  }
+  if (!incident.escalation) {
+    Addresses addresses = route_addresses(incident);
+    add_all(addresses, incident.told);
+    notify(incident, std::move(message), addresses);
+    return;
+  }
+  if (message.reason == Reason::Repeat) {
+    decided(Reason::PolicyDecides, false);
+    return;
+  }
+  tell_told(incident, std::move(message));
+}
+
+void Engine::tell_told(Incident& incident, Message message) {
+  const Addresses addresses = told(incident);
+  if (incident.escalation && addresses.empty()) {
+    decided(Reason::NobodyTold, false);
+    return;
+  }
+  notify(incident, std::move(message), addresses);
+}
+
+void Engine::tell_resolved(Incident& incident, Reason reason, AlertSet alerts) {
+  stop_escalation(incident);
+  if (incident.escalation) incident.escalation->waiting.clear();
+  tell_told(incident, {NotificationKind::Resolved, reason, std::move(alerts), {}});
+}
+
+Engine::Message Engine::update_message(const Incident& incident, Reason reason) const {
+  return {NotificationKind::Update, reason, alerts_of(incident.group_key), {}};
+}
+
+Reason Engine::step_reason(const Incident& incident) const {
+  return incident.told.empty() ? Reason::FirstNotification : Reason::Escalated;
+}
+
+const Policy* Engine::policy_for(const Incident& incident) const {
+  const routing::Route* route = routing::find_route(pipeline_.routing().root, incident.route);
+  return settings_.policies.choose(route ? route->policy : "", incident.severity);
+}
+
+bool Engine::begin_escalation(Incident& incident) {
+  // A reopened incident goes on with the policy it began with.
+  if (!incident.escalation) {
+    const Policy* policy = policy_for(incident);
+    if (!policy || policy->steps.empty()) return false;
+    incident.escalation.emplace();
+    incident.escalation->policy = *policy;
+  }
+  Escalation& escalation = *incident.escalation;
+  escalation.loop = 0;
+  escalation.step = 0;
+  escalation.remaining.reset();
+  escalation.waiting.clear();
+  escalation.outstanding.clear();
+  escalation.step_sequence = 0;
+  escalation.due = now_ + escalation.policy.steps.front().after;
+  changed_.insert(incident.number);
+  return true;
+}
+
+/// Returns whether the severity makes a step due now: a worse one takes the policy of that severity
+/// and begins it, or goes on at the current step if somebody had acknowledged less.
+bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
+  const Policy* policy = policy_for(incident);
+  const bool worse = incident.severity > incident.policy_severity;
+  incident.policy_severity = std::max(incident.policy_severity, incident.severity);
+  if (!incident.escalation) {
+    // Reached its policy by becoming worse; a reload alone changes nothing for open incidents.
+    return worse && policy && begin_escalation(incident) && incident.escalation->due <= now_;
+  }
+  Escalation& escalation = *incident.escalation;
+  if (worse && policy && !policy->steps.empty() && policy->name != escalation.policy.name) {
+    add_event(incident, now_, "policy_changed", "",
+              fmt::format("{} -> {}", escalation.policy.name, policy->name), result_.change.events);
+    incident.escalation.reset();
+    begin_escalation(incident);
+    return incident.escalation->due <= now_;
+  }
+  if (!was_acknowledged) return false;
+  if (escalation.step > 0) --escalation.step;
+  return true;
+}
+
+bool Engine::escalates(const Incident& incident) const {
+  if (!incident.escalation || incident.state != IncidentState::Open) return false;
+  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  return group && group->firing();
+}
+
+void Engine::escalate(Incident& incident) {
+  if (!escalates(incident)) return;
+  tell_waiting(incident);
+  Escalation& escalation = *incident.escalation;
+  // A step that reaches nobody makes the next one due at once, so there may be several.
+  const std::size_t steps = escalation.policy.steps.size() + 1;
+  for (std::size_t i = 0; i < steps && escalation.due && *escalation.due <= now_; ++i) {
+    run_due(incident);
+  }
+}
+
+void Engine::run_due(Incident& incident) {
+  Escalation& escalation = *incident.escalation;
+  if (escalation.step == escalation.policy.steps.size()) {
+    if (escalation.loop >= escalation.policy.loops) {
+      tell_told(incident, update_message(incident, Reason::Repeat));
+      set_due(incident);
+      return;
+    }
+    ++escalation.loop;
+    escalation.step = 0;
+  }
+  run_step(incident, update_message(incident, step_reason(incident)));
+}
+
+void Engine::run_step(Incident& incident, Message message) {
+  changed_.insert(incident.number);
+  Escalation& escalation = *incident.escalation;
+  const PolicyStep step = escalation.policy.steps[escalation.step];
+  ++escalation.step;
+  std::vector<WallTime> began;
+  for (const model::Alert& alert : message.alerts.firing) began.push_back(alert.starts_at);
+  Addresses addresses = std::move(message.also);
+  message.also.clear();
+  if (const auto why = refused(step, incident.severity, began, now_)) {
+    decided(Reason::StepSkipped, false);
+    add_event(incident, now_, "step_skipped", "", escalation.position() + ": " + *why,
+              result_.change.events);
+    if (!addresses.empty()) notify(incident, std::move(message), addresses);
+    set_due(incident);
+    return;
+  }
+  Recipients recipients = resolve(
+      step, escalation.policy, {settings_.directory, settings_.receivers, incident.receiver, now_});
+  add_event(incident, now_, "escalated", "",
+            escalation.position() + ": " + base::join(recipients.notes, "; "),
+            result_.change.events);
+  for (Waiting& each : recipients.later) {
+    decided(Reason::OutsideHours, false);
+    const bool known =
+        std::any_of(escalation.waiting.begin(), escalation.waiting.end(),
+                    [&](const Waiting& other) { return other.receiver == each.receiver; });
+    if (!known) escalation.waiting.push_back(std::move(each));
+  }
+  escalation.outstanding = recipients.now;
+  escalation.step_sequence = recipients.now.empty() ? 0 : incident.notifications + 1;
+  add_all(addresses, recipients.now);
+  if (!addresses.empty()) notify(incident, std::move(message), addresses);
+  const bool reached = !recipients.now.empty() || !recipients.later.empty() || recipients.skipped;
+  if (recipients.nobody || !reached) {
+    add_event(incident, now_, "nobody_on_call", "", escalation.position(), result_.change.events);
+    alarm_fallback(incident, Reason::NobodyOnCall);
+    set_due(incident);
+    if (escalation.step < escalation.policy.steps.size()) escalation.due = now_;
+    return;
+  }
+  if (recipients.now.empty() && !recipients.later.empty()) {
+    escalation.due.reset();  // counted from when the first of them is told
+    return;
+  }
+  set_due(incident);
+}
+
+void Engine::tell_waiting(Incident& incident) {
+  Escalation& escalation = *incident.escalation;
+  Addresses addresses;
+  std::string names;
+  std::erase_if(escalation.waiting, [&](const Waiting& each) {
+    if (each.at > now_) return false;
+    const auto receiver = settings_.receivers.find(each.receiver);
+    if (receiver != settings_.receivers.end()) {
+      for (const std::string& channel : receiver->second)
+        addresses.insert({each.receiver, channel});
+    }
+    names += (names.empty() ? "" : ", ") + each.person;
+    return true;
+  });
+  if (names.empty()) return;
+  changed_.insert(incident.number);
+  add_event(incident, now_, "hours_begin", "", names, result_.change.events);
+  if (escalation.step_sequence == 0) {
+    escalation.outstanding = addresses;
+    escalation.step_sequence = incident.notifications + 1;
+  }
+  notify(incident, update_message(incident, step_reason(incident)), addresses);
+  if (!escalation.due && !escalation.remaining) set_due(incident);
+}
+
+void Engine::alarm_fallback(Incident& incident, Reason reason) {
+  if (!alarmed_.insert(incident.number).second) return;
+  const Escalation& escalation = *incident.escalation;
+  PolicyStep fallback;
+  fallback.notify = escalation.policy.fallback;
+  if (fallback.notify.empty()) fallback.notify = {oncall::Target{}};
+  Addresses addresses = resolve(fallback, escalation.policy,
+                                {settings_.directory, settings_.receivers, incident.receiver, now_})
+                            .now;
+  // Whoever this very moment was told anyway is not told twice.
+  for (const Notification& each : result_.change.outbox) {
+    if (each.incident.id == incident.id()) addresses.erase({each.receiver, each.channel});
+  }
+  if (addresses.empty()) return;
+  notify(incident, update_message(incident, reason), addresses);
+}
+
+void Engine::set_due(Incident& incident) {
+  Escalation& escalation = *incident.escalation;
+  changed_.insert(incident.number);
+  const auto delay = escalation.next_delay(incident.severity);
+  escalation.due = delay ? std::optional(now_ + *delay) : std::nullopt;
+  if (delay) return;
+  add_event(incident, now_, "escalation_ended", "", "all steps of the policy are through",
+            result_.change.events);
+}
+
+void Engine::stop_escalation(Incident& incident) {
+  if (!incident.escalation) return;
+  incident.escalation->due.reset();
+  incident.escalation->remaining.reset();
+  incident.escalation->outstanding.clear();
+  incident.escalation->step_sequence = 0;
+}
+
+void Engine::resume(Incident& incident, Reason reason) {
+  Escalation& escalation = *incident.escalation;
+  changed_.insert(incident.number);
+  if (escalation.step > 0) --escalation.step;
+  if (escalates(incident)) {
+    run_step(incident, update_message(incident, reason));
+  } else {
+    escalation.due = now_;  // as soon as something fires again
+  }
+}
+
+void Engine::on_step_report(Incident& incident, const DeliveryReport& report) {
+  if (!incident.escalation || incident.resolved()) return;
+  Escalation& escalation = *incident.escalation;
+  if (escalation.step_sequence == 0 || report.sequence < escalation.step_sequence) return;
+  if (escalation.outstanding.erase({report.receiver, report.channel}) == 0) return;
+  changed_.insert(incident.number);
+  if (report.state != DeliveryState::Dead) {
+    escalation.outstanding.clear();
+    escalation.step_sequence = 0;
+    return;
+  }
+  if (!escalation.outstanding.empty()) return;
+  escalation.step_sequence = 0;
+  if (!escalates(incident)) return;
+  add_event(incident, now_, "step_failed", "", escalation.position() + ": no delivery succeeded",
+            result_.change.events);
+  alarm_fallback(incident, Reason::StepFailed);
+  if (escalation.due && escalation.step < escalation.policy.steps.size()) escalation.due = now_;
+}
+
+}  // namespace tocsin::incident

@@ -1,0 +1,79 @@
+// The engine's state: back from the store, into the store, and under a new configuration.
+#include "alertd/incident/engine.h"
+#include "alertd/incident/json_codec.h"
+
+namespace tocsin::incident {
+
+using base::WallTime;
+
+void Engine::write_records() {
+  const routing::Dirty dirty = pipeline_.take_dirty();
+  StateChange& change = result_.change;
+  for (const routing::Fingerprint fingerprint : dirty.alerts) {
+    if (const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint)) {
+      change.alerts_upsert.push_back(alert_record(entry->alert));
+    } else {
+      change.alerts_delete.push_back(alert_key(fingerprint));
+    }
+  }
+  for (const std::string& key : dirty.groups) {
+    if (const routing::Group* group = pipeline_.find_group(key)) {
+      change.groups_upsert.push_back(group_record(*group));
+    } else {
+      change.groups_delete.push_back(key);
+    }
+  }
+  for (const std::int64_t number : changed_) {
+    change.incidents_upsert.push_back(incident_record(incidents_.at(number)));
+  }
+}
+
+std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now) {
+  std::vector<base::Error> errors;
+  const auto read = [&errors](const auto& records, auto decode, auto keep) {
+    for (const auto& record : records) {
+      auto value = decode(record);
+      if (value) {
+        keep(std::move(*value));
+      } else {
+        errors.push_back(value.error());
+      }
+    }
+  };
+  std::vector<model::Alert> alerts;
+  std::vector<routing::Group> groups;
+  read(state.alerts, alert_from_record, [&](auto alert) { alerts.push_back(std::move(alert)); });
+  read(state.groups, group_from_record, [&](auto group) { groups.push_back(std::move(group)); });
+  read(state.incidents, incident_from_record, [&](Incident incident) {
+    const std::int64_t number = incident.number;
+    std::int64_t& current = by_group_[incident.group_key];
+    current = std::max(current, number);
+    incidents_.emplace(number, std::move(incident));
+  });
+  last_number_ = std::max(last_number_, state.last_incident_number);
+  if (!incidents_.empty()) last_number_ = std::max(last_number_, incidents_.rbegin()->first);
+  grace_until_ = now + settings_.startup_grace;
+  pipeline_.restore(std::move(alerts), std::move(groups), now, grace_until_);
+  follow_receivers();
+  return errors;
+}
+
+void Engine::clock_jumped(WallTime now) {
+  grace_until_ = now + settings_.startup_grace;
+  pipeline_.hold_timeouts(grace_until_);
+}
+
+void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTime now) {
+  settings_ = std::move(settings);
+  pipeline_.set_routing(std::move(routing), now);
+  follow_receivers();
+}
+
+void Engine::follow_receivers() {
+  for (auto& [number, incident] : incidents_) {
+    const routing::Group* group = pipeline_.find_group(incident.group_key);
+    if (group) incident.receiver = group->receiver;
+  }
+}
+
+}  // namespace tocsin::incident

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <map>
 
 #include "alertd/promql/quantile.h"
 #include "alertd/promql/special_functions.h"
@@ -74,20 +75,29 @@ base::Result<Table> finished(Evaluator& evaluator, Table table) {
   return table;
 }
 
-void quantile_row(Evaluator& evaluator, const Histograms& histograms, std::size_t index,
-                  const std::vector<double>& q, const Location& at, std::span<double> row) {
-  for (std::size_t step = 0; step < row.size(); ++step) {
-    std::vector<Bucket> buckets = histograms.buckets(index, step);
-    if (buckets.empty()) continue;
-    BucketRepair repair;
-    row[step] = bucket_quantile(q[step], buckets, repair);
-    if (!repair.forced_monotonic) continue;
+/// What is asked of a histogram: which quantile, at which step, and who asks.
+struct QuantileStep {
+  std::size_t step = 0;
+  double q = 0;
+  const Location& at;
+};
+
+/// Returns the quantile of one histogram at one step; absent if it has no buckets there.
+double quantile_at(Evaluator& evaluator, const Histograms& histograms, std::size_t index,
+                   const QuantileStep& wanted) {
+  std::vector<Bucket> buckets = histograms.buckets(index, wanted.step);
+  if (buckets.empty()) return absent_value();
+  BucketRepair repair;
+  const double value = bucket_quantile(wanted.q, buckets, repair);
+  if (repair.forced_monotonic) {
     evaluator.annotations().info(
-        at, fmt::format("input to histogram_quantile needed to be fixed for monotonicity (see "
-                        "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                        "#histogram_quantile) for metric name \"{}\"",
-                        histograms.names[index]));
+        wanted.at,
+        fmt::format("input to histogram_quantile needed to be fixed for monotonicity (see "
+                    "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                    "#histogram_quantile) for metric name \"{}\"",
+                    histograms.names[index]));
   }
+  return value;
 }
 
 // As OpenMetrics writes numbers: whole ones keep a ".0".
@@ -96,6 +106,50 @@ std::string label_number(double value) {
   if (std::isfinite(value) && text.find_first_of(".e") == std::string::npos) text += ".0";
   return text;
 }
+
+/// The table of histogram_quantiles(): a histogram has a row for each quantile that it was asked
+/// for, because the quantile is in a label and may be another one at each step.
+class LabelledQuantiles {
+ public:
+  LabelledQuantiles(Evaluator& evaluator, const std::string& label, std::size_t steps)
+      : evaluator_(evaluator), label_(label) {
+    out_.steps = steps;
+  }
+
+  /// The next values are of this histogram, for one argument.
+  void begin(const SeriesRef& histogram) {
+    histogram_ = histogram;
+    rows_.clear();
+  }
+
+  /// Errors: LimitExceeded. A row is charged before the next one is made: there may be as many as
+  /// steps.
+  base::Result<void> set(std::size_t step, double q, double value) {
+    const auto [at, added] = rows_.try_emplace(label_number(q), out_.series.size());
+    if (added) {
+      TC_TRY(out_.charge.grow(evaluator_.budget(), out_.steps));
+      model::LabelsBuilder builder(*histogram_.labels);
+      builder.set(label_, at->first);
+      out_.add_row({evaluator_.keep(builder.build()), histogram_.name});
+    }
+    out_.row(at->second)[step] = value;
+    return base::ok();
+  }
+
+  /// Errors: InvalidArgument (two arguments ask for the same quantile at a step).
+  base::Result<Table> finish() {
+    out_.distinct_without_name = false;
+    TC_TRY(evaluator_.drop_names(out_));
+    return std::move(out_);
+  }
+
+ private:
+  Evaluator& evaluator_;
+  const std::string& label_;
+  Table out_;
+  SeriesRef histogram_;
+  std::map<std::string, std::size_t> rows_;
+};
 
 }  // namespace
 
@@ -107,8 +161,10 @@ base::Result<Table> histogram_quantile(Evaluator& evaluator, const Expr& expr, c
   Table out;
   out.steps = grid.count;
   for (std::size_t i = 0; i < histograms.members.size(); ++i) {
-    quantile_row(evaluator, histograms, i, q, call.args[1]->location,
-                 out.add_row(histograms.refs[i]));
+    const std::span<double> row = out.add_row(histograms.refs[i]);
+    for (std::size_t step = 0; step < grid.count; ++step) {
+      row[step] = quantile_at(evaluator, histograms, i, {step, q[step], call.args[1]->location});
+    }
   }
   return finished(evaluator, std::move(out));
 }
@@ -120,19 +176,20 @@ base::Result<Table> histogram_quantiles(Evaluator& evaluator, const Expr& expr, 
     return error_at(call.args[1]->location, "the quantile label's name must be non-empty UTF-8");
   }
   TC_TRY(const Histograms histograms, histograms_of(evaluator, *call.args[0], grid));
-  Table out;
-  out.steps = grid.count;
+  LabelledQuantiles out(evaluator, label, grid.count);
   for (std::size_t arg = 2; arg < call.args.size(); ++arg) {
     TC_TRY(const std::vector<double> q, evaluator.scalar(*call.args[arg], grid));
     TC_TRY(check_quantile(evaluator, *call.args[arg], q));
     for (std::size_t i = 0; i < histograms.members.size(); ++i) {
-      model::LabelsBuilder builder(*histograms.refs[i].labels);
-      builder.set(label, label_number(q[0]));
-      const SeriesRef ref{evaluator.keep(builder.build()), histograms.refs[i].name};
-      quantile_row(evaluator, histograms, i, q, call.args[0]->location, out.add_row(ref));
+      out.begin(histograms.refs[i]);
+      for (std::size_t step = 0; step < grid.count; ++step) {
+        const double value =
+            quantile_at(evaluator, histograms, i, {step, q[step], call.args[0]->location});
+        if (!is_absent(value)) TC_TRY(out.set(step, q[step], value));
+      }
     }
   }
-  return finished(evaluator, std::move(out));
+  return out.finish();
 }
 
 base::Result<Table> histogram_fraction(Evaluator& evaluator, const Expr& expr, const Grid& grid) {

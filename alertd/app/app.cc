@@ -198,27 +198,41 @@ void App::start(std::function<void(base::Result<void>)> done) {
                                 told.push_back(view.alert);
                             }
                             ruler_->set_told(std::move(told));
-                            done(start_rules());
+                            start_rules(done);
                           });
   });
 }
 
-base::Result<void> App::start_rules() {
+void App::start_rules(const std::function<void(base::Result<void>)>& done) {
   const ruler::LoadOutcome outcome = ruler_->load();
-  if (!outcome.ok) return diagnostics_error(outcome.diagnostics, outcome.sources);
+  if (!outcome.ok) return done(diagnostics_error(outcome.diagnostics, outcome.sources));
   if (rules_git_) rules_git_->start([this] { ruler_->load(); });
   self_metrics_->start(kSelfMetricsInterval);
-  ready_ = true;
-  base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", outcome.rules,
-                 outcome.groups, settings_.notify.receivers.size());
+  // Not before: whoever asks a daemon that is ready for its rules must not be told that it has
+  // none.
+  ruler_->when_in_force([this, done] {
+    world_.core.post([this, done] {
+      Phase expected = Phase::Starting;
+      if (!phase_.compare_exchange_strong(expected, Phase::Ready)) return;
+      now_ready();
+      done(base::ok());
+    });
+  });
+}
+
+void App::now_ready() {
+  const ruler::RulerView running = ruler_->view();
+  std::size_t rules = 0;
+  for (const auto& group : running.groups) rules += group->rules.size();
+  base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", rules,
+                 running.groups.size(), settings_.notify.receivers.size());
   if (settings_.notify.receivers.empty()) {
     base::log_warning(kComponent, "no [[receiver]] is configured: nobody will be told");
   }
-  return base::ok();
 }
 
 void App::stop() {
-  ready_ = false;
+  phase_ = Phase::Stopped;
   self_metrics_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
@@ -227,11 +241,16 @@ void App::stop() {
 }
 
 void App::reload(std::string source, api::Done<api::ReloadOutcome> done) {
+  if (!ready()) {
+    done(base::error(base::ErrorCode::Unavailable,
+                     "alertd is starting or ending; it has read what there was at its start"));
+    return;
+  }
   base::Task all = [this, source = std::move(source), done = std::move(done)] {
     reload_all(source, done);
   };
   // A reload also looks at the repository; that it cannot be reached does not refuse the reload.
-  if (rules_git_ && ready_) {
+  if (rules_git_) {
     rules_git_->fetch_now(std::move(all));
   } else {
     world_.background.post(std::move(all));
@@ -248,7 +267,11 @@ void App::reload_all(const std::string& source, const api::Done<api::ReloadOutco
   } else if (rules_git_ && !rules_git_->healthy()) {
     outcome->warnings.push_back("rules from git: " + rules_git_->describe(world_.clock.wall()));
   }
-  done(std::move(outcome));
+  if (!outcome) return done(outcome.error());
+  // Whoever waited for the answer sees the new rules.
+  ruler_->when_in_force([this, done, taken = std::move(*outcome)] {
+    world_.background.post([done, taken] { done(taken); });
+  });
 }
 
 // Whole or not at all: everything is read and checked before anything changes.
@@ -304,7 +327,7 @@ api::StatusInfo App::status() const {
   const ruler::RulerView rules = ruler_->view();
   api::StatusInfo info;
   info.started_at = started_at_;
-  info.ready = ready_;
+  info.ready = ready();
   info.parts.push_back({"store", !store.read_only, store.last_error});
   info.parts.push_back({"rules", rules.last_load_ok, rules.last_load_error});
   if (rules_git_) {

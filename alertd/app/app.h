@@ -61,7 +61,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
                                                  std::optional<std::string> config_path);
   ~App() override;
 
-  /// Loads the state of incidents, then starts evaluating and sending. `done` runs on `core`.
+  /// Loads the state of incidents, then starts evaluating and sending. `done` runs on `core`, when
+  /// the rules run; never if stop() came first.
+  /// Errors in `done`: InvalidArgument (rules), those of the state store.
   void start(std::function<void(base::Result<void>)> done);
   void stop();
 
@@ -88,7 +90,8 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void make_dispatcher();
   base::Result<void> follow_repository();
   base::Result<void> load_rules();
-  base::Result<void> start_rules();
+  void start_rules(const std::function<void(base::Result<void>)>& done);
+  void now_ready();
   void make_api();
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
   void reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done);
@@ -98,7 +101,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::optional<std::string> config_path_;
   base::WallTime started_at_;
   base::Task after_reload_;
-  std::atomic<bool> ready_{false};
+  enum class Phase { Starting, Ready, Stopped };
+  bool ready() const { return phase_ == Phase::Ready; }
+  std::atomic<Phase> phase_{Phase::Starting};
   std::atomic<std::uint64_t> generation_{1};
   base::Counter reloads_failed_;
   base::Gauge reload_ok_;

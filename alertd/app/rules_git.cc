@@ -243,6 +243,10 @@ std::string RulesGit::describe(base::WallTime now) const {
                         first_line(status.refused->error));
   }
   if (!status.fetch_error.empty()) text += "; " + first_line(status.fetch_error);
+  if (!status.not_read.empty()) {
+    text += fmt::format("; not read: {} files in folders below path, such as {}",
+                        status.not_read.size(), base::escape_control(status.not_read.front()));
+  }
   return text;
 }
 

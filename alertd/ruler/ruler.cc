@@ -105,6 +105,7 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
     options_.group.told = std::make_shared<const std::vector<model::Alert>>(std::move(told));
   }
   LoadOutcome load(std::optional<Relabelling> relabel = {}) EXCLUDES(mutex_);
+  void when_in_force(base::Task task);
   void stop() EXCLUDES(mutex_);
   RulerView view() const EXCLUDES(mutex_);
   void poll();
@@ -143,7 +144,9 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   // Owned by the strand.
   std::optional<std::vector<RuleGroup>> next_;
   std::optional<Relabelling> next_relabel_;
+  std::vector<base::Task> next_waiting_;  ///< For next_ to run.
   std::vector<RuleGroup> building_;
+  std::vector<base::Task> building_waiting_;  ///< For building_ to run.
   Groups retiring_;
   std::size_t retiring_left_ = 0;
   bool swapping_ = false;
@@ -200,10 +203,20 @@ void Ruler::Impl::apply(std::vector<RuleGroup> specs, std::optional<Relabelling>
   if (!swapping_) swap_generations();
 }
 
+// Behind the loads so far, in the order of the strand.
+void Ruler::Impl::when_in_force(base::Task task) {
+  strand_.post([self = shared_from_this(), task = std::move(task)]() mutable {
+    if (self->stopped_) return;
+    if (!self->swapping_) return task();
+    (self->next_ ? self->next_waiting_ : self->building_waiting_).push_back(std::move(task));
+  });
+}
+
 void Ruler::Impl::swap_generations() {
   swapping_ = true;
   building_ = std::move(*next_);
   next_.reset();
+  building_waiting_ = std::exchange(next_waiting_, {});
   const auto& relabel = options_.group.relabel;
   if (next_relabel_ && *next_relabel_ != (relabel ? *relabel : Relabelling())) {
     options_.group.relabel = std::make_shared<const Relabelling>(std::move(*next_relabel_));
@@ -297,9 +310,10 @@ void Ruler::Impl::build() {
   swapping_ = false;
   if (stopped_) {
     for (const auto& group : all) group->abandon();
-  } else if (next_) {
-    swap_generations();
+    return;
   }
+  for (const base::Task& task : std::exchange(building_waiting_, {})) task();
+  if (next_) swap_generations();
 }
 
 void Ruler::Impl::inherit(const Groups& fresh, std::multimap<std::string, OldRule>& old) {
@@ -443,6 +457,10 @@ void Ruler::set_told(std::vector<model::Alert> told) {
 
 LoadOutcome Ruler::load(std::optional<std::vector<relabel::Rule>> alert_relabel) {
   return impl_->load(std::move(alert_relabel));
+}
+
+void Ruler::when_in_force(base::Task task) {
+  impl_->when_in_force(std::move(task));
 }
 
 void Ruler::stop() {

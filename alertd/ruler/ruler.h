@@ -4,6 +4,7 @@
 //   Ruler ruler(world, options);
 //   const LoadOutcome outcome = ruler.load();     // at start; outcome.diagnostics if refused
 //   ...
+//   ruler.when_in_force([] { ready = true; });    // load() has read them, now they run
 //   ruler.load();                                 // on SIGHUP; a refused set changes nothing
 //   ruler.stop();
 #pragma once
@@ -37,7 +38,7 @@ struct LoadOutcome {
   std::size_t rules = 0;
 };
 
-/// Thread: load(), view() and stop() from any; the swap of generations runs on an own strand.
+/// Thread: load(), when_in_force(), view() and stop() from any; the swap of generations runs on an own strand.
 /// Lifecycle: the world outlives the executor's last task; after stop() nothing of the world is
 /// called.
 class Ruler {
@@ -61,6 +62,11 @@ class Ruler {
   /// With `alert_relabel` the running rules relabel so from then on; without, as before. Alerts
   /// that change their labels thereby end under the old ones and begin under the new ones.
   LoadOutcome load(std::optional<std::vector<relabel::Rule>> alert_relabel = {});
+
+  /// Calls `task` on the executor when the rules that load() has taken so far run, or newer ones:
+  /// load() returns when they are read, and evaluations that run then are finished first. Never
+  /// after stop().
+  void when_in_force(base::Task task);
 
   /// Ends all evaluations at once; series get no stale markers, because they go on after the
   /// restart.

@@ -314,6 +314,55 @@ TEST_CASE("changed files are found when looking for them is on") {
   CHECK(test.alerts()[0].labels.get("alertname") == "Renamed");
 }
 
+TEST_CASE("when_in_force() waits for the rules to run, through an evaluation and a newer load") {
+  RulerWorldTest test;
+  test.write(group_text(alert_text("High", "0s")));
+  test.ruler = std::make_unique<Ruler>(test.world, test.options, test.files);
+  std::vector<std::string> seen;
+  const auto note = [&] {
+    const RulerView view = test.ruler->view();
+    seen.push_back(view.groups.empty() ? "none" : view.groups[0]->rules[0].name);
+  };
+  // Nothing was loaded: nothing to wait for.
+  test.ruler->when_in_force(note);
+  test.executor.run_ready();
+  CHECK(seen == std::vector<std::string>{"none"});
+
+  test.ruler->load();
+  test.ruler->when_in_force(note);
+  CHECK(seen.size() == 1);
+  test.executor.run_ready();
+  CHECK(seen.back() == "High");
+
+  // The group waits for the store; the second load comes while the first one waits for the group.
+  test.appender.delay = seconds(40);
+  test.run(seconds(30), 5);
+  test.write(group_text(alert_text("Second", "0s")));
+  test.ruler->load();
+  test.ruler->when_in_force(note);
+  test.executor.run_ready();
+  test.write(group_text(alert_text("Third", "0s")));
+  test.ruler->load();
+  test.ruler->when_in_force(note);
+  test.executor.run_ready();
+  CHECK(seen.size() == 2);
+  test.executor.run_for(minutes(1));
+  CHECK(seen == std::vector<std::string>{"none", "High", "Second", "Third"});
+
+  // A refused load changes nothing, so there is nothing to wait for.
+  test.write("[[group]]\nnam = 1\n");
+  CHECK_FALSE(test.ruler->load().ok);
+  test.appender.delay = seconds(0);
+  test.ruler->when_in_force(note);
+  test.executor.run_ready();
+  CHECK(seen.back() == "Third");
+
+  test.ruler->stop();
+  test.ruler->when_in_force(note);
+  test.executor.run_for(minutes(2));
+  CHECK(seen.size() == 5);
+}
+
 TEST_CASE("after stop nothing runs any more") {
   RulerWorldTest test;
   test.write(group_text(alert_text("High", "0s")));

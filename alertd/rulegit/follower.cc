@@ -10,6 +10,7 @@
 
 #include "alertd/rulegit/git_handle.h"
 #include "common/base/log.h"
+#include "common/base/strings.h"
 
 namespace tocsin::rulegit {
 namespace {
@@ -21,6 +22,17 @@ constexpr unsigned kFailuresOnDiskMax = 2;
 
 bool is_rule_file(std::string_view path) {
   return path.ends_with(".toml") || path.ends_with(".yml") || path.ends_with(".yaml");
+}
+
+/// The reader of rule files takes those of a folder, not of the folders below it.
+std::vector<std::string> not_read_of(const Exported& exported) {
+  std::vector<std::string> paths;
+  for (const ExportedFile& file : exported.files) {
+    if (is_rule_file(file.path) && file.path.find('/') != std::string::npos) {
+      paths.push_back(file.path);
+    }
+  }
+  return paths;
 }
 
 base::Gauge gauge(const FollowerWorld& world, const char* name, const char* help) {
@@ -231,7 +243,7 @@ base::Result<Follower::Candidate> Follower::write_candidate(const Fetched& fetch
     TC_TRY(remove_all(half));
   }
   const auto known = fetched.rewritten ? nullptr : provenance();
-  return Candidate{fetched.tip, folder, index(id, *exported, known.get())};
+  return Candidate{fetched.tip, folder, index(id, *exported, known.get()), not_read_of(*exported)};
 }
 
 // What cannot be found out is not known, and no reason to keep a commit out.
@@ -274,6 +286,7 @@ void Follower::index_active() {
     auto found = index(now.active->id, *exported, nullptr);
     base::MutexLock lock(mutex_);
     provenance_ = std::move(found);
+    status_.not_read = not_read_of(*exported);
   }
   if (const auto removed = remove_all(half); !removed) {
     base::log_warning(kComponent, "{}", removed.error().message);
@@ -297,6 +310,10 @@ void Follower::judge(const Candidate& candidate) {
   commit_time_.set(base::to_seconds(candidate.commit.at));
   base::log_info(kComponent, "rules of commit {} by {} are in force: {}",
                  short_id(candidate.commit.id), candidate.commit.author, candidate.commit.subject);
+  if (!candidate.not_read.empty()) {
+    base::log_warning(kComponent, "{} files in folders below path are not read, the first is {}",
+                      candidate.not_read.size(), base::escape_control(candidate.not_read.front()));
+  }
   hooks_.activated();
 }
 
@@ -307,6 +324,7 @@ base::Result<void> Follower::put_in_force(const Candidate& candidate) {
     base::MutexLock lock(mutex_);
     status_.active = candidate.commit;
     status_.refused.reset();
+    status_.not_read = candidate.not_read;
     provenance_ = candidate.provenance;
   }
   remove_old_generations(before.value_or(candidate.commit.id));

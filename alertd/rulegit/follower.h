@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "alertd/rulegit/git_settings.h"
 #include "alertd/rulegit/provenance_index.h"
@@ -62,6 +63,8 @@ struct FollowerStatus {
   std::optional<Refused> refused;
   std::optional<base::WallTime> last_contact;  ///< The last fetch that succeeded.
   std::string fetch_error;                     ///< Of the last fetch; empty: it succeeded.
+  /// What looks like rule files in folders below `path` of the active commit: they are not read.
+  std::vector<std::string> not_read;
 };
 
 /// Thread: status() and provenance() from any; the rest from main's.
@@ -99,6 +102,7 @@ class Follower {
     Commit commit;
     std::string folder;
     std::shared_ptr<const ProvenanceIndex> provenance;
+    std::vector<std::string> not_read;
   };
   enum class Again { No, Yes };
 

@@ -171,6 +171,27 @@ TEST_CASE("a good commit comes into force; a bad one does not; a mended one does
   CHECK(bench.activated == 2);
 }
 
+TEST_CASE("rule files in folders below path are not read, and named") {
+  Bench bench;
+  bench.origin.commit({{"a.toml", "one\n"}, {"team/b.yml", "two\n"}, {"runbooks/c.md", "# C\n"}},
+                      "first");
+  const std::vector<std::string> below{"team/b.yml"};
+  {
+    auto follower = bench.follower(bench.settings());
+    REQUIRE(follower->prepare());
+    CHECK(follower->status().not_read == below);
+  }
+  // Known again after a restart, and over when the file moves up.
+  auto follower = bench.follower(bench.settings());
+  REQUIRE(follower->prepare());
+  follower->start();
+  bench.executor.run_for(std::chrono::seconds(1));
+  CHECK(follower->status().not_read == below);
+  bench.origin.commit({{"a.toml", "one\n"}, {"b.yml", "two\n"}}, "moved");
+  bench.executor.run_for(std::chrono::seconds(70));
+  CHECK(follower->status().not_read.empty());
+}
+
 TEST_CASE("a refused commit is judged again when somebody asks") {
   Bench bench;
   bench.origin.commit({{"a.toml", "one\n"}}, "first");

@@ -1,14 +1,16 @@
 """Rules from a git repository: a commit pages, a broken one is told and changes nothing, a mended one ends that.
 
-The repository is a local bare one, served once from the disk and once over HTTP with a token, by git's own
-http-backend.
+The repository is a local bare one, served once from the disk, once over HTTP with a token, by git's own
+http-backend, and once over ssh, by an OpenSSH server of the test's own.
 """
 
 import base64
 import http.server
 import os
 import pathlib
+import pwd
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -112,6 +114,62 @@ class GitOverHttp:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
+
+
+class Sshd:
+    """OpenSSH on a loopback port, for the user of the test with one key; nothing outside the folder is read."""
+
+    def __init__(self, world):
+        self.world = world
+        self.port = harness.free_port()
+        self.user = pwd.getpwuid(os.getuid()).pw_name
+        self.folder = world.folder / "ssh"
+        self.folder.mkdir(mode=0o700)
+        self.host_key = self.key("host_key")
+        self.fingerprint = self.fingerprint_of(self.host_key)
+        if os.getuid() == 0:  # where it gives up its rights; the package makes it at boot
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+
+    def key(self, name):
+        path = self.folder / name
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True)
+        return path
+
+    @staticmethod
+    def fingerprint_of(key):
+        shown = subprocess.run(["ssh-keygen", "-lf", str(key) + ".pub"], check=True, capture_output=True, text=True)
+        return shown.stdout.split()[1]
+
+    def start(self, accepted):
+        """Takes the holder of the key `accepted` and nobody else."""
+        keys = self.world.write("ssh/authorized_keys", pathlib.Path(str(accepted) + ".pub").read_text())
+        config = self.world.write("ssh/sshd_config", """
+ListenAddress 127.0.0.1
+Port %d
+HostKey %s
+AuthorizedKeysFile %s
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AllowUsers %s
+LogLevel VERBOSE
+""" % (self.port, self.host_key, keys, self.user))
+        self.world.start("sshd", SSHD, "-D", "-e", "-f", config)
+
+        def listening():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        harness.wait_until(listening, 10, "sshd")
+
+    def url(self, path):
+        return "ssh://%s@127.0.0.1:%d%s" % (self.user, self.port, path)
 
 
 @unittest.skipUnless(shutil.which("git"), "git is not installed")
@@ -252,6 +310,60 @@ poll = "1s"
             for path in pathlib.Path(world.folder / "store").rglob("*"):
                 if path.is_file():
                     self.assertNotIn(token.encode(), path.read_bytes(), path)
+
+    @unittest.skipUnless(SSHD and shutil.which("ssh-keygen"), "openssh-server is not installed")
+    def test_ssh(self):
+        with harness.World() as world:
+            origin = Origin(world)
+            origin.commit({"rules/shop.toml": RULE % 10}, *reversed(FIRST))
+            server = Sshd(world)
+            good, bad = server.key("good"), server.key("bad")
+            server.start(good)
+            credentials = 'ssh_key_file = "%s"\nssh_host_key_sha256 = "%s"\ntimeout = "5s"'
+
+            # Another server with this address is not believed, and told by its key.
+            self.start(world, server.url(origin.bare), credentials % (good, server.fingerprint_of(bad)))
+            self.assertEqual(self.rules(world), [])
+            self.assertIn("is %s, not the one of ssh_host_key_sha256" % server.fingerprint,
+                          self.git_status(world))
+            self.assertNotIn("Accepted", world.log("sshd"))
+
+            # The right server, which does not know the key: a reload takes new credentials.
+            self.rewrite(world, server.fingerprint_of(bad), server.fingerprint)
+            self.rewrite(world, str(good), str(bad))
+            self.assertEqual(world.request("POST", "/-/reload")[0], 200)
+            harness.wait_until(lambda: "does not take the key" in self.git_status(world), 10, "the refusal")
+            self.assertEqual(self.rules(world), [])
+
+            self.rewrite(world, str(bad), str(good))
+            self.assertEqual(world.request("POST", "/-/reload")[0], 200)
+            harness.wait_until(lambda: self.rules(world) == ["orders_waiting > 10"], 10, "the rules")
+            self.assertIn("Accepted publickey for " + server.user, world.log("sshd"))
+
+            # A commit comes by polling; without the server the last good one goes on, over a restart too.
+            origin.commit({"rules/shop.toml": RULE % 20}, "Threshold 20", "Bob")
+            harness.wait_until(lambda: self.rules(world) == ["orders_waiting > 20"], 10, "the commit")
+            self.assertEqual(world.tocsin("status").returncode, 0)
+            world.stop("alertd")
+            world.stop("sshd")
+            world.start_alertd()
+            self.assertEqual(self.rules(world), ["orders_waiting > 20"])
+            harness.wait_until(lambda: "connect" in self.git_status(world), 10, "the failed fetch")
+
+    @staticmethod
+    def rules(world):
+        return [rule["query"] for group in world.get_json("/api/v1/rules")["data"]["groups"]
+                if group["name"] != "rules from git" for rule in group["rules"]]
+
+    @staticmethod
+    def git_status(world):
+        return next((line for line in world.tocsin("status", check=False).stdout.splitlines()
+                     if line.startswith("rules from git")), "")
+
+    @staticmethod
+    def rewrite(world, old, new):
+        path = world.folder / "alertd.toml"
+        path.write_text(path.read_text().replace(old, new))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class BacktestCommand {
   int read_config() {
     if (options_.config.empty()) return kOk;
     auto loaded = alertd::load_settings(options_.config, world_.files);
-    if (!loaded) return fail(kNegative, loaded.error().message);
+    if (!loaded) return fail(kUnreachable, loaded.error().message);
     if (base::has_errors(loaded->diagnostics)) {
       world_.err << config::render_all(loaded->diagnostics, {&loaded->source, 1});
       return kNegative;
@@ -112,6 +112,9 @@ class BacktestCommand {
   }
 
   int load(const std::vector<std::string>& paths, Groups& groups) {
+    for (const std::string& path : paths) {
+      if (!world_.files.exists(path)) return fail(kUnreachable, path + " does not exist");
+    }
     const ruler::RuleFileOptions files = config_ ? config_->rule_files : ruler::RuleFileOptions{};
     ruler::RuleSet set = ruler::load_rules(paths, files, world_.files);
     const std::string text = config::render_all(set.diagnostics, set.sources);

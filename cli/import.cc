@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 16 << 20;
 constexpr int kBroken = 1;
+constexpr int kUnreadable = 2;
 constexpr int kUsageError = 64;
 
 bool read_severities(const ImportOptions& options, convert::ConvertOptions& convert,
@@ -116,7 +117,7 @@ int run_import(const ImportOptions& options, base::FileSystem& files, std::ostre
         total);
   }
   err << config::render_all(total.diagnostics, total.sources);
-  if (!readable) return kBroken;
+  if (!readable) return kUnreadable;
   if (options.output == "-") {
     for (const convert::OutputFile& file : total.files) {
       if (total.files.size() > 1) out << fmt::format("# ---- {}\n", file.name);

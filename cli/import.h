@@ -20,7 +20,8 @@ struct ImportOptions {
 };
 
 /// Converts, writes, and says on `err` what does not carry over. Returns 0, also with warnings; 1
-/// if something is broken or cannot be written; 64 if the options do not fit each other.
+/// if something is broken or cannot be written; 2 if a file cannot be read; 64 if an option's value
+/// is wrong.
 int run_import(const ImportOptions& options, base::FileSystem& files, std::ostream& out,
                std::ostream& err);
 

@@ -82,7 +82,7 @@ TEST_CASE("import says what it cannot do") {
   CHECK_FALSE(bench.files->exists(options.output));
 
   options.files = {bench.folder + "/missing.yml"};
-  CHECK(bench.run(options) == 1);
+  CHECK(bench.run(options) == kUnreachable);
   CHECK(has(bench.err.str(), "missing.yml"));
 
   options.files = {bench.write("b.yml", "groups: [")};

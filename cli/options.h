@@ -14,12 +14,13 @@
 
 namespace tocsin::cli {
 
-/// What a script may rely on; `tocsin --help` says the same.
+/// What a script may rely on, the same for every command; `tocsin --help` and docs/exit-codes.md say
+/// so too.
 enum ExitCode : int {
   kOk = 0,
   kNegative = 1,     ///< The server refused, the daemon is degraded, the check found errors.
-  kUnreachable = 2,  ///< No answer from the server, or not within the time-out.
-  kUsage = 64,       ///< The command line is wrong.
+  kUnreachable = 2,  ///< Nothing to work on: no answer in time, no such file, no test found.
+  kUsage = 64,       ///< The command line is wrong, whatever there is to work on.
 };
 
 enum class OutputFormat { Table, Wide, Json };

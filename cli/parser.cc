@@ -22,8 +22,8 @@ constexpr const char* kFooter = R"(Examples:
 Exit codes:
   0   done; status: healthy
   1   the server refused, check found errors, a test failed, status: degraded
-  2   the server cannot be reached or did not answer in time; nothing to check or test there
-  64  the command line is wrong
+  2   nothing to work on: no answer from the server in time, no such file, no test found
+  64  the command line is wrong: an unknown option, a value that cannot be read
 
 Environment:
   TOCSIN_SERVER, TOCSIN_TOKEN_FILE, TOCSIN_CA_FILE  defaults of the options of that name

@@ -119,6 +119,14 @@ TEST_CASE("backtest: wrong times, wrong files, nobody there, a rule that fails")
   f.files.set_content("/rules/a.toml", "[[group]]\nname = 3\n");
   CHECK(f.backtest({}) == kNegative);
   CHECK(has(f.err.str(), "a.toml:2"));
+  options = {};
+  options.config = "/none.toml";
+  CHECK(f.backtest(options) == kUnreachable);
+  f.files.set_content("/rules/a.toml", kRules);
+  options = {};
+  options.baseline = {"/rules/none.toml"};
+  CHECK(f.backtest(options) == kUnreachable);
+  CHECK(has(f.err.str(), "/rules/none.toml does not exist"));
 }
 
 TEST_CASE("explain: reasons first, then the tree with its text on one line") {

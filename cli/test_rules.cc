@@ -11,7 +11,8 @@ namespace tocsin::cli {
 namespace {
 
 constexpr int kFailed = 1;
-constexpr int kCannotTest = 2;
+constexpr int kNothingToTest = 2;
+constexpr int kUsageError = 64;
 
 void print(const TestOptions& options, const TestWorld& world,
            const ruletest::SuiteResult& result) {
@@ -40,7 +41,8 @@ int run_tests(const TestOptions& options, const TestWorld& world) {
   const auto result = ruletest::run_suite(suite, world.files, world.clock);
   if (!result) {
     world.err << "tocsin test: " << printable(result.error().message) << '\n';
-    return kCannotTest;
+    const bool usage = result.error().code == base::ErrorCode::InvalidArgument;
+    return usage ? kUsageError : kNothingToTest;
   }
   print(options, world, *result);
   bool good = result->passed();

@@ -114,7 +114,7 @@ base::Result<Found> find(const std::vector<std::string>& paths, const base::File
     return !seen.insert(std::filesystem::path(path).lexically_normal().string()).second;
   });
   if (found.tests.empty()) {
-    return base::error(base::ErrorCode::InvalidArgument,
+    return base::error(base::ErrorCode::NotFound,
                        "no test files found: *.test, or *.yml and *.yaml with a key 'tests'");
   }
   return found;
@@ -156,7 +156,7 @@ base::Result<SuiteResult> run_suite(const SuiteOptions& options, const base::Fil
   for (const std::string& path : found.tests) result.files.push_back(run_file(path, world));
   if (nothing_ran(result)) {
     return base::error(
-        base::ErrorCode::InvalidArgument,
+        base::ErrorCode::NotFound,
         fmt::format("no test has a name that --run {} finds", base::join(options.run, " or ")));
   }
   if (options.coverage) {

@@ -36,6 +36,7 @@ struct KindReader {
 };
 
 std::span<const KindReader> basic_kinds();
+std::span<const KindReader> chat_kinds();
 
 /// Returns whether the text holds characters that would end the header or line they are put into.
 bool has_control(std::string_view text);

@@ -1,5 +1,7 @@
 #include "alertd/notify/channels.h"
 
+#include "alertd/notify/chat_channels.h"
+
 namespace tocsin::notify {
 
 std::unique_ptr<Channel> make_channel(const ChannelSettings& settings, const NotifySettings& notify,

@@ -24,7 +24,7 @@ using incident::Notification;
 using incident::NotificationKind;
 using incident::NotifiedAlert;
 
-constexpr std::size_t kAlertsShownMax = 20;
+constexpr std::size_t kAlertsInHtmlMax = 20;
 constexpr std::size_t kTextShownMax = 1000;
 
 std::string upper(std::string_view text) {
@@ -157,8 +157,7 @@ std::string alert_line(const NotifiedAlert& one, const Notification& notificatio
   return line;
 }
 
-std::size_t hidden_alerts(const Notification& notification) {
-  const std::size_t shown = std::min(notification.alerts.size(), kAlertsShownMax);
+std::size_t hidden_alerts(const Notification& notification, std::size_t shown) {
   return notification.alerts.size() - shown +
          static_cast<std::size_t>(notification.truncated_alerts);
 }
@@ -213,18 +212,23 @@ std::string default_title(const Notification& notification) {
                      to_string(notification.kind));
 }
 
-std::string default_text(const Notification& notification, const std::string& external_url) {
+std::string headline(const Notification& notification) {
+  return first_line(notification);
+}
+
+std::string default_text(const Notification& notification, const std::string& external_url,
+                         std::size_t alerts_shown_max) {
   std::string text = first_line(notification) + "\n";
   for (const char* name : {"summary", "description", "message"}) {
     const std::string_view words = annotation(notification, name);
     if (!words.empty()) text += clean(words) + "\n";
   }
   if (!notification.alerts.empty()) text += "\n";
-  const std::size_t shown = std::min(notification.alerts.size(), kAlertsShownMax);
+  const std::size_t shown = std::min(notification.alerts.size(), alerts_shown_max);
   for (std::size_t i = 0; i < shown; ++i) {
     text += alert_line(notification.alerts[i], notification) + "\n";
   }
-  if (const std::size_t more = hidden_alerts(notification); more > 0) {
+  if (const std::size_t more = hidden_alerts(notification, shown); more > 0) {
     text += fmt::format("- and {} more\n", more);
   }
   text += "\n";
@@ -249,12 +253,12 @@ std::string default_html(const Notification& notification, const std::string& ex
     if (!words.empty()) html += "<p>" + escape_html(clean(words)) + "</p>";
   }
   html += "<ul>";
-  const std::size_t shown = std::min(notification.alerts.size(), kAlertsShownMax);
+  const std::size_t shown = std::min(notification.alerts.size(), kAlertsInHtmlMax);
   for (std::size_t i = 0; i < shown; ++i) {
     html +=
         "<li>" + escape_html(alert_line(notification.alerts[i], notification).substr(2)) + "</li>";
   }
-  if (const std::size_t more = hidden_alerts(notification); more > 0) {
+  if (const std::size_t more = hidden_alerts(notification, shown); more > 0) {
     html += fmt::format("<li>and {} more</li>", more);
   }
   html += "</ul><table>";

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include "common/base/strings.h"
-#include "common/gotemplate/escape.h"
 
 namespace tocsin::notify {
 namespace {
@@ -50,31 +49,6 @@ base::Result<gotemplate::Template> parse_message_template(
   TC_TRY(auto parsed, gotemplate::Template::parse(text, message_functions(clock)));
   for (const std::string& definition : definitions) TC_TRY(parsed.add_definitions(definition));
   return parsed;
-}
-
-std::string escape(std::string_view text, Escaping escaping) {
-  switch (escaping) {
-    case Escaping::None:
-      return std::string(text);
-    case Escaping::Html:
-      return gotemplate::escape_html(text);
-    case Escaping::Slack:
-      break;
-  }
-  // Slack's own three; without them a label could shout <!channel>.
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
 }
 
 std::string one_line(std::string_view text) {
@@ -145,6 +119,7 @@ Message MessageWriter::write(const incident::Notification& notification, Escapin
                             ? message_data(notification, external_url_, text_escaping)
                             : plain;
   auto text = run(text_, escaped, "text", failure);
+  message.own_text = text.has_value();
   message.text =
       text ? std::move(*text) : escape(default_text(notification, external_url_), text_escaping);
 

@@ -24,7 +24,14 @@ base::Result<gotemplate::Template> parse_message_template(
     const base::Clock* clock = nullptr);
 
 /// How text from labels must be written in the place it goes to.
-enum class Escaping { None, Html, Slack };
+enum class Escaping {
+  None,
+  Html,
+  Slack,     ///< Slack's mrkdwn.
+  Markdown,  ///< Mattermost, Rocket.Chat, Discord: backslashes; no mention works.
+  Zulip,     ///< Knows no backslash escapes: mentions and links are taken apart.
+  Google,    ///< Google Chat: "<users/all>" and "<url|text>" are taken apart.
+};
 
 /// Returns the text with what the place treats as markup made harmless.
 std::string escape(std::string_view text, Escaping escaping);
@@ -43,6 +50,7 @@ struct Message {
   std::string title;  ///< One line.
   std::string text;
   std::string html;  ///< Only if asked for.
+  bool own_text = false;  ///< `text` came from the receiver's template.
   /// What went wrong in a template, if the built-in text had to stand in.
   std::string template_failure;
 };
@@ -53,8 +61,10 @@ std::string incident_url(const incident::Notification& notification,
 
 /// Built-in texts. `text`'s first line stands alone.
 std::string default_title(const incident::Notification& notification);
+/// Returns the first line of default_text: what, where, how bad, since when; or who acknowledged.
+std::string headline(const incident::Notification& notification);
 std::string default_text(const incident::Notification& notification,
-                         const std::string& external_url);
+                         const std::string& external_url, std::size_t alerts_shown_max = 20);
 std::string default_html(const incident::Notification& notification,
                          const std::string& external_url);
 

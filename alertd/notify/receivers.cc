@@ -116,6 +116,7 @@ void read_kind(config::Table& table, const KindReader& kind, const ReadContext& 
 void read_channels(config::Table& table, const ReadContext& context, ReceiverSettings& receiver) {
   // One line for each family of channels.
   for (const KindReader& kind : basic_kinds()) read_kind(table, kind, context, receiver);
+  for (const KindReader& kind : chat_kinds()) read_kind(table, kind, context, receiver);
 }
 
 void read_notify(config::Table table, NotifySettings& settings) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "alertd/notify/basic_settings.h"
+#include "alertd/notify/chat_settings.h"
 #include "common/base/time.h"
 #include "common/config/table.h"
 #include "common/model/severity.h"
@@ -35,7 +36,10 @@ struct TemplateTexts {
 };
 
 /// Every kind of channel there is.
-using ChannelKind = std::variant<EmailSettings, WebhookSettings, SlackSettings>;
+using ChannelKind =
+    std::variant<EmailSettings, WebhookSettings, SlackSettings, SlackApiSettings, TeamsSettings,
+                 MattermostSettings, RocketChatSettings, DiscordSettings, TelegramSettings,
+                 MatrixSettings, GoogleChatSettings, ZulipSettings, IrcSettings, XmppSettings>;
 
 struct ChannelSettings {
   std::string receiver;

@@ -1,4 +1,4 @@
-// The parts that readers of channels share, and the readers of mail, webhook and Slack.
+// The parts that readers of channels share, and the readers of mail and webhook.
 
 #include <fmt/core.h>
 
@@ -92,21 +92,9 @@ void read_webhook(config::Table& table, const ReadContext&, ChannelSettings& cha
   channel.kind = std::move(webhook);
 }
 
-void read_slack(config::Table& table, const ReadContext&, ChannelSettings& channel) {
-  SlackSettings slack;
-  slack.url = required_secret(table, "url", "/etc/tocsin/slack.url");
-  check_url(table, "url", slack.url.reveal());
-  slack.channel = table.string("channel", "");
-  slack.username = table.string("username", "");
-  slack.icon_emoji = table.string("icon_emoji", "");
-  slack.tls = read_tls(table);
-  channel.kind = std::move(slack);
-}
-
 constexpr KindReader kKinds[] = {
     {"email", true, read_email},
     {"webhook", false, read_webhook},
-    {"slack", true, read_slack},
 };
 
 }  // namespace

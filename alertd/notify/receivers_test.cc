@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "alertd/notify/pacing.h"
+#include "common/base/strings.h"
 #include "common/config/source.h"
 #include "common/config/toml.h"
 
@@ -105,6 +106,87 @@ name = "ops"
         "14:12: text: function \"nope\" not defined; did you mean \"now\"?\n"
         "16:8: receiver 'ops' is defined twice\n"
         "16:8: warning: receiver 'ops' has no channel: it tells nobody\n");
+}
+
+TEST_CASE("chat channels are read, with the products' own limits as defaults") {
+  const Read result = read(R"(
+[[receiver]]
+name = "ops"
+[[receiver.slack]]
+token = "xoxb-1"
+channel = "#ops"
+[[receiver.telegram]]
+token = "1:a"
+chat_id = "-100"
+rate_per_minute = 20
+[[receiver.matrix]]
+homeserver_url = "https://m.example.org/"
+token = "t"
+room_id = "!r:example.org"
+[[receiver.mattermost]]
+server_url = "https://mm.example.org"
+token = "t"
+channel_id = "abcdefghijklmnopqrstuvwxyz"
+[[receiver.irc]]
+server = "irc.example.org"
+target = "#ops"
+[[receiver.xmpp]]
+jid = "tocsin@example.org"
+password = "p"
+room = "ops@conference.example.org"
+)");
+  for (const auto& line : base::split(result.errors, '\n')) {
+    CHECK((line.empty() || line.find("is written into the configuration") != line.npos));
+  }
+  const auto& channels = result.settings.receivers.at(0).channels;
+  REQUIRE(channels.size() == 6);
+  CHECK(std::get<SlackApiSettings>(channels[0].kind).api_url == "https://slack.com/api");
+  CHECK(channels[0].rate.per_minute == 30);
+  CHECK(channels[0].name == "slack");
+  CHECK(std::get<MattermostSettings>(channels[1].kind).channel_id.size() == 26);
+  CHECK(channels[2].rate.per_minute == 20);
+  CHECK(channels[2].rate.burst == 10);
+  CHECK(std::get<MatrixSettings>(channels[3].kind).homeserver_url == "https://m.example.org");
+  CHECK(std::get<IrcSettings>(channels[4].kind).server.address.port == 6697);
+  CHECK(channels[4].in_flight_max == 1);
+  CHECK(std::get<XmppSettings>(channels[5].kind).is_room);
+}
+
+TEST_CASE("mistakes in chat channels") {
+  const auto errors = [](const std::string& text) {
+    std::string out;
+    const std::string all = read("[[receiver]]\nname = \"a\"\n" + text).errors;
+    for (const std::string_view line : base::split(all, '\n')) {
+      if (line.find("written into the configuration") == line.npos && !line.empty()) {
+        out += std::string(line) + "\n";
+      }
+    }
+    return out;
+  };
+  CHECK(errors("[[receiver.slack]]\ntoken = \"x\"\nurl = \"https://h/\"\nchannel = \"c\"\n") ==
+        "5:7: a webhook's url and a bot's token exclude each other\n");
+  CHECK(errors("[[receiver.slack]]\ntoken = \"x y\"\nchannel = \"c\"\n") ==
+        "4:9: token holds a character that no such token has\n");
+  CHECK(errors("[[receiver.telegram]]\ntoken = \"x\"\nchat_id = \"ops\"\n") ==
+        "5:11: chat_id is a number or a channel's @name\n");
+  CHECK(errors("[[receiver.matrix]]\nhomeserver_url = \"https://m\"\ntoken = \"x\"\n"
+               "room_id = \"#a:b\"\n") ==
+        "6:11: room_id begins with '!': the room's internal id, not its address\n");
+  CHECK(errors("[[receiver.teams]]\nurl = \"https://u:p@h/\"\n") ==
+        "4:7: url must not contain user or password\n");
+  CHECK(errors("[[receiver.zulip]]\nserver_url = \"https://z\"\nemail = \"e\"\nstream = \"s\"\n"
+               "topick = \"t\"\n") ==
+        "3:1: 'api_key' is missing\n7:1: unknown key 'topick' in [[receiver.zulip]]; did you mean "
+        "'topic'?\n");
+  CHECK(errors("[[receiver.irc]]\nserver = \"h\"\ntarget = \"#a b\"\n") ==
+        "5:10: target \"#a b\" has a character that IRC does not take\n");
+  CHECK(errors("[[receiver.irc]]\nserver = \"h:70000\"\ntarget = \"#a\"\nuser = \"u\"\n"
+               "tls = false\npassword = \"p\"\n")
+            .find("a user's password must not go over an unencrypted connection") !=
+        std::string::npos);
+  CHECK(errors("[[receiver.xmpp]]\njid = \"tocsin\"\npassword = \"p\"\n") ==
+        "3:1: either 'to' (a person) or 'room' is needed\n"
+        "4:7: jid \"tocsin\" is not an XMPP address\n");
 }
 
 TEST_CASE("link-local targets and passwords in clear are refused") {

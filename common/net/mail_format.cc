@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <vector>
 
+#include "common/base/base64.h"
 #include "common/base/hash.h"
 #include "common/base/strings.h"
 
@@ -36,23 +36,6 @@ base::Error refused(std::string_view field, std::string_view why) {
                      fmt::format("mail header '{}' {}", base::escape_control(field), why));
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = (group << 8U) | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      out.push_back(k <= count ? kDigits[(group >> (18U - 6U * k)) & 63U] : '=');
-    }
-  }
-  return out;
-}
-
 std::string encoded_words(std::string_view text) {
   constexpr std::size_t kBytesInWord = 39;  // 52 characters of base64 and 12 around them
   std::string out;
@@ -64,7 +47,7 @@ std::string encoded_words(std::string_view text) {
       --length;
     }
     if (!out.empty()) out += "\r\n ";
-    out += "=?UTF-8?B?" + base64(text.substr(0, length)) + "?=";
+    out += "=?UTF-8?B?" + base::base64(text.substr(0, length)) + "?=";
     text.remove_prefix(length);
   }
   return out;

@@ -170,6 +170,10 @@ base::Error transfer_error(CURLcode code, const Transfer& transfer, const HttpRe
       return base::error(base::ErrorCode::Timeout,
                          fmt::format("request to {}: no answer within {}", origin,
                                      base::format_duration(request.timeout)));
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+      return base::error(base::ErrorCode::Timeout, message + ": the answer was lost");
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_SSL_CERTPROBLEM:

@@ -54,9 +54,9 @@ class HttpClient {
 
   /// Sends one request; `done` is posted to `reply_on`. Any status is a response, not an error.
   /// Redirects are not followed. Connections are kept alive.
-  /// Errors in `done`: InvalidArgument (bad URL), Unavailable (cannot connect, connection lost),
-  /// Timeout, LimitExceeded (response too large), Cancelled (client destroyed). Messages never show
-  /// credentials.
+  /// Errors in `done`: InvalidArgument (bad URL), Unavailable (cannot connect), Timeout (no answer:
+  /// the server may have acted), LimitExceeded (response too large), Cancelled (client destroyed).
+  /// Messages never show credentials.
   virtual void send(HttpRequest request, base::Executor& reply_on, HttpDone done) = 0;
 };
 

@@ -71,6 +71,50 @@ struct Fixture {
   std::string scheme;
 };
 
+// Takes one connection, reads a little, and closes without an answer.
+class RudeServer {
+ public:
+  RudeServer() {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0);
+    REQUIRE(::listen(socket_, 4) == 0);
+    ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+    executor_.post([this] {
+      const int peer = ::accept(socket_, nullptr, nullptr);
+      char buffer[4096];
+      [[maybe_unused]] const ssize_t got = ::read(peer, buffer, sizeof buffer);
+      ::close(peer);
+    });
+  }
+  ~RudeServer() { ::close(socket_); }
+  unsigned short port() const { return port_; }
+
+ private:
+  int socket_ = -1;
+  unsigned short port_ = 0;
+  base::RealClock clock_;
+  base::AsioExecutor executor_{clock_, "rude", 1};
+};
+
+TEST_CASE("an answer that is lost with the connection may have been acted upon") {
+  Fixture fixture;
+  RudeServer server;
+  HttpRequest request;
+  request.method = "POST";
+  request.url = fmt::format("http://127.0.0.1:{}/hook?token=abc", server.port());
+  request.body = "{}";
+  const auto got = fixture.fetch(request);
+  REQUIRE_FALSE(got);
+  CHECK(got.error().code == ErrorCode::Timeout);
+  CHECK(got.error().message.find("the answer was lost") != std::string::npos);
+  CHECK(got.error().message.find("token") == std::string::npos);
+}
+
 TEST_CASE("a request is answered, with query, form body and HEAD") {
   Fixture fixture;
   auto got = fixture.get("/a%20b/c?x=1+2&y=%C3%A4");

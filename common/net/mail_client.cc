@@ -39,6 +39,7 @@ struct Dialogue {
   std::string reply;                 ///< The last complete reply, lines joined by '\n'.
   bool reply_open = false;           ///< More lines of `reply` follow.
   std::vector<std::string> refused;  ///< Replies of 400 and above.
+  std::string after_text;            ///< The first reply after the whole text was handed over.
 };
 
 std::size_t on_upload(char* out, std::size_t size, std::size_t count, void* user) {
@@ -59,6 +60,7 @@ std::size_t on_reply(char* data, std::size_t, std::size_t size, void* user) {
     dialogue.reply += line;
   }
   dialogue.reply_open = line.size() > 3 && line[3] == '-';
+  if (dialogue.rest.empty() && dialogue.after_text.empty()) dialogue.after_text = line;
   const bool refusal = line.starts_with('4') || line.starts_with('5');
   if (!dialogue.reply_open && refusal && dialogue.refused.size() < kRefusedMax) {
     dialogue.refused.push_back(dialogue.reply);
@@ -104,6 +106,13 @@ base::Result<MailOutcome> outcome_of(CURLcode code, long smtp_code, Dialogue& di
                                    base::format_duration(letter.timeout)));
   }
   const bool refused_tls = code == CURLE_USE_SSL_FAILED;
+  // The whole text is with the server, and it said neither yes nor no.
+  if (dialogue.rest.empty() && dialogue.refused.empty() && dialogue.after_text.empty()) {
+    return base::error(base::ErrorCode::Timeout,
+                       fmt::format("mail by {}: the connection was lost after the message was "
+                                   "handed over; it may have been taken",
+                                   origin));
+  }
   if (smtp_code >= 400 && smtp_code <= 599 && !refused_tls) {
     const bool permanent = smtp_code >= 500 || code == CURLE_LOGIN_DENIED;
     // The last reply may be the answer to our goodbye; what counts is the last refusal.

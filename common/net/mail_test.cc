@@ -123,6 +123,7 @@ class Handler:
         return '250 OK'
     async def handle_DATA(self, server, session, envelope):
         print(repr((envelope.mail_from, envelope.rcpt_tos, envelope.content)), flush=True)
+        if envelope.mail_from.startswith('vanish'): server.transport.abort()
         return '250 queued as 42'
 def check(server, session, envelope, mechanism, data):
     good = data.login == b'user' and data.password == b'right'
@@ -255,6 +256,14 @@ TEST_CASE("mail over plain SMTP: taken, partly refused, refused now and for good
   REQUIRE_MESSAGE(outcome, outcome);
   CHECK(outcome->smtp_code == 451);
   CHECK_FALSE(outcome->permanent);
+
+  // It goes away after DATA: nobody knows whether it kept the message.
+  mail = sample_mail();
+  mail.from = "vanish@example.org";
+  outcome = fixture.send(server, mail);
+  REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().code == ErrorCode::Timeout);
+  CHECK(outcome.error().message.find("may have been taken") != std::string::npos);
 
   // STARTTLS is required by default: a server without it does not get the mail.
   outcome = fixture.send(server_at(child.port(), SmtpTls::StartTls), sample_mail());

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "common/gotemplate/go_time.h"
 #include "common/gotemplate/template.h"
 
 namespace tocsin::gotemplate {
@@ -95,6 +96,29 @@ TEST_CASE("times") {
        "1h30m0s 1.5ms -1.5s"},
       {"{{ (toDuration 90).Minutes }}", "1.5"},
       {"{{ parseDuration \"1h30m\" }} {{ parseDuration \"500ms\" }}", "5400 0.5"},
+  });
+}
+
+TEST_CASE("a time as a place writes it") {
+  const base::WallTime at = base::wall_time(1'435'065'584'128);
+  CHECK(go_time_format(at, "15:04 MST -0700 -07:00 Z07:00", {7200, "CEST"}) ==
+        "15:19 CEST +0200 +02:00 +02:00");
+  CHECK(go_time_format(at, "15:04 -0700 -07", {-9000, "NST"}) == "10:49 -0230 -02");
+  CHECK(time_value(at, {7200, "CEST"}).to_text() == "2015-06-23 15:19:44.128 +0200 CEST");
+}
+
+TEST_CASE("times that are read") {
+  check({
+      {"{{ (toDate \"2006-01-02\" \"2026-11-23\").Unix }}", "1795392000"},
+      {"{{ (mustToDate \"2006-01-02T15:04:05Z07:00\" \"2026-11-23T16:48:35.5+02:00\").UnixMilli }}",
+       "1795445315500"},
+      {"{{ (toDate \"Mon, 2 Jan 06 3:04 PM MST\" \"Mon, 23 Nov 26 2:48 PM UTC\").Unix }}",
+       "1795445280"},
+      {"{{ toDate \"2006-01-02\" \"nonsense\" }}", "0001-01-01 00:00:00 +0000 UTC"},
+      {"{{ (toDate \"2006-01-02\" \"2026-02-30\").Year }}", "1"},
+      {"{{ mustToDate \"2006-01-02\" \"2026-1\" }}",
+       "error: 1:4: error calling mustToDate: parsing time '2026-1' as '2006-01-02': cannot parse "
+       "'1' as '01'"},
   });
 }
 

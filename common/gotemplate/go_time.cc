@@ -42,7 +42,23 @@ std::string fraction(int ms, std::size_t digits) {
   return fmt::format(".{:03}000000", ms).substr(0, digits + 1);
 }
 
-std::string piece_text(std::string_view piece, const std::tm& t, int ms) {
+// "+02:00" of "-07:00": the digits that the piece asks for.
+std::string offset_text(std::string_view piece, int seconds) {
+  if (piece.starts_with('Z')) {
+    if (seconds == 0) return "Z";
+    piece.remove_prefix(1);
+    return offset_text(piece == "07:00" ? "-07:00" : "-0700", seconds);
+  }
+  const int all = std::abs(seconds);
+  const char sign = seconds < 0 ? '-' : '+';
+  if (piece == "-07") return fmt::format("{}{:02}", sign, all / 3600);
+  const char* colon = piece == "-0700" ? "" : ":";
+  std::string text = fmt::format("{}{:02}{}{:02}", sign, all / 3600, colon, all / 60 % 60);
+  if (piece == "-07:00:00") text += fmt::format(":{:02}", all % 60);
+  return text;
+}
+
+std::string piece_text(std::string_view piece, const std::tm& t, int ms, const ZoneOffset& zone) {
   const int hour12 = t.tm_hour % 12 == 0 ? 12 : t.tm_hour % 12;
   const auto month = static_cast<std::size_t>(t.tm_mon);
   const auto day = static_cast<std::size_t>(t.tm_wday);
@@ -68,12 +84,8 @@ std::string piece_text(std::string_view piece, const std::tm& t, int ms) {
   if (piece == "5") return fmt::format("{}", t.tm_sec);
   if (piece == "PM") return t.tm_hour < 12 ? "AM" : "PM";
   if (piece == "pm") return t.tm_hour < 12 ? "am" : "pm";
-  if (piece == "MST") return "UTC";
-  if (piece.starts_with('Z')) return "Z";
-  if (piece == "-07:00:00") return "+00:00:00";
-  if (piece == "-07:00") return "+00:00";
-  if (piece == "-0700") return "+0000";
-  if (piece == "-07") return "+00";
+  if (piece == "MST") return zone.name;
+  if (piece.starts_with('Z') || piece.starts_with("-07")) return offset_text(piece, zone.seconds);
   if (piece.starts_with(".0")) return fraction(ms, piece.size() - 1);
   if (ms == 0) return {};
   std::string text = fraction(ms, 3);
@@ -99,29 +111,33 @@ Value text_method(std::string value) {
 
 }  // namespace
 
-std::string go_time_format(base::WallTime time, std::string_view layout) {
-  const std::tm fields = fields_of(time);
+std::string_view go_layout_piece(std::string_view layout) {
+  std::string_view match;
+  for (const std::string_view piece : kPieces) {
+    if (layout.starts_with(piece) && piece.size() > match.size()) match = piece;
+  }
+  return match;
+}
+
+std::string go_time_format(base::WallTime time, std::string_view layout, const ZoneOffset& zone) {
+  const std::tm fields = fields_of(time + std::chrono::seconds(zone.seconds));
   const int ms = milliseconds(time);
   std::string out;
   while (!layout.empty()) {
-    std::string_view match;
-    for (const std::string_view piece : kPieces) {
-      // "January" must not match inside "Janitor", nor ".0" before a digit that is no fraction.
-      if (layout.starts_with(piece) && piece.size() > match.size()) match = piece;
-    }
-    if (match.empty()) {
+    const std::string_view piece = go_layout_piece(layout);
+    if (piece.empty()) {
       out += layout[0];
       layout.remove_prefix(1);
     } else {
-      out += piece_text(match, fields, ms);
-      layout.remove_prefix(match.size());
+      out += piece_text(piece, fields, ms, zone);
+      layout.remove_prefix(piece.size());
     }
   }
   return out;
 }
 
-std::string go_time_text(base::WallTime time) {
-  return go_time_format(time, "2006-01-02 15:04:05.999999999 -0700 MST");
+std::string go_time_text(base::WallTime time, const ZoneOffset& zone) {
+  return go_time_format(time, "2006-01-02 15:04:05.999999999 -0700 MST", zone);
 }
 
 std::string go_duration_text(double seconds) {
@@ -148,19 +164,25 @@ std::string go_duration_text(double seconds) {
 }
 
 Value time_value(base::WallTime time) {
-  const std::tm f = fields_of(time);
+  return time_value(time, {});
+}
+
+Value time_value(base::WallTime time, const ZoneOffset& zone) {
+  const std::tm f = fields_of(time + std::chrono::seconds(zone.seconds));
   Map methods;
-  methods["Format"] = function([time](const std::vector<Value>& arguments) -> base::Result<Value> {
-    const std::string* layout = arguments.size() == 1 ? arguments[0].string() : nullptr;
-    if (layout == nullptr) return fail("Format takes one layout, such as \"15:04\"");
-    return Value(go_time_format(time, *layout));
-  });
-  methods["Add"] = function([time](const std::vector<Value>& arguments) -> base::Result<Value> {
-    if (arguments.size() != 1) return fail("Add takes one duration");
-    TC_TRY(const double seconds, to_number(arguments[0]));
-    if (!(std::fabs(seconds) < 9e12)) return fail("duration is out of range");
-    return time_value(time + base::Duration{static_cast<std::int64_t>(seconds * 1000)});
-  });
+  methods["Format"] =
+      function([time, zone](const std::vector<Value>& arguments) -> base::Result<Value> {
+        const std::string* layout = arguments.size() == 1 ? arguments[0].string() : nullptr;
+        if (layout == nullptr) return fail("Format takes one layout, such as \"15:04\"");
+        return Value(go_time_format(time, *layout, zone));
+      });
+  methods["Add"] =
+      function([time, zone](const std::vector<Value>& arguments) -> base::Result<Value> {
+        if (arguments.size() != 1) return fail("Add takes one duration");
+        TC_TRY(const double seconds, to_number(arguments[0]));
+        if (!(std::fabs(seconds) < 9e12)) return fail("duration is out of range");
+        return time_value(time + base::Duration{static_cast<std::int64_t>(seconds * 1000)}, zone);
+      });
   methods["UTC"] = function(
       [time](const std::vector<Value>&) -> base::Result<Value> { return time_value(time); });
   methods["Unix"] =
@@ -173,7 +195,7 @@ Value time_value(base::WallTime time) {
   methods["Minute"] = number_method(f.tm_min);
   methods["Second"] = number_method(f.tm_sec);
   methods["Weekday"] = text_method(std::string(kDays[static_cast<std::size_t>(f.tm_wday)]));
-  return with_text(go_time_text(time), std::move(methods));
+  return with_text(go_time_text(time, zone), std::move(methods));
 }
 
 Value duration_value(double seconds) {

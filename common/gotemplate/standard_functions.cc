@@ -22,6 +22,7 @@ using Arguments = std::vector<Value>;
 
 constexpr std::size_t kPatternBytesMax = 4096;
 constexpr std::size_t kRegexMemoryMax = 1 << 20;
+constexpr std::int64_t kGoZeroMs = -62'135'596'800'000;  // 0001-01-01
 
 Result<void> want(const Arguments& arguments, std::size_t count) {
   if (arguments.size() == count) return base::ok();
@@ -390,6 +391,23 @@ Result<Value> date(const Arguments& arguments) {
   return (*format->second.function())({arguments[0]});
 }
 
+// {{ toDate "2006-01-02" "2026-11-23" }}; what cannot be read is the zero time.
+Result<Value> to_date(const Arguments& arguments) {
+  TC_TRY(want(arguments, 2));
+  TC_TRY(const std::string layout, text_at(arguments, 0));
+  TC_TRY(const std::string text, text_at(arguments, 1));
+  const auto time = go_time_parse(layout, text);
+  return time_value(time ? *time : base::wall_time(kGoZeroMs));
+}
+
+Result<Value> must_to_date(const Arguments& arguments) {
+  TC_TRY(want(arguments, 2));
+  TC_TRY(const std::string layout, text_at(arguments, 0));
+  TC_TRY(const std::string text, text_at(arguments, 1));
+  TC_TRY(const base::WallTime time, go_time_parse(layout, text));
+  return time_value(time);
+}
+
 Result<Value> timestamp(const Arguments& arguments) {
   TC_TRY(want(arguments, 1));
   TC_TRY(const double seconds, to_number(arguments[0]));
@@ -434,6 +452,8 @@ Functions standard_functions() {
           {"toDuration", to_duration},
           {"parseDuration", parse_duration},
           {"date", date},
+          {"toDate", to_date},
+          {"mustToDate", must_to_date},
           {"stripPort", of_text(strip_port)},
           {"stripDomain", of_text(strip_domain)},
           {"safeHtml", of_text(same)},

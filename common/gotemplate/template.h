@@ -82,6 +82,13 @@ Value key_values(const std::map<std::string, std::string>& pairs);
 /// A time with the methods Format (Go layouts), Unix, UnixMilli, UTC, Year, Month, Day, Hour,
 /// Minute, Second, Weekday and Add; prints as "2015-06-23 13:19:44.128 +0000 UTC".
 Value time_value(base::WallTime time);
+/// How a place writes a time: its offset from UTC then, and the zone's short name.
+struct ZoneOffset {
+  int seconds = 0;
+  std::string name = "UTC";
+};
+/// The same instant, written as the place does.
+Value time_value(base::WallTime time, const ZoneOffset& zone);
 /// Seconds with the methods Seconds, Minutes, Hours and Milliseconds; prints as "1h2m3.5s".
 Value duration_value(double seconds);
 
@@ -125,9 +132,9 @@ class Template {
 /// first label value strvalue args sortByLabel reReplaceAll match title toUpper toLower trimSpace
 /// join stringSlice humanize humanize1024 humanizeDuration humanizePercentage humanizeTimestamp
 /// toTime toDuration parseDuration date stripPort stripDomain safeHtml safeUrl urlQueryEscape
-/// urlUnescape graphLink tableLink toJson list append dict. The caller adds query, now,
-/// since, externalURL, pathPrefix and whatever else needs its world; an
-/// entry "tmpl", whatever it holds, turns on {{ tmpl "name" data }}.
+/// toDate mustToDate urlUnescape graphLink tableLink toJson list append dict. The caller adds
+/// query, now, since, externalURL, pathPrefix and whatever else needs its world; an entry "tmpl",
+/// whatever it holds, turns on {{ tmpl "name" data }}.
 Functions standard_functions();
 
 }  // namespace tocsin::gotemplate

@@ -85,9 +85,9 @@ base::Result<void> App::open_store() {
 }
 
 void App::make_notifier() {
-  const notify::NotifierWorld notifier_world{world_.notify,   world_.state,  world_.http,
-                                             world_.mail,     world_.random, world_.metrics,
-                                             world_.host_name};
+  const notify::NotifierWorld notifier_world{world_.notify,    world_.state,   world_.http,
+                                             world_.mail,      world_.random,  world_.metrics,
+                                             world_.host_name, world_.commands};
   const auto report = [this](const incident::OutboxRow& row, incident::DeliveryState state,
                              const std::string& text) {
     const incident::Notification& sent = row.notification;

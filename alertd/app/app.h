@@ -49,6 +49,7 @@ struct World {
   base::Executor& queries;
   base::Executor& background;     ///< File work that may block: reload, the token registry.
   base::Executor* git = nullptr;  ///< What may take minutes; null: on `background`.
+  base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
 };
 
 /// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.

@@ -117,10 +117,15 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
 
   const auto http = net::make_http_client(clock, 4, 10'000);
   const auto mail = net::make_mail_client(clock, 2, 10'000);
-  const World world{
-      clock,        *files,         *random,           metrics,           *http,
-      *mail,        **state,        base::host_name(), threads.store,     threads.eval,
-      threads.core, threads.notify, threads.queries,   threads.background, &threads.git};
+  const auto commands = base::make_command_runner(clock, 2, 1'000);
+  const World world{clock,           *files,
+                    *random,         metrics,
+                    *http,           *mail,
+                    **state,         base::host_name(),
+                    threads.store,   threads.eval,
+                    threads.core,    threads.notify,
+                    threads.queries, threads.background,
+                    &threads.git,    commands.get()};
   auto app = App::make(world, std::move(settings), config_path);
   if (!app) {
     threads.stop();

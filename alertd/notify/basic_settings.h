@@ -21,8 +21,14 @@ struct WebhookSettings {
   net::Headers headers;  ///< Beside ours.
   base::Secret secret;   ///< Signs the body; empty: not signed.
   base::Secret bearer_token;
+  std::string user;  ///< HTTP Basic; empty: none.
+  base::Secret password;
   net::TlsOptions tls;
   std::size_t alerts_max = 0;  ///< 0: all.
+  /// The URL holds templates (then it is also templates.fields["url"]); its host never does.
+  bool url_template = false;
+  /// Alertmanager's own payload: nothing beside its fields, alerts in its order.
+  bool as_alertmanager = false;
 };
 
 struct SlackSettings {

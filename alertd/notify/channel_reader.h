@@ -37,6 +37,7 @@ struct KindReader {
 
 std::span<const KindReader> basic_kinds();
 std::span<const KindReader> chat_kinds();
+std::span<const KindReader> pager_kinds();
 
 /// Returns whether the text holds characters that would end the header or line they are put into.
 bool has_control(std::string_view text);
@@ -47,6 +48,9 @@ std::string url_mistake(std::string_view url);
 /// Reports what is wrong with the URL at `key`; "" is fine. The URL, which may be a secret, is not
 /// repeated.
 void check_url(config::Table& table, std::string_view key, std::string_view url);
+/// Checks webhook.url, which may hold templates after its host.
+void read_webhook_url(config::Table& table, const ReadContext& context, WebhookSettings& webhook,
+                      TemplateTexts& templates);
 /// Reads a secret that must be there; `example` is a path for the hint.
 base::Secret required_secret(config::Table& table, const std::string& key,
                              std::string_view example);

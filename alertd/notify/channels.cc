@@ -1,6 +1,7 @@
 #include "alertd/notify/channels.h"
 
 #include "alertd/notify/chat_channels.h"
+#include "alertd/notify/pager_channels.h"
 
 namespace tocsin::notify {
 

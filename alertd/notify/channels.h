@@ -6,6 +6,7 @@
 
 #include "alertd/notify/channel.h"
 #include "alertd/notify/receivers.h"
+#include "common/base/command_runner.h"
 #include "common/base/executor.h"
 #include "common/base/metrics.h"
 #include "common/net/http_client.h"
@@ -20,6 +21,7 @@ struct ChannelWorld {
   net::MailClient& mail;
   base::Metrics& metrics;
   std::string host_name;  ///< For Message-IDs when the sender's address has no domain.
+  base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
 };
 
 std::unique_ptr<Channel> make_channel(const ChannelSettings& settings, const NotifySettings& notify,
@@ -45,9 +47,10 @@ std::string mail_message_id(const std::string& key, const std::string& host);
 std::string mail_thread_id(const std::string& thread_key, const std::string& host);
 
 /// Returns the webhook body: Alertmanager's version 4 and, as "incident", what we know beyond it.
-/// `alerts_max` 0: all.
+/// `alerts_max` 0: all. `as_alertmanager`: nothing beyond it, and its order of alerts.
 std::string webhook_body(const incident::Notification& notification,
-                         const std::string& external_url, std::size_t alerts_max);
+                         const std::string& external_url, std::size_t alerts_max,
+                         bool as_alertmanager = false);
 
 /// Returns "sha256=" and the HMAC-SHA-256 of "timestamp.body" in hexadecimal. Source: RFC 2104.
 std::string webhook_signature(const base::Secret& secret, std::string_view timestamp,

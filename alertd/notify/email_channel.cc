@@ -78,6 +78,13 @@ class EmailChannel final : public Channel {
       base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
     }
     net::Mail mail = envelope(notification, key);
+    for (const auto& [name, text] : message.fields) {
+      constexpr std::string_view kHeader = "header.";
+      if (!name.starts_with(kHeader)) continue;
+      if (std::string line = one_line(text); !line.empty()) {
+        mail.extra_headers.emplace_back(name.substr(kHeader.size()), std::move(line));
+      }
+    }
     mail.subject = std::move(message.title);
     mail.text = std::move(message.text);
     mail.html = std::move(message.html);

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include "common/base/strings.h"
+#include "common/gotemplate/escape.h"
+#include "common/timezone/zone.h"
 
 namespace tocsin::notify {
 namespace {
@@ -12,6 +14,7 @@ using gotemplate::Value;
 
 constexpr std::size_t kTitleBytesMax = 250;
 constexpr gotemplate::Limits kLimits{200'000, 64 << 10};
+constexpr gotemplate::Limits kPayloadLimits{2'000'000, 1 << 20};  // a whole body, of many alerts
 
 // Cuts at a character's start.
 std::string cut(std::string text, std::size_t bytes_max) {
@@ -19,6 +22,27 @@ std::string cut(std::string text, std::size_t bytes_max) {
   std::size_t end = bytes_max - 3;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
   return text.substr(0, end) + "...";
+}
+
+// {{ tz "Europe/Berlin" .StartsAt }}
+base::Result<Value> in_zone(const std::vector<Value>& arguments) {
+  const std::string* name = arguments.empty() ? nullptr : arguments[0].string();
+  const Map* time = arguments.size() == 2 ? arguments[1].map() : nullptr;
+  const auto found =
+      time == nullptr ? Map::const_iterator{} : time->find(gotemplate::method_key("UnixMilli"));
+  if (name == nullptr || time == nullptr || found == time->end()) {
+    return base::error(base::ErrorCode::InvalidArgument, "tz needs a zone's name and a time");
+  }
+  TC_TRY(const Value ms, (*found->second.function())({}));
+  TC_TRY(const timezone::Zone zone, timezone::Zone::find(*name));
+  const base::WallTime at = base::wall_time(*ms.integer());
+  const auto offset = zone.to_local(at).time_since_epoch() - at.time_since_epoch();
+  const std::string local = timezone::format_local(zone, at);
+  gotemplate::ZoneOffset written;
+  written.seconds =
+      static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(offset).count());
+  written.name = local.substr(local.rfind(' ') + 1);
+  return gotemplate::time_value(at, written);
 }
 
 // "now" and "since" need a clock; without one (checks at load) they only have to exist.
@@ -39,6 +63,8 @@ gotemplate::Functions message_functions(const base::Clock* clock) {
     return gotemplate::duration_value(static_cast<double>(base::to_ms(now()) - *ms.integer()) /
                                       1000.0);
   };
+  functions["tz"] = in_zone;
+  functions["tmpl"] = functions["title"];  // turns the word on, whatever it holds
   return functions;
 }
 
@@ -71,7 +97,16 @@ MessageWriter::MessageWriter(const ChannelSettings& settings, const NotifySettin
     : external_url_(notify.external_url),
       title_(parse(settings.templates.title, notify, clock)),
       text_(parse(settings.templates.text, notify, clock)),
-      html_(parse(settings.templates.html, notify, clock)) {}
+      html_(parse(settings.templates.html, notify, clock)) {
+  for (const auto& [name, text] : settings.templates.fields) {
+    fields_[name] = parse(text, notify, clock);
+  }
+}
+
+std::string Message::field(const std::string& name, std::string_view otherwise) const {
+  const auto found = fields.find(name);
+  return found == fields.end() ? std::string(otherwise) : found->second;
+}
 
 MessageWriter::Part MessageWriter::parse(const std::string& text, const NotifySettings& notify,
                                          const base::Clock& clock) const {
@@ -87,19 +122,21 @@ MessageWriter::Part MessageWriter::parse(const std::string& text, const NotifySe
 }
 
 std::optional<std::string> MessageWriter::run(const Part& part, const Value& data,
-                                              std::string_view name, std::string& failure) {
+                                              std::string_view name, std::string& failure,
+                                              Empty empty) {
   const auto failed = [&](const std::string& why) {
     if (!failure.empty()) failure += "; ";
     failure += fmt::format("template '{}' failed at {}", name, why);
   };
   if (!part.failure.empty()) failed(part.failure);
   if (!part.parsed) return std::nullopt;
-  auto result = part.parsed->execute(data, {}, gotemplate::MissingKey::Zero, kLimits);
+  auto result = part.parsed->execute(data, {}, gotemplate::MissingKey::Zero,
+                                     name == "payload" ? kPayloadLimits : kLimits);
   if (!result) {
     failed(result.error().message);
     return std::nullopt;
   }
-  if (base::trim(*result).empty()) {
+  if (empty == Empty::Refused && base::trim(*result).empty()) {
     failed("its end: the text is empty");
     return std::nullopt;
   }
@@ -110,7 +147,7 @@ Message MessageWriter::write(const incident::Notification& notification, Escapin
                              bool with_html) const {
   Message message;
   std::string& failure = message.template_failure;
-  const bool custom = title_.parsed || text_.parsed || html_.parsed;
+  const bool custom = title_.parsed || text_.parsed || html_.parsed || !fields_.empty();
   const Value plain = custom ? message_data(notification, external_url_, Escaping::None) : Value();
   auto title = run(title_, plain, "title", failure);
   message.title = cut(one_line(title ? *title : default_title(notification)), kTitleBytesMax);
@@ -122,6 +159,13 @@ Message MessageWriter::write(const incident::Notification& notification, Escapin
   message.own_text = text.has_value();
   message.text =
       text ? std::move(*text) : escape(default_text(notification, external_url_), text_escaping);
+
+  for (const auto& [name, part] : fields_) {
+    // A field may be empty: the title and the text may not.
+    if (auto words = run(part, escaped, name, failure, Empty::Allowed)) {
+      message.fields[name] = std::move(*words);
+    }
+  }
 
   if (!with_html) return message;
   const Value html_data =

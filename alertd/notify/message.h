@@ -6,6 +6,7 @@
 // no page.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,10 +50,15 @@ gotemplate::Value message_data(const incident::Notification& notification,
 struct Message {
   std::string title;  ///< One line.
   std::string text;
-  std::string html;  ///< Only if asked for.
+  std::string html;       ///< Only if asked for.
   bool own_text = false;  ///< `text` came from the receiver's template.
+  /// The other places that templates filled (TemplateTexts::fields); without those that failed.
+  std::map<std::string, std::string> fields = {};
   /// What went wrong in a template, if the built-in text had to stand in.
   std::string template_failure;
+
+  /// Returns the field's text, or `otherwise` if no template filled it.
+  std::string field(const std::string& name, std::string_view otherwise) const;
 };
 
 /// Returns the incident's address, or "" if the daemon has none.
@@ -85,15 +91,18 @@ class MessageWriter {
     std::optional<gotemplate::Template> parsed;
     std::string failure;
   };
+  enum class Empty { Refused, Allowed };
   Part parse(const std::string& text, const NotifySettings& notify, const base::Clock& clock) const;
   /// Returns nullopt if there is no template or it failed; then `failure` says why.
   static std::optional<std::string> run(const Part& part, const gotemplate::Value& data,
-                                        std::string_view name, std::string& failure);
+                                        std::string_view name, std::string& failure,
+                                        Empty empty = Empty::Refused);
 
   std::string external_url_;
   Part title_;
   Part text_;
   Part html_;
+  std::map<std::string, Part> fields_;
 };
 
 }  // namespace tocsin::notify

@@ -47,9 +47,10 @@ Notifier::Notifier(const NotifierWorld& world, NotifySettings settings, OutcomeH
       alive_(std::make_shared<bool>(true)) {
   if (!factory_) {
     factory_ = [this](const ChannelSettings& channel, const NotifySettings& notify) {
-      return std::shared_ptr<Channel>(make_channel(
-          channel, notify,
-          {world_.executor, world_.http, world_.mail, world_.metrics, world_.host_name}));
+      return std::shared_ptr<Channel>(
+          make_channel(channel, notify,
+                       {world_.executor, world_.http, world_.mail, world_.metrics, world_.host_name,
+                        world_.commands}));
     };
   }
   make_channels();

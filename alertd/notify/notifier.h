@@ -51,6 +51,7 @@ struct NotifierWorld {
   base::Random& random;
   base::Metrics& metrics;
   std::string host_name;
+  base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
 };
 
 /// Makes a channel from its settings; tests pass their own.

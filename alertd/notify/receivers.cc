@@ -117,6 +117,7 @@ void read_channels(config::Table& table, const ReadContext& context, ReceiverSet
   // One line for each family of channels.
   for (const KindReader& kind : basic_kinds()) read_kind(table, kind, context, receiver);
   for (const KindReader& kind : chat_kinds()) read_kind(table, kind, context, receiver);
+  for (const KindReader& kind : pager_kinds()) read_kind(table, kind, context, receiver);
 }
 
 void read_notify(config::Table table, NotifySettings& settings) {
@@ -172,7 +173,7 @@ NotifySettings read_notify_settings(config::Table& root) {
     if (receiver.channels.empty()) {
       table.warning("name",
                     fmt::format("receiver '{}' has no channel: it tells nobody", receiver.name),
-                    "add [[receiver.email]], [[receiver.webhook]] or [[receiver.slack]]");
+                    "add [[receiver.email]], [[receiver.webhook]], [[receiver.pagerduty]], ...");
     }
     table.finish();
     settings.receivers.push_back(std::move(receiver));

@@ -13,6 +13,7 @@
 
 #include "alertd/notify/basic_settings.h"
 #include "alertd/notify/chat_settings.h"
+#include "alertd/notify/pager_settings.h"
 #include "common/base/time.h"
 #include "common/config/table.h"
 #include "common/model/severity.h"
@@ -39,7 +40,10 @@ struct TemplateTexts {
 using ChannelKind =
     std::variant<EmailSettings, WebhookSettings, SlackSettings, SlackApiSettings, TeamsSettings,
                  MattermostSettings, RocketChatSettings, DiscordSettings, TelegramSettings,
-                 MatrixSettings, GoogleChatSettings, ZulipSettings, IrcSettings, XmppSettings>;
+                 MatrixSettings, GoogleChatSettings, ZulipSettings, IrcSettings, XmppSettings,
+                 // pagers
+                 PagerDutySettings, OpsgenieSettings, NtfySettings, PushoverSettings,
+                 TwilioSettings, KannelSettings, AlertmanagerSettings, CommandSettings>;
 
 struct ChannelSettings {
   std::string receiver;

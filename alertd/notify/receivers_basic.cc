@@ -66,14 +66,26 @@ void read_email(config::Table& table, const ReadContext& context, ChannelSetting
   channel.kind = std::move(email);
 }
 
-void read_webhook(config::Table& table, const ReadContext&, ChannelSettings& channel) {
+// Whose host comes from a label could be sent anywhere.
+bool has_fixed_host(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t end = scheme == std::string_view::npos ? std::string_view::npos
+                                                           : url.find_first_of("/?", scheme + 3);
+  return url.find("{{") > end && end != std::string_view::npos;
+}
+
+void read_webhook(config::Table& table, const ReadContext& context, ChannelSettings& channel) {
   WebhookSettings webhook;
   if (table.has("url_file") || table.has("url_credential")) {
     if (const auto url = table.secret("url")) webhook.url = url->reveal();
   } else {
     webhook.url = table.required_string("url");
   }
-  check_url(table, "url", webhook.url);
+  read_webhook_url(table, context, webhook, channel.templates);
+  if (const auto payload = table.optional_string("payload")) {
+    channel.templates.fields["payload"] = *payload;
+    check_template(table, "payload", *payload, context);
+  }
   for (const auto& [name, value] : table.string_map("headers")) {
     const std::string lower = base::to_lower(name);
     if (has_control(name) || has_control(value) || name.find(':') != std::string::npos) {
@@ -87,6 +99,12 @@ void read_webhook(config::Table& table, const ReadContext&, ChannelSettings& cha
   }
   if (auto secret = table.secret("secret")) webhook.secret = *secret;
   if (auto token = table.secret("bearer_token")) webhook.bearer_token = *token;
+  webhook.user = table.string("user", "");
+  if (auto password = table.secret("password")) webhook.password = *password;
+  if (webhook.user.empty() != webhook.password.empty() ||
+      (!webhook.user.empty() && !webhook.bearer_token.empty())) {
+    table.error("user", "user goes with password, and without bearer_token");
+  }
   webhook.alerts_max = static_cast<std::size_t>(table.integer("max_alerts", 0, 0, 100'000));
   webhook.tls = read_tls(table);
   channel.kind = std::move(webhook);
@@ -132,6 +150,20 @@ std::string url_mistake(std::string_view url) {
 void check_url(config::Table& table, std::string_view key, std::string_view url) {
   const std::string mistake = url.empty() ? "" : url_mistake(url);
   if (!mistake.empty()) table.error(key, fmt::format("{} {}", key, mistake));
+}
+
+void read_webhook_url(config::Table& table, const ReadContext& context, WebhookSettings& webhook,
+                      TemplateTexts& templates) {
+  const std::size_t brace = webhook.url.find("{{");
+  check_url(table, "url", webhook.url.substr(0, brace));
+  if (brace == std::string::npos) return;
+  if (!has_fixed_host(webhook.url)) {
+    table.error("url", "url must not take its host from a template",
+                "templates may fill the path and the query: https://host/{{ .Receiver }}");
+  }
+  webhook.url_template = true;
+  templates.fields["url"] = webhook.url;
+  check_template(table, "url", webhook.url, context);
 }
 
 base::Secret required_secret(config::Table& table, const std::string& key,

@@ -72,6 +72,55 @@ Outcome slack_outcome(const base::Result<net::HttpResponse>& response, base::Wal
   return outcome;
 }
 
+json::object slack_object(const incident::Notification& notification, const SlackSettings& settings,
+                          const std::string& title, const std::string& text,
+                          const std::string& link) {
+  const std::string safe_title = cut(escape(title, Escaping::Slack), kTitleMax);
+  json::object attachment;
+  attachment["color"] = colour(notification);
+  attachment["title"] = safe_title;
+  if (!link.empty()) attachment["title_link"] = link;
+  attachment["text"] = cut(text, kTextMax);
+  attachment["fallback"] = safe_title;
+  attachment["footer"] = "Tocsin";
+  attachment["ts"] = base::to_ms(notification.created_at) / 1000;
+  json::object body;
+  body["text"] = safe_title;
+  if (!settings.channel.empty()) body["channel"] = settings.channel;
+  if (!settings.username.empty()) body["username"] = settings.username;
+  if (!settings.icon_emoji.empty()) body["icon_emoji"] = settings.icon_emoji;
+  body["attachments"] = json::array{std::move(attachment)};
+  return body;
+}
+
+// What an alertmanager.yml may fill beyond our own look.
+void add_template_fields(json::object& body, const std::map<std::string, std::string>& fields) {
+  json::object& attachment = body["attachments"].as_array().at(0).as_object();
+  json::array table;
+  json::object row;
+  for (const auto& [name, text] : fields) {
+    if (name == "color" || name == "title_link" || name == "pretext" || name == "footer" ||
+        name == "fallback" || name == "image_url" || name == "thumb_url" || name == "callback_id") {
+      if (!text.empty()) attachment[name] = cut(text, kTextMax);
+    } else if (name == "username" || name == "icon_emoji" || name == "icon_url") {
+      if (!text.empty()) body[name] = text;
+    } else if (name == "message_text") {
+      if (!text.empty()) body["text"] = cut(text, kTextMax);
+    } else if (name.starts_with("field.")) {
+      // "field.003.short", ".title", ".value": in this order, three for each.
+      const std::string part = name.substr(name.rfind('.') + 1);
+      if (part == "short") {
+        row["short"] = text == "true";
+      } else {
+        row[part] = cut(text, kTextMax);
+      }
+      if (part == "value") table.push_back(std::move(row));
+      if (part == "value") row = json::object{};
+    }
+  }
+  if (!table.empty()) attachment["fields"] = std::move(table);
+}
+
 class SlackChannel final : public Channel {
  public:
   SlackChannel(const ChannelSettings& settings, const NotifySettings& notify,
@@ -96,8 +145,10 @@ class SlackChannel final : public Channel {
     net::HttpRequest request;
     request.method = "POST";
     request.url = slack_.url.reveal();
-    request.body = slack_body(notification, slack_, message.title, message.text,
-                              incident_url(notification, external_url_));
+    json::object body = slack_object(notification, slack_, message.title, message.text,
+                                     incident_url(notification, external_url_));
+    add_template_fields(body, message.fields);
+    request.body = json::serialize(body);
     request.headers.emplace_back("Content-Type", "application/json");
     // Slack itself ignores it; a bridge or a bot in its place can drop a repeat by it.
     request.headers.emplace_back("Idempotency-Key", key.value);
@@ -128,22 +179,7 @@ class SlackChannel final : public Channel {
 
 std::string slack_body(const incident::Notification& notification, const SlackSettings& settings,
                        const std::string& title, const std::string& text, const std::string& link) {
-  const std::string safe_title = cut(escape(title, Escaping::Slack), kTitleMax);
-  json::object attachment;
-  attachment["color"] = colour(notification);
-  attachment["title"] = safe_title;
-  if (!link.empty()) attachment["title_link"] = link;
-  attachment["text"] = cut(text, kTextMax);
-  attachment["fallback"] = safe_title;
-  attachment["footer"] = "Tocsin";
-  attachment["ts"] = base::to_ms(notification.created_at) / 1000;
-  json::object body;
-  body["text"] = safe_title;
-  if (!settings.channel.empty()) body["channel"] = settings.channel;
-  if (!settings.username.empty()) body["username"] = settings.username;
-  if (!settings.icon_emoji.empty()) body["icon_emoji"] = settings.icon_emoji;
-  body["attachments"] = json::array{std::move(attachment)};
-  return json::serialize(body);
+  return json::serialize(slack_object(notification, settings, title, text, link));
 }
 
 std::unique_ptr<Channel> make_channel_of(const SlackSettings&, const ChannelSettings& settings,

@@ -60,6 +60,14 @@ class FakeMail final : public net::MailClient {
   std::optional<base::Error> failure;
 };
 
+/// The labels with one set.
+inline model::Labels with(const model::Labels& labels, std::string_view name,
+                          std::string_view value) {
+  model::LabelsBuilder builder(labels);
+  builder.set(name, value);
+  return builder.build();
+}
+
 // 2026-11-23T14:48:35Z
 inline constexpr base::WallTime kNow = base::wall_time(1'795'445'315'000);
 

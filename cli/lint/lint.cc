@@ -1,5 +1,5 @@
-// Files are recognised by what is in them: rules, alertd.toml or agent.toml. Checking alertd.toml
-// also checks the rules that it names, as the daemon would read them.
+// Files are recognised by what is in them: rules, alertd.toml, agent.toml or alertmanager.yml.
+// Checking alertd.toml also checks the rules that it names, as the daemon would read them.
 
 #include "cli/lint/lint.h"
 
@@ -8,24 +8,35 @@
 #include <algorithm>
 
 #include "agent/app/settings.h"
+#include "alertd/notify/alertmanager_receivers.h"
 #include "alertd/oncall/directory_config.h"
 #include "cli/lint/expr_checks.h"
 #include "cli/lint/route_checks.h"
 #include "cli/lint/rule_checks.h"
 #include "common/config/source.h"
+#include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/config/yaml.h"
 
 namespace tocsin::lint {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 16 << 20;
 
-enum class FileKind { Rules, Alertd, Agent };
+enum class FileKind { Rules, Alertd, Agent, Alertmanager };
+
+bool is_alertmanager(const config::Source& source) {
+  base::Diagnostics ignored;
+  const config::Node root = config::parse_yaml(source, ignored);
+  return root.find("groups") == nullptr && root.find("receivers") != nullptr;
+}
 
 FileKind kind_of(const std::string& path, const base::FileSystem& files) {
-  if (!path.ends_with(".toml")) return FileKind::Rules;
   const auto source = config::load_source(files, path, kFileBytesMax);
   if (!source) return FileKind::Rules;  // whose reader says what is wrong with the file
+  if (!path.ends_with(".toml")) {
+    return is_alertmanager(*source) ? FileKind::Alertmanager : FileKind::Rules;
+  }
   base::Diagnostics ignored;
   const config::Node root = config::parse_toml(*source, ignored);
   const auto has = [&](std::string_view key) { return root.find(key) != nullptr; };
@@ -108,6 +119,9 @@ void Run::load_path(const std::string& path, const base::FileSystem& files) {
     case FileKind::Agent:
       load_agent(path, files);
       break;
+    case FileKind::Alertmanager:
+      load_alertmanager(path, files);
+      break;
   }
 }
 
@@ -189,6 +203,27 @@ void Run::load_alertd(const std::string& path, const base::FileSystem& files) {
   }
   load_rules(found, loaded->settings.rule_files, files);
   configured_.push_back({std::move(loaded->settings), &document});
+}
+
+void Run::load_alertmanager(const std::string& path, const base::FileSystem& files) {
+  if (!seen_.insert(path).second) return;
+  auto source = config::load_source(files, path, kFileBytesMax);
+  ++files_;
+  if (!source) return note({at_file(path, source.error().message)}, "config");
+  base::Diagnostics diagnostics;
+  const config::Node document = config::parse_yaml(*source, diagnostics);
+  config::Context context{*source, diagnostics, files};
+  config::Table root(context, &document);
+  if (!base::has_errors(diagnostics)) {
+    notify::read_alertmanager_receivers(root);
+    for (const char* key : {"route", "inhibit_rules", "time_intervals", "mute_time_intervals",
+                            "tracing", "event_recorder"}) {
+      root.node(key);
+    }
+    root.finish();
+  }
+  note(diagnostics, "config");
+  sources_.push_back(std::move(*source));
 }
 
 void Run::load_agent(const std::string& path, const base::FileSystem& files) {

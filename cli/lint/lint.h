@@ -72,6 +72,7 @@ class Run {
                   const base::FileSystem& files);
   void load_alertd(const std::string& path, const base::FileSystem& files);
   void load_agent(const std::string& path, const base::FileSystem& files);
+  void load_alertmanager(const std::string& path, const base::FileSystem& files);
   void note(const base::Diagnostics& diagnostics, std::string_view default_id);
   void empty_folder(const std::string& folder, const base::Diagnostic& where);
 

@@ -350,5 +350,30 @@ path = "%s/spool"
         return certificate, key
 
 
+class Probes(threading.Thread):
+    """Sends `metric` ten times a second, one series for each entry of `values` (item -> value)."""
+
+    def __init__(self, world, metric="probe_value", label="item"):
+        super().__init__(daemon=True)
+        self.world = world
+        self.metric = metric
+        self.label = label
+        self.values = {}
+        self.stopping = threading.Event()
+        world.cleanups.append(self.stopping.set)
+        self.start()
+
+    def run(self):
+        while not self.stopping.wait(0.1):
+            now_ms = int(time.time() * 1000)
+            self.world.send_samples([({"__name__": self.metric, self.label: item}, [(now_ms, value)])
+                                     for item, value in list(self.values.items())])
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def basic_auth(user, password):
     return "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()

@@ -7,6 +7,7 @@
 #include "alertd/incident/policy_config.h"
 #include "alertd/oncall/directory_config.h"
 #include "alertd/routing/route_config.h"
+#include "alertd/routing/suppression_config.h"
 #include "common/base/process.h"
 #include "common/base/strings.h"
 #include "common/config/source.h"
@@ -170,8 +171,9 @@ void read_ingest(config::Table table, Settings& settings) {
 
 // Without [route] everything goes to the one receiver; without any receiver alerts and incidents
 // are kept and shown, and nobody is told, which the log says at each start.
-routing::Routing route_to_all(const std::vector<std::string>& receivers) {
+routing::Routing route_to_all(config::Table& root, const std::vector<std::string>& receivers) {
   routing::Routing routing;
+  routing::read_suppression(root, routing);
   routing.root.receiver = receivers.empty() ? "nobody" : receivers.front();
   routing.root.group_by = {"alertname", "instance"};
   routing::complete_routes(routing.root);
@@ -191,7 +193,7 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   const std::vector<std::string> receivers = notify::receiver_names(settings.notify);
   settings.routing = root.has("route") || receivers.size() > 1
                          ? routing::read_routing(root, incident, receivers)
-                         : route_to_all(receivers);
+                         : route_to_all(root, receivers);
   settings.incident = incident::read_incident_settings(incident);
   settings.incident.receivers = notify::channels_by_receiver(settings.notify);
   settings.incident.directory = oncall::read_directory(root, receivers);

@@ -98,6 +98,9 @@ void Dispatcher::finish_stop() {
   for (PendingReply& reply : std::exchange(replies_, {})) {
     reply.reply_on->post([done = std::move(reply.done), stopping] { done(stopping()); });
   }
+  for (PendingEdit& reply : std::exchange(edit_replies_, {})) {
+    reply.reply_on->post([done = std::move(reply.done), stopping] { done(stopping()); });
+  }
   Queue left;
   {
     MutexLock lock(mutex_);
@@ -105,6 +108,9 @@ void Dispatcher::finish_stop() {
     std::swap(left, queue_);
   }
   for (WaitingCommand& waiting : left.commands) {
+    waiting.reply_on->post([done = std::move(waiting.done), stopping] { done(stopping()); });
+  }
+  for (WaitingEdit& waiting : left.edits) {
     waiting.reply_on->post([done = std::move(waiting.done), stopping] { done(stopping()); });
   }
   if (stopped_) std::exchange(stopped_, nullptr)();
@@ -150,6 +156,44 @@ void Dispatcher::command(Command command, base::Executor& reply_on, Done<Inciden
   wake();
 }
 
+void Dispatcher::edit(routing::Edit edit, base::Executor& reply_on, Done<std::string> done) {
+  {
+    MutexLock lock(mutex_);
+    if (!stopped_for_good_ && queue_.edits.size() < options_.queue_max / 10) {
+      queue_.edits.push_back({std::move(edit), &reply_on, std::move(done)});
+      done = nullptr;
+    }
+  }
+  if (done) {
+    reply_on.post([done = std::move(done)] {
+      done(base::error(ErrorCode::Unavailable,
+                       "too many edits are waiting, or the daemon is stopping"));
+    });
+    return;
+  }
+  wake();
+}
+
+void Dispatcher::preview_silence(std::vector<routing::MatcherSet> sets, base::Executor& reply_on,
+                                 std::function<void(routing::SilencePreview)> done) {
+  executor_.post([this, alive = alive_, sets = std::move(sets), &reply_on, done = std::move(done)] {
+    if (!*alive) return;
+    reply_on.post([done, preview = engine_.pipeline().preview(sets)] { done(preview); });
+  });
+}
+
+void Dispatcher::notify_log(base::Executor& reply_on,
+                            std::function<void(std::vector<routing::LoggedNotification>)> done) {
+  executor_.post([this, alive = alive_, &reply_on, done = std::move(done)] {
+    if (!*alive) return;
+    std::vector<routing::LoggedNotification> entries;
+    for (const auto& [key, entry] : engine_.pipeline().notify_logs().all()) {
+      entries.push_back(entry);
+    }
+    reply_on.post([done, entries = std::move(entries)] { done(entries); });
+  });
+}
+
 void Dispatcher::report(DeliveryReport report) {
   {
     MutexLock lock(mutex_);
@@ -193,11 +237,18 @@ void Dispatcher::run_step(Queue input) {
   std::vector<Command> commands;
   commands.reserve(input.commands.size());
   for (WaitingCommand& waiting : input.commands) commands.push_back(std::move(waiting.command));
-  StepResult result = engine_.step(now, {input.alerts, commands, input.reports});
+  std::vector<routing::Edit> edits;
+  edits.reserve(input.edits.size());
+  for (WaitingEdit& waiting : input.edits) edits.push_back(std::move(waiting.edit));
+  StepResult result = engine_.step(now, {input.alerts, commands, input.reports, edits});
   count(result.decisions);
   for (std::size_t i = 0; i < input.commands.size(); ++i) {
     replies_.push_back({input.commands[i].reply_on, std::move(input.commands[i].done),
                         std::move(result.replies[i])});
+  }
+  for (std::size_t i = 0; i < input.edits.size(); ++i) {
+    edit_replies_.push_back({input.edits[i].reply_on, std::move(input.edits[i].done),
+                             std::move(result.edit_replies[i])});
   }
   change_ = std::move(result.change);
   if (change_.empty()) {
@@ -259,9 +310,14 @@ void Dispatcher::committed(Result<void> result) {
 void Dispatcher::finish_step() {
   const bool rows = !change_.outbox.empty();
   if (!change_.empty()) set_gauges();
+  if (!change_.empty() && options_.committed) options_.committed(change_);
   change_ = {};
   snapshot_stale_ = true;
   for (PendingReply& reply : std::exchange(replies_, {})) {
+    reply.reply_on->post(
+        [done = std::move(reply.done), result = std::move(reply.result)] { done(result); });
+  }
+  for (PendingEdit& reply : std::exchange(edit_replies_, {})) {
     reply.reply_on->post(
         [done = std::move(reply.done), result = std::move(reply.result)] { done(result); });
   }
@@ -368,15 +424,21 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
     snapshot->incidents.push_back(std::move(view));
   }
   for (const auto& [fingerprint, entry] : pipeline.alerts()) {
-    AlertView view{entry.alert, entry.resolved, {}};
+    AlertView view{entry.alert, entry.resolved, {}, entry.suppression};
     for (const std::string& key : entry.groups) {
       const routing::Group* group = pipeline.find_group(key);
       const Incident* incident = engine_.incident_of(key);
       view.groups.push_back({key, group ? group->receiver : "",
                              incident && !incident->resolved() ? incident->id() : "",
-                             pipeline.last_decision(key)});
+                             pipeline.last_decision(key), group ? group->mute : routing::Mute{}});
     }
     snapshot->alerts.push_back(std::move(view));
+  }
+  for (const auto& [id, silence] : pipeline.silences().all()) {
+    snapshot->silences.push_back(silence);
+  }
+  for (const auto& [name, maintenance] : pipeline.maintenances().all()) {
+    snapshot->maintenances.push_back(maintenance);
   }
   std::sort(snapshot->alerts.begin(), snapshot->alerts.end(),
             [](const auto& a, const auto& b) { return a.alert.labels < b.alert.labels; });

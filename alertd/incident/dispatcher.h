@@ -34,6 +34,8 @@ struct DispatcherOptions {
       50'000;  ///< Alerts waiting for a step; commands and reports have a tenth.
   /// Called on the executor after a commit that put rows into the outbox, and after start().
   std::function<void()> outbox_changed;
+  /// Called on the executor after each commit, with what is durable now: for peers.
+  std::function<void(const StateChange&)> committed;
 };
 
 /// An alert as the API shows it.
@@ -45,8 +47,10 @@ struct AlertView {
     std::string receiver;
     std::string incident_id;                         ///< Empty while nothing was sent.
     std::optional<routing::Decision> last_decision;  ///< About the group.
+    routing::Mute mute;                              ///< The group's route is quiet now.
   };
   std::vector<InGroup> groups;
+  routing::Suppression suppression;  ///< Why it is not told of although it fires.
 };
 
 /// An incident as the API shows it; history and deliveries come from the store.
@@ -59,8 +63,10 @@ struct IncidentView {
 /// What is durable, at one moment.
 struct Snapshot {
   base::WallTime at;
-  std::vector<IncidentView> incidents;  ///< By number; unresolved and recently resolved ones.
-  std::vector<AlertView> alerts;        ///< By labels.
+  std::vector<IncidentView> incidents;     ///< By number; unresolved and recently resolved ones.
+  std::vector<AlertView> alerts;           ///< By labels.
+  std::vector<routing::Silence> silences;  ///< By id; those that are over too.
+  std::vector<routing::Maintenance> maintenances;  ///< By name.
 };
 
 /// Thread: start, stop, post, command, report, snapshot, explain, reload from any.
@@ -86,6 +92,24 @@ class Dispatcher final : public model::AlertSink {
   /// full).
   void command(Command command, base::Executor& reply_on, Done<IncidentRecord> done);
 
+  /// Changes silences or maintenance; the kinds of edits and their answers are in routing/edit.h.
+  /// `done` is posted to `reply_on` after the effect is durable, with the id or name.
+  /// Errors in `done`: those of the edit; Unavailable (queue full).
+  void edit(routing::Edit edit, base::Executor& reply_on, Done<std::string> done);
+  void set_silence(routing::SetSilence edit, base::Executor& reply_on, Done<std::string> done) {
+    this->edit(std::move(edit), reply_on, std::move(done));
+  }
+  void expire_silence(routing::ExpireSilence edit, base::Executor& reply_on,
+                      Done<std::string> done) {
+    this->edit(std::move(edit), reply_on, std::move(done));
+  }
+  /// What a silence with these matchers would hide now.
+  void preview_silence(std::vector<routing::MatcherSet> sets, base::Executor& reply_on,
+                       std::function<void(routing::SilencePreview)> done);
+  /// The whole notification log (Alertmanager's mode), for a peer that joins.
+  void notify_log(base::Executor& reply_on,
+                  std::function<void(std::vector<routing::LoggedNotification>)> done);
+
   /// How a delivery ended; into the timeline.
   void report(DeliveryReport report);
 
@@ -107,16 +131,30 @@ class Dispatcher final : public model::AlertSink {
     base::Executor* reply_on;
     Done<IncidentRecord> done;
   };
+  struct WaitingEdit {
+    routing::Edit edit;
+    base::Executor* reply_on;
+    Done<std::string> done;
+  };
   struct Queue {
     std::vector<model::Alert> alerts;
     std::vector<WaitingCommand> commands;
     std::vector<DeliveryReport> reports;
-    bool empty() const { return alerts.empty() && commands.empty() && reports.empty(); }
+    std::vector<WaitingEdit> edits;
+    bool empty() const {
+      return alerts.empty() && commands.empty() && reports.empty() && edits.empty();
+    }
   };
   struct PendingReply {
     base::Executor* reply_on;
     Done<IncidentRecord> done;
     base::Result<IncidentRecord> result;
+  };
+
+  struct PendingEdit {
+    base::Executor* reply_on;
+    Done<std::string> done;
+    base::Result<std::string> result;
   };
 
   void loaded(base::Result<LoadedState> state, const Done<void>& done);
@@ -152,6 +190,7 @@ class Dispatcher final : public model::AlertSink {
   bool waiting_for_store_ = false;  ///< The store owes an answer about it.
   StateChange change_;              ///< Being committed; kept to be tried again.
   std::vector<PendingReply> replies_;
+  std::vector<PendingEdit> edit_replies_;
   base::Duration retry_delay_{0};
   base::TimerId timer_ = 0;
   base::TimerId prune_timer_ = 0;

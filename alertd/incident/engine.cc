@@ -37,8 +37,11 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   result_ = {};
   changed_.clear();
   alarmed_.clear();
+  apply_edits(input.edits);
   for (const routing::Action& action : pipeline_.step(now, input.alerts)) {
-    if (action.send) {
+    if (action.send && !action.integration.empty()) {
+      on_send_to_integration(action);
+    } else if (action.send) {
       on_send(action);
     } else {
       decided(action.reason, false);
@@ -205,8 +208,10 @@ AlertSet Engine::alerts_of(const std::string& group_key) const {
   if (!group) return alerts;
   for (const auto& [fingerprint, member] : group->members) {
     const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint);
-    if (!entry) continue;
+    // What is silenced, inhibited or under maintenance is not told of.
+    if (!entry || (member.hidden && !member.resolved)) continue;
     model::Alert alert = entry->alert;
+    if (!member.resolved) alert.ends_at.reset();
     if (member.resolved && !alert.ends_at) alert.ends_at = member.since;
     (member.resolved ? alerts.resolved : alerts.firing).push_back(std::move(alert));
   }

@@ -48,6 +48,7 @@ struct StepInput {
   std::span<const model::Alert> alerts;
   std::span<const Command> commands;
   std::span<const DeliveryReport> reports;
+  std::span<const routing::Edit> edits = {};
 };
 
 /// A decision, for counting.
@@ -60,6 +61,7 @@ struct StepResult {
   StateChange change;                                 ///< Commit it; empty: nothing to commit.
   std::vector<base::Result<IncidentRecord>> replies;  ///< One for each command, in order.
   std::vector<Decided> decisions;
+  std::vector<base::Result<std::string>> edit_replies;  ///< One for each edit, in order.
 };
 
 /// Owner: one thread.
@@ -98,6 +100,11 @@ class Engine {
   };
 
   void on_send(const routing::Action& action);
+  void on_send_to_integration(const routing::Action& action);
+  void apply_edits(std::span<const routing::Edit> edits);
+  void write_routing_records(const routing::Dirty& dirty);
+  static void read_routing_records(const LoadedState& state, routing::StoredRouting& stored,
+                                   std::vector<base::Error>& errors);
   void on_all_resolved(const routing::Action& action, Incident* incident);
   void on_firing(const routing::Action& action, Incident* incident);
   Incident& open(const routing::Action& action, const Incident* previous);

@@ -23,10 +23,10 @@ Engine make_engine() {
   return Engine(std::move(routing), {}, std::move(settings));
 }
 
-std::vector<model::Alert> storm(std::int64_t count, base::WallTime now) {
+std::vector<model::Alert> storm(std::int64_t count, base::WallTime now, std::int64_t names = 100) {
   std::vector<model::Alert> alerts;
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::string name = "Alert" + std::to_string(i % 100);
+    const std::string name = "Alert" + std::to_string(i % names);
     const std::string host = "host" + std::to_string(i) + ".example.net";
     model::Alert alert;
     alert.labels =
@@ -50,6 +50,48 @@ void first_seen(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(first_seen)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+// The storm row of shared/bench: each alert is a group of its own, with a notification of its own.
+void own_groups(benchmark::State& state) {
+  const auto alerts = storm(state.range(0), kStart, state.range(0));
+  for (auto _ : state) {
+    Engine engine = make_engine();
+    benchmark::DoNotOptimize(engine.step(kStart, {alerts, {}, {}}));
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(own_groups)->Arg(50'000)->Unit(benchmark::kMillisecond);
+
+// 1,000 silences, of which each alert matches one or none; and a rule that all alerts are targets
+// of.
+void silenced(benchmark::State& state) {
+  routing::Routing routing;
+  routing.root.receiver = "oncall";
+  routing.root.group_by = {"alertname"};
+  routing::complete_routes(routing.root);
+  routing.inhibit_rules = {{"",
+                            {{model::Matcher::equal("alertname", "Alert7")}},
+                            {model::Matcher::equal("severity", "low")},
+                            {"host"}}};
+  std::vector<routing::Edit> edits;
+  for (int i = 0; i < 1'000; ++i) {
+    routing::SetSilence edit;
+    edit.silence.matcher_sets = {
+        {model::Matcher::equal("host", "host" + std::to_string(i * 10) + ".example.net"),
+         model::Matcher::equal("job", "node")}};
+    edit.silence.ends_at = kStart + std::chrono::hours(1);
+    edits.emplace_back(std::move(edit));
+  }
+  IncidentSettings settings;
+  settings.receivers = {{"oncall", {"pager", "mail"}}};
+  const auto alerts = storm(state.range(0), kStart);
+  for (auto _ : state) {
+    Engine engine(routing, {}, settings);
+    benchmark::DoNotOptimize(engine.step(kStart, {alerts, {}, {}, edits}));
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(silenced)->Arg(50'000)->Unit(benchmark::kMillisecond);
 
 void sent_again(benchmark::State& state) {
   Engine engine = make_engine();

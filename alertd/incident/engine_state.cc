@@ -9,6 +9,7 @@ using base::WallTime;
 void Engine::write_records() {
   const routing::Dirty dirty = pipeline_.take_dirty();
   StateChange& change = result_.change;
+  write_routing_records(dirty);
   for (const routing::Fingerprint fingerprint : dirty.alerts) {
     if (const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint)) {
       change.alerts_upsert.push_back(alert_record(entry->alert));
@@ -40,10 +41,12 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
       }
     }
   };
-  std::vector<model::Alert> alerts;
-  std::vector<routing::Group> groups;
-  read(state.alerts, alert_from_record, [&](auto alert) { alerts.push_back(std::move(alert)); });
-  read(state.groups, group_from_record, [&](auto group) { groups.push_back(std::move(group)); });
+  routing::StoredRouting stored;
+  read(state.alerts, alert_from_record,
+       [&](auto alert) { stored.alerts.push_back(std::move(alert)); });
+  read(state.groups, group_from_record,
+       [&](auto group) { stored.groups.push_back(std::move(group)); });
+  read_routing_records(state, stored, errors);
   read(state.incidents, incident_from_record, [&](Incident incident) {
     const std::int64_t number = incident.number;
     std::int64_t& current = by_group_[incident.group_key];
@@ -53,7 +56,7 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
   last_number_ = std::max(last_number_, state.last_incident_number);
   if (!incidents_.empty()) last_number_ = std::max(last_number_, incidents_.rbegin()->first);
   grace_until_ = now + settings_.startup_grace;
-  pipeline_.restore(std::move(alerts), std::move(groups), now, grace_until_);
+  pipeline_.restore(std::move(stored), now, grace_until_);
   follow_receivers();
   return errors;
 }

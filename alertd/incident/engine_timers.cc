@@ -56,9 +56,12 @@ void Engine::run_timer(Incident& incident) {
   if (incident.resolved()) return;
   if (!group) {
     // Its alerts could not be read back after a restart; if they still fire they open it anew.
-    if (now_ < grace_until_) return;
+    if (now_ < grace_until_ && !pipeline_.routing().alertmanager) return;
     changed_.insert(incident.number);
-    if (resolve(incident, now_, "", "its alerts are gone", result_.change.events)) {
+    const bool over =
+        resolve(incident, now_, "", "its alerts are gone", result_.change.events).has_value();
+    // Alertmanager's decisions are made for each integration, and were: nothing more is said.
+    if (over && !pipeline_.routing().alertmanager) {
       tell_resolved(incident, Reason::AllResolved, {});
     }
     return;

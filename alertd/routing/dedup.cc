@@ -1,41 +1,60 @@
 #include "alertd/routing/dedup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace tocsin::routing {
 
+std::string alert_subject(Fingerprint fingerprint) {
+  return fmt::format("alert:{:016x}", fingerprint);
+}
+
 model::Severity Group::severity() const {
-  model::Severity worst = model::Severity::Low;
-  const bool any = firing();
+  // By how much they count: resolved, hidden, visible.
+  std::array<std::optional<model::Severity>, 3> worst;
   for (const auto& [fingerprint, member] : members) {
-    if (!any || !member.resolved) worst = std::max(worst, member.severity);
+    auto& one = worst[member.resolved ? 0 : member.hidden ? 1 : 2];
+    one = std::max(one.value_or(model::Severity::Low), member.severity);
   }
-  return worst;
+  if (worst[2]) return *worst[2];
+  return worst[1].value_or(worst[0].value_or(model::Severity::Low));
 }
 
 Verdict decide(const Group& group, base::Duration repeat_interval, base::WallTime now) {
   const bool told = !group.log.firing.empty();
   bool fires = false;
+  bool told_hidden = false;
+  std::optional<Reason> hidden;
   bool joined = false;
   bool worse = false;
   bool resolved = false;
   for (const auto& [fingerprint, member] : group.members) {
     const auto before = group.log.firing.find(fingerprint);
+    const bool known = before != group.log.firing.end();
     if (member.resolved) {
-      resolved = resolved || before != group.log.firing.end();
+      resolved = resolved || known;
+      continue;
+    }
+    if (member.hidden) {
+      if (!hidden) hidden = member.hidden;
+      told_hidden = told_hidden || known;
       continue;
     }
     fires = true;
-    joined = joined || before == group.log.firing.end();
-    worse = worse || (before != group.log.firing.end() && member.severity > before->second);
+    joined = joined || !known;
+    worse = worse || (known && member.severity > before->second);
   }
-  if (!told) {
-    return fires ? Verdict{true, Reason::FirstNotification} : Verdict{false, Reason::NeverNotified};
-  }
+  const Verdict nothing{false, hidden.value_or(told ? Reason::Unchanged : Reason::NeverNotified)};
+  if (fires && group.forced) return {true, *group.forced};
+  if (!told) return fires ? Verdict{true, Reason::FirstNotification} : nothing;
   if (joined) return {true, Reason::NewAlerts};
   if (worse) return {true, Reason::SeverityRaised};
-  if (!fires) return {true, Reason::AllResolved};
+  if (!fires && !told_hidden) return {true, Reason::AllResolved};
   if (resolved) return {true, Reason::SomeResolved};
+  if (!fires) return nothing;
   if (repeat_interval.count() > 0 && group.log.at + repeat_interval <= now) {
     return group.repeats_held ? Verdict{false, Reason::Acknowledged}
                               : Verdict{true, Reason::Repeat};

@@ -10,13 +10,16 @@
 #include <set>
 #include <string>
 
-#include "alertd/routing/reason.h"
+#include "alertd/routing/suppression.h"
 #include "common/base/time.h"
 #include "common/model/alert.h"
 
 namespace tocsin::routing {
 
 using Fingerprint = std::uint64_t;
+
+/// Returns the decision log's name for an alert.
+std::string alert_subject(Fingerprint fingerprint);
 
 /// An alert as routing knows it.
 struct AlertEntry {
@@ -25,6 +28,8 @@ struct AlertEntry {
   /// Taken as resolved then; alert.valid_until, but never before the grace after a start.
   base::WallTime expires_at;
   std::set<std::string> groups;  ///< Keys of the groups it is a member of.
+  Suppression suppression;       ///< Not stored.
+  bool timeout = true;           ///< Its end is only that nobody sent it again. Not stored.
 };
 
 /// An alert's standing in one group.
@@ -32,6 +37,9 @@ struct Member {
   model::Severity severity = model::Severity::Medium;
   bool resolved = false;
   base::WallTime since;  ///< Of the standing.
+  /// Why it is not told of now although it fires (Silenced, Inhibited, Maintenance). Not stored.
+  std::optional<Reason> hidden{};
+  bool held = false;  ///< It flaps: resolved, but that is not said yet. Not stored.
 };
 
 /// What was said last about a group. Source of the idea: Alertmanager's notification log.
@@ -55,9 +63,18 @@ struct Group {
   std::optional<base::WallTime> resolved_at;  ///< Since when no member fires.
   bool repeats_held = false;                  ///< Acknowledged: do not say the same again.
 
-  /// Returns whether some member fires.
+  // Not stored; computed from the rest.
+  Mute mute;                     ///< The route is quiet now.
+  bool visible = false;          ///< Some member fires and is not hidden.
+  bool news = false;             ///< Some member is resolved and still here.
+  std::optional<Reason> forced;  ///< The next turn speaks for this reason.
+
+  /// Returns whether some member fires that is told of, or was.
   bool firing() const { return !resolved_at && !members.empty(); }
-  /// Returns the severity of the worst firing member; of the worst member if none fires.
+  /// Returns whether all that fires is hidden, or the route is muted: escalation waits meanwhile.
+  bool suppressed() const { return mute.any() || !visible; }
+  /// Returns the severity of the worst firing member that is not hidden; if there is none, of the
+  /// worst firing one; if there is none, of the worst.
   model::Severity severity() const;
 };
 

@@ -4,17 +4,11 @@
 
 #include <algorithm>
 
-#include "alertd/routing/dedup.h"
-
 namespace tocsin::routing {
 
 using base::WallTime;
 
 namespace {
-
-std::string alert_subject(Fingerprint fingerprint) {
-  return fmt::format("alert:{:016x}", fingerprint);
-}
 
 std::string alert_text(const model::Alert& alert) {
   return alert.labels.to_string();
@@ -37,6 +31,30 @@ model::Alert as_firing(model::Alert alert) {
   return alert;
 }
 
+/// Alertmanager's mode: `valid_until` is the end, whoever said it; `ends_at` only once it is past.
+model::Alert as_posted(model::Alert alert) {
+  alert.valid_until = stated_end(alert);
+  alert.ends_at.reset();
+  return alert;
+}
+
+/// Source: Alertmanager, types.Alert.Merge and provider/mem; shared/reference/routing.md, "Ingest".
+model::Alert merge_posted(const AlertEntry& entry, const model::Alert& alert, WallTime now) {
+  const model::Alert& old = entry.alert;
+  model::Alert merged = as_posted(alert);
+  const WallTime end = merged.valid_until;
+  const bool overlap = (end > old.starts_at && end < old.valid_until) ||
+                       (merged.starts_at > old.starts_at && merged.starts_at < old.valid_until);
+  if (!overlap) return merged;
+  merged.starts_at = std::min(merged.starts_at, old.starts_at);
+  const bool resolved = end <= now;
+  const bool was_resolved = old.valid_until <= now;
+  if (old.valid_until > end && (resolved ? was_resolved : !entry.timeout)) {
+    merged.valid_until = old.valid_until;
+  }
+  return merged;
+}
+
 /// Returns whether the difference must survive a restart. Values in annotations change at every
 /// evaluation and are not worth a disk write; they are stored with the next change that is.
 bool materially_different(const model::Alert& a, const model::Alert& b) {
@@ -45,28 +63,44 @@ bool materially_different(const model::Alert& a, const model::Alert& b) {
 
 }  // namespace
 
-Pipeline::Pipeline(Routing routing, PipelineLimits limits)
-    : routing_(std::move(routing)), limits_(limits) {}
-
 std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> alerts) {
   if (now < last_now_) clamp_turns(now);
   last_now_ = now;
-  actions_.clear();
   Touched touched;
-  for (const model::Alert& alert : alerts) take_in(alert, now, touched);
+  advance_suppression(now, touched);
+  for (const model::Alert& alert : alerts) {
+    if (routing_.alertmanager) {
+      take_in_alertmanager(alert, now);
+    } else {
+      take_in(alert, now, touched);
+    }
+  }
   time_out(now, touched);
-  for (const std::string& key : touched) refresh(groups_.at(key), now);
+  if (!touched.empty()) end_silences_of_resolved(now, touched);
+  for (const std::string& key : touched) {
+    if (const auto group = groups_.find(key); group != groups_.end()) refresh(group->second, now);
+  }
+  remind_of_silences(now);
   while (!turns_.empty() && turns_.begin()->first <= now) {
     const std::string key = turns_.begin()->second;
     take_turn(groups_.at(key), now);
   }
-  return std::move(actions_);
+  return std::exchange(actions_, {});
 }
 
 std::optional<WallTime> Pipeline::next_due() const {
   std::optional<WallTime> next;
+  const auto consider = [&next](std::optional<WallTime> at) {
+    if (at) next = std::min(next.value_or(WallTime::max()), *at);
+  };
   if (!expiries_.empty()) next = expiries_.begin()->first;
-  if (!turns_.empty()) next = std::min(next.value_or(WallTime::max()), turns_.begin()->first);
+  if (!turns_.empty()) consider(turns_.begin()->first);
+  for (const auto& [name, interval] : intervals_) consider(interval.next_change);
+  consider(silences_.next_change());
+  consider(next_reminder_);
+  consider(maintenances_.next_change());
+  consider(flapping_.next_due());
+  consider(logs_.next_expiry());
   return next;
 }
 
@@ -77,8 +111,10 @@ void Pipeline::take_in(const model::Alert& alert, WallTime now, Touched& touched
   const bool resolved = said_resolved(alert, now) || end <= now;
   if (refuse(alert, resolved, known == alerts_.end() ? nullptr : &known->second, now)) return;
 
-  AlertEntry& entry = alerts_[fingerprint];
   const bool is_new = known == alerts_.end();
+  AlertEntry& entry = is_new ? alerts_[fingerprint] : known->second;
+  const bool began = is_new || entry.resolved;
+  const bool changed = began || entry.alert.severity != alert.severity;
   if (is_new) {
     entry.alert = as_firing(alert);
     dirty_.alerts.insert(fingerprint);
@@ -91,7 +127,50 @@ void Pipeline::take_in(const model::Alert& alert, WallTime now, Touched& touched
   }
   entry.resolved = false;
   set_expiry(fingerprint, entry);
+  if (changed) {
+    inhibit(fingerprint, entry, now, touched);
+    hide(fingerprint, now, touched);
+  }
   place(fingerprint, entry, now, touched);
+  if (began && flapping_.changed(fingerprint, now)) force(entry, Reason::Flapping, now);
+}
+
+void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now) {
+  const Fingerprint fingerprint = alert.fingerprint();
+  const auto known = alerts_.find(fingerprint);
+  const bool is_new = known == alerts_.end();
+  if (is_new && alerts_.size() >= limits_.alerts_max) {
+    refuse(alert, false, nullptr, now);
+    return;
+  }
+  AlertEntry& entry = is_new ? alerts_[fingerprint] : known->second;
+  const model::Alert merged = is_new ? as_posted(alert) : merge_posted(entry, alert, now);
+  const bool resolved = merged.valid_until <= now;
+  const bool changed = is_new || entry.resolved != resolved;
+  if (changed || materially_different(entry.alert, merged)) dirty_.alerts.insert(fingerprint);
+  entry.timeout = !alert.ends_at;
+  expiries_.erase({entry.expires_at, fingerprint});
+  entry.alert = merged;
+  entry.resolved = resolved;
+  Touched touched;
+  if (resolved) {
+    entry.alert.ends_at = merged.valid_until;
+    if (changed) unhide_others(fingerprint, now, touched);
+  } else {
+    set_expiry(fingerprint, entry);
+    if (changed) inhibit(fingerprint, entry, now, touched);
+  }
+  if (changed) hide(fingerprint, now, touched);
+  place(fingerprint, entry, now, touched);
+  for (const std::string& key : entry.groups) {
+    Group& group = groups_.at(key);
+    // Said for each alert that comes in, not for the first of its group only.
+    if (!group.waited && entry.alert.starts_at + timing(group).group_wait < now) {
+      group.next_turn = now;
+    }
+    touched.insert(key);
+  }
+  for (const std::string& key : touched) refresh(groups_.at(key), now);
 }
 
 bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry* known,
@@ -109,7 +188,8 @@ bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry
   Action action;
   action.reason = reason;
   action.alert = alert.fingerprint();
-  record(std::move(action), now, alert_text(alert));
+  action.text = alert_text(alert);
+  record(std::move(action), now);
   return true;
 }
 
@@ -130,14 +210,20 @@ void Pipeline::resolve(Fingerprint fingerprint, WallTime at, Touched& touched) {
   entry.resolved = true;
   entry.alert.ends_at = at;
   dirty_.alerts.insert(fingerprint);
+  unhide_others(fingerprint, last_now_, touched);
+  const bool began_to_flap = !routing_.alertmanager && flapping_.changed(fingerprint, last_now_);
+  const bool held = !routing_.alertmanager && flapping_.flaps(fingerprint);
   for (const std::string& key : entry.groups) {
     Member& member = groups_.at(key).members.at(fingerprint);
     if (member.resolved) continue;
+    touched.insert(key);
+    member.held = held;
+    if (held) continue;
     member.resolved = true;
     member.since = last_now_;
     dirty_.groups.insert(key);
-    touched.insert(key);
   }
+  if (began_to_flap) force(entry, Reason::Flapping, last_now_);
 }
 
 void Pipeline::time_out(WallTime now, Touched& touched) {
@@ -155,31 +241,35 @@ void Pipeline::set_expiry(Fingerprint fingerprint, AlertEntry& entry) {
 
 void Pipeline::place(Fingerprint fingerprint, AlertEntry& entry, WallTime now, Touched& touched) {
   std::set<std::string> wanted;
-  for (const Route* route : walk(routing_.root, entry.alert, nullptr)) {
+  for (const Route* route : walk(routing_.root, labels(entry.alert), nullptr)) {
     Group& group = group_for(*route, entry.alert, now);
     wanted.insert(group.key);
     const auto member = group.members.find(fingerprint);
-    if (member == group.members.end() || member->second.resolved ||
+    if (member == group.members.end() || member->second.resolved != entry.resolved ||
         member->second.severity != entry.alert.severity) {
       join(group, fingerprint, entry, now);
+      touched.insert(group.key);
+    } else if (member->second.held) {
+      member->second.held = false;
       touched.insert(group.key);
     }
   }
   for (const std::string& key : entry.groups) {
     if (wanted.contains(key)) continue;
-    leave(key, fingerprint, now);
     touched.insert(key);
-    wanted.insert(key);  // a member until that group's turn has told of it
+    leave(key, fingerprint, now);
+    // Ours: a member until that group's turn has told of it.
+    if (!routing_.alertmanager) wanted.insert(key);
   }
   entry.groups = std::move(wanted);
 }
 
 Group& Pipeline::group_for(const Route& route, const model::Alert& alert, WallTime now) {
-  model::Labels labels = group_labels(route, alert);
-  std::string key = group_key(route, labels);
+  model::Labels named = group_labels(route, labels(alert));
+  std::string key = group_key(route, named);
   auto found = groups_.find(key);
   if (found == groups_.end() && groups_.size() >= limits_.groups_max) {
-    labels = model::Labels();
+    named = model::Labels();
     key = route.name + ":overflow";
     found = groups_.find(key);
   }
@@ -188,155 +278,48 @@ Group& Pipeline::group_for(const Route& route, const model::Alert& alert, WallTi
   group.key = key;
   group.route = route.name;
   group.receiver = route.receiver;
-  group.labels = std::move(labels);
+  group.labels = std::move(named);
+  group.mute = mute_of(route);
   group.created_at = now;
   // An alert that has fired for longer than group_wait already is not made to wait again.
+  // (Alertmanager's word for it is strictly longer.)
   const base::Duration wait = route.timing_for(alert.severity).group_wait;
-  group.next_turn = alert.starts_at + wait <= now ? now : now + wait;
+  const bool waits =
+      routing_.alertmanager ? alert.starts_at + wait >= now : alert.starts_at + wait > now;
+  group.next_turn = waits ? now + wait : now;
   return groups_.emplace(std::move(key), std::move(group)).first->second;
 }
 
 void Pipeline::join(Group& group, Fingerprint fingerprint, const AlertEntry& entry, WallTime now) {
   Member& member = group.members[fingerprint];
   member.severity = entry.alert.severity;
-  member.resolved = false;
+  member.resolved = entry.resolved;
+  member.held = false;
   member.since = now;
+  member.hidden = entry.suppression.reason();
   dirty_.groups.insert(group.key);
+  if (entry.resolved) return;
   Action action;
   action.group_key = group.key;
-  action.reason = group.waited ? Reason::GroupInterval : Reason::GroupWait;
+  action.reason = member.hidden.value_or(group.waited ? Reason::GroupInterval : Reason::GroupWait);
   action.alert = fingerprint;
-  record(std::move(action), now, alert_text(entry.alert));
+  action.text = alert_text(entry.alert);
+  if (member.hidden) action.text += ": " + who_hides(entry.suppression);
+  record(std::move(action), now);
 }
 
 void Pipeline::leave(const std::string& key, Fingerprint fingerprint, WallTime now) {
-  Member& member = groups_.at(key).members.at(fingerprint);
+  Group& group = groups_.at(key);
+  dirty_.groups.insert(key);
+  if (routing_.alertmanager) {  // there, a reload forgets groups; nobody is told
+    group.members.erase(fingerprint);
+    return;
+  }
+  Member& member = group.members.at(fingerprint);
+  member.held = false;
   if (member.resolved) return;
   member.resolved = true;
   member.since = now;
-  dirty_.groups.insert(key);
-}
-
-void Pipeline::refresh(Group& group, WallTime now) {
-  bool firing = false;
-  WallTime last_resolve{};
-  for (const auto& [fingerprint, member] : group.members) {
-    firing = firing || !member.resolved;
-    last_resolve = std::max(last_resolve, member.since);
-  }
-  const bool was_resolved = group.resolved_at.has_value();
-  group.resolved_at = firing ? std::nullopt : std::optional(last_resolve);
-  if (firing) {
-    const base::Duration wait = timing(group).group_wait;
-    model::Severity told = model::Severity::Low;
-    for (const auto& [fingerprint, severity] : group.log.firing) told = std::max(told, severity);
-    const bool raised = group.log.firing.empty() || group.severity() > told;
-    if (raised && routing_.raise_early) {
-      group.early_turn = std::min(group.early_turn.value_or(WallTime::max()), now + wait);
-    }
-  } else if (!was_resolved && group.waited &&
-             routing_.resolve_wait.value_or(base::Duration{0}).count() > 0) {
-    Action action;
-    action.group_key = group.key;
-    action.reason = Reason::ResolveWait;
-    record(std::move(action), now, "");
-  }
-  index(group);
-}
-
-std::optional<WallTime> Pipeline::due(const Group& group) const {
-  if (group.members.empty()) return std::nullopt;
-  if (group.firing() || !group.waited) {
-    return std::min(group.next_turn, group.early_turn.value_or(WallTime::max()));
-  }
-  if (!routing_.resolve_wait) return group.next_turn;
-  return *group.resolved_at + *routing_.resolve_wait;
-}
-
-void Pipeline::index(Group& group) {
-  if (const auto old = turn_of_.find(group.key); old != turn_of_.end()) {
-    turns_.erase({old->second, group.key});
-    turn_of_.erase(old);
-  }
-  if (const auto at = due(group)) {
-    turns_.insert({*at, group.key});
-    turn_of_[group.key] = *at;
-  }
-}
-
-void Pipeline::take_turn(Group& group, WallTime now) {
-  Verdict verdict = decide(group, timing(group).repeat_interval, now);
-  // Just started: whether it still fires is not known yet.
-  if (verdict.reason == Reason::Repeat && now < grace_until_) verdict = {false, Reason::Unchanged};
-  Action action;
-  action.group_key = group.key;
-  action.send = verdict.send;
-  action.reason = verdict.reason;
-  std::map<Fingerprint, model::Severity> firing_now;
-  for (const auto& [fingerprint, member] : group.members) {
-    if (!member.resolved) firing_now[fingerprint] = member.severity;
-    if (!verdict.send) continue;
-    model::Alert alert = alerts_.at(fingerprint).alert;
-    if (!member.resolved) {
-      action.firing.push_back(std::move(alert));
-    } else if (group.log.firing.contains(fingerprint)) {
-      if (!alert.ends_at) alert.ends_at = member.since;  // it left this group, and fires elsewhere
-      action.resolved.push_back(std::move(alert));
-    }
-  }
-  if (verdict.send) {
-    group.log.firing = std::move(firing_now);
-    group.log.at = now;
-    dirty_.groups.insert(group.key);
-    action.group = group;
-  }
-  if (!group.waited) dirty_.groups.insert(group.key);
-  group.waited = true;
-  group.early_turn.reset();
-  group.next_turn = now + timing(group).group_interval;
-  const std::string key = group.key;
-  const std::string text = verdict.send ? fmt::format("{} firing, {} resolved",
-                                                      action.firing.size(), action.resolved.size())
-                                        : "";
-  record(std::move(action), now, text);
-  drop_resolved(group);
-}
-
-void Pipeline::drop_resolved(Group& group) {
-  for (auto member = group.members.begin(); member != group.members.end();) {
-    if (!member->second.resolved) {
-      ++member;
-      continue;
-    }
-    const Fingerprint fingerprint = member->first;
-    AlertEntry& entry = alerts_.at(fingerprint);
-    entry.groups.erase(group.key);
-    if (entry.groups.empty()) {
-      expiries_.erase({entry.expires_at, fingerprint});
-      alerts_.erase(fingerprint);
-      dirty_.alerts.insert(fingerprint);
-    }
-    member = group.members.erase(member);
-    dirty_.groups.insert(group.key);
-  }
-  index(group);
-  if (group.members.empty()) groups_.erase(std::string(group.key));
-}
-
-Timing Pipeline::timing(const Group& group) const {
-  const Route* route = find_route(routing_.root, group.route);
-  return (route ? *route : routing_.root).timing_for(group.severity());
-}
-
-void Pipeline::record(Action action, WallTime now, std::string text) {
-  Decision decision;
-  decision.first_at = decision.last_at = now;
-  decision.sent = action.send;
-  decision.reason = action.reason;
-  decision.text = std::move(text);
-  decisions_.add(action.group_key.empty() ? alert_subject(action.alert) : action.group_key,
-                 std::move(decision));
-  actions_.push_back(std::move(action));
 }
 
 }  // namespace tocsin::routing

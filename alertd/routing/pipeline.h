@@ -1,11 +1,13 @@
 // Routing as a pure step function: alerts and the time go in, what to say (and why not) comes out.
 //
-//   alerts -> route walk -> groups -> turns (group_wait, group_interval) -> decision with a Reason
+//   alerts -> route walk -> groups -> suppression -> turns (group_wait, group_interval)
+//          -> decision with a Reason
 //
-// Nothing here knows incidents, people or channels. Later stages (silence, inhibition, mute times)
-// belong between group and decision and return reasons of their own. Timers are data: next_due()
-// tells the shell when to call again, and a late call does each overdue turn once. Source:
-// shared/reference/routing.md, sections 1 and 6.
+// Two ways to decide over the same groups. Ours: one log for each group, what is hidden comes out
+// the moment nothing hides it any more. Alertmanager's: a log for each integration, decided at the
+// group's ticks only (pipeline_alertmanager.cc). Nothing here knows incidents or people. Timers are
+// data: next_due() tells the shell when to call again, and a late call does each overdue turn once.
+// Source: shared/reference/routing.md, sections 1 and 6.
 #pragma once
 
 #include <cstdint>
@@ -17,57 +19,22 @@
 #include <vector>
 
 #include "alertd/routing/decision_log.h"
+#include "alertd/routing/edit.h"
+#include "alertd/routing/flapping.h"
 #include "alertd/routing/group.h"
-#include "alertd/routing/route.h"
+#include "alertd/routing/notify_log.h"
+#include "alertd/routing/pipeline_values.h"
+#include "alertd/routing/routing.h"
 
 namespace tocsin::routing {
-
-/// Bounds of what is kept in memory. Known alerts go on when a limit is reached; new ones are
-/// refused.
-struct PipelineLimits {
-  std::size_t alerts_max = 100'000;
-  /// Beyond it, alerts of a route gather in one overflow group for the route: noise is better than
-  /// loss.
-  std::size_t groups_max = 20'000;
-};
-
-/// One decision that leaves the pipeline.
-struct Action {
-  std::string group_key;  ///< Empty for a refused alert.
-  bool send = false;
-  Reason reason = Reason::Unchanged;
-  Fingerprint alert = 0;  ///< For decisions about one alert; else 0.
-  /// Only if `send`: the group as it is told of. Resolved: those told of as firing before.
-  Group group;
-  std::vector<model::Alert> firing;
-  std::vector<model::Alert> resolved;
-};
-
-/// Keys of what changed in a way that must survive a restart.
-struct Dirty {
-  std::set<Fingerprint> alerts;  ///< Also those that are gone now.
-  std::set<std::string> groups;  ///< Also those that are gone now.
-};
-
-/// Why an alert is where it is.
-struct Explanation {
-  std::vector<RouteStep> walk;
-  struct InGroup {
-    std::string group_key;
-    std::string route;
-    std::string receiver;
-    bool exists = false;
-    std::optional<base::WallTime> next_turn;
-    std::vector<Decision> decisions;
-  };
-  std::vector<InGroup> groups;
-  std::vector<Decision> refusals;  ///< Of the alert itself.
-};
 
 /// Pure apart from its own tables. Owner: one thread (the engine's).
 class Pipeline {
  public:
   Pipeline(Routing routing, PipelineLimits limits);
+  // Its tables hold pointers into its routing.
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
 
   /// Takes the alerts in, then does everything that is due at `now`.
   ///
@@ -75,13 +42,19 @@ class Pipeline {
   /// Returns every decision, in a deterministic order.
   std::vector<Action> step(base::WallTime now, std::span<const model::Alert> alerts);
 
+  /// Changes silences, maintenance or the log; what follows from it is decided by the next step(),
+  /// which must come at the same `now`. Returns the edit's answer, see edit.h.
+  base::Result<std::string> apply(const Edit& edit, base::WallTime now);
+
+  /// Returns what a silence with these matchers would hide now.
+  SilencePreview preview(const std::vector<MatcherSet>& sets) const;
+
   /// Returns when step() has something to do without any new alert; nullopt: never.
   std::optional<base::WallTime> next_due() const;
 
   /// Takes stored state back. Alerts keep until `grace_until` at least, and repeats are held so
   /// long: the senders must have had time to say what still fires.
-  void restore(std::vector<model::Alert> alerts, std::vector<Group> groups, base::WallTime now,
-               base::WallTime grace_until);
+  void restore(StoredRouting stored, base::WallTime now, base::WallTime grace_until);
 
   /// After a jump of the clock: no alert times out before `grace_until`.
   void hold_timeouts(base::WallTime grace_until);
@@ -89,6 +62,10 @@ class Pipeline {
   /// New configuration. Groups of routes that go on under the same name are kept as they are;
   /// alerts that now belong elsewhere move, and the old group is told that they are resolved there.
   void set_routing(Routing routing, base::WallTime now);
+
+  /// Alertmanager's mode, one of several peers: how long after a tick the log is asked, so that
+  /// peers before this one have told and said so. What is told of is still what was at the tick.
+  void set_peer_wait(base::Duration wait) { peer_wait_ = wait; }
 
   /// Stops or resumes repeats of a group; unknown keys are ignored.
   void hold_repeats(const std::string& group_key, bool hold);
@@ -101,6 +78,11 @@ class Pipeline {
   const std::unordered_map<Fingerprint, AlertEntry>& alerts() const { return alerts_; }
   const std::unordered_map<std::string, Group>& groups() const { return groups_; }
   const Routing& routing() const { return routing_; }
+  const Silences& silences() const { return silences_; }
+  const Maintenances& maintenances() const { return maintenances_; }
+  const NotifyLogs& notify_logs() const { return logs_; }
+  /// Returns the route of that name or nullptr.
+  const Route* route(const std::string& name) const;
 
   /// Returns and forgets what changed since the last call.
   Dirty take_dirty();
@@ -113,8 +95,20 @@ class Pipeline {
 
  private:
   using Touched = std::set<std::string>;
+  struct Frozen {
+    base::WallTime due;
+    Batch batch;
+  };
+  struct Interval {
+    TimeInterval interval;
+    bool inside = false;
+    base::WallTime seen_at{};
+    base::WallTime next_change{};
+  };
 
+  // ---- alerts come in (pipeline.cc)
   void take_in(const model::Alert& alert, base::WallTime now, Touched& touched);
+  void take_in_alertmanager(const model::Alert& alert, base::WallTime now);
   bool refuse(const model::Alert& alert, bool resolved, const AlertEntry* known,
               base::WallTime now);
   void merge(AlertEntry& entry, const model::Alert& alert, bool resolved);
@@ -123,26 +117,71 @@ class Pipeline {
   Group& group_for(const Route& route, const model::Alert& alert, base::WallTime now);
   void join(Group& group, Fingerprint fingerprint, const AlertEntry& entry, base::WallTime now);
   void leave(const std::string& key, Fingerprint fingerprint, base::WallTime now);
-  void refresh(Group& group, base::WallTime now);
   void time_out(base::WallTime now, Touched& touched);
-  void take_turn(Group& group, base::WallTime now);
-  void drop_resolved(Group& group);
-  void clamp_turns(base::WallTime now);
   void set_expiry(Fingerprint fingerprint, AlertEntry& entry);
+
+  // ---- what hides them (pipeline_suppression.cc)
+  AlertLabels labels(const model::Alert& alert) const {
+    return AlertLabels(alert, routing_.severity_label());
+  }
+  void advance_suppression(base::WallTime now, Touched& touched);
+  void silences_changed(const std::vector<std::string>& ids, base::WallTime now, Touched& touched);
+  void maintenance_changed(const Maintenances::Changes& changes, base::WallTime now,
+                           Touched& touched);
+  void intervals_changed(base::WallTime now);
+  void calm_down(base::WallTime now, Touched& touched);
+  void end_silences_of_resolved(base::WallTime now, Touched& touched);
+  void remind_of_silences(base::WallTime now);
+  void plan_reminder();
+  Suppression suppression_of(const model::Alert& alert) const;
+  void hide(Fingerprint fingerprint, base::WallTime now, Touched& touched);
+  void hide_all(base::WallTime now, Touched& touched);
+  void inhibit(Fingerprint fingerprint, const AlertEntry& entry, base::WallTime now,
+               Touched& touched);
+  void unhide_others(Fingerprint fingerprint, base::WallTime now, Touched& touched);
+  void force(const AlertEntry& entry, Reason reason, base::WallTime now);
+  Mute mute_of(const Route& route) const;
+  std::string who_hides(const Suppression& suppression) const;
+  base::Result<void> check_breadth(const SetSilence& edit) const;
+  base::Duration remind_before(const Silence& silence) const;
+
+  // ---- turns (pipeline_turns.cc)
+  void refresh(Group& group, base::WallTime now);
+  void take_turn(Group& group, base::WallTime now);
+  void take_tick(Group& group, base::WallTime now);  // Alertmanager's
+  void tell_all(Group& group, const Batch& batch, base::WallTime now);
+  void tell(Group& group, const Integration& integration, const Batch& batch, base::WallTime now);
+  model::Alert as_told(Fingerprint fingerprint, const Member& member) const;
+  void drop_resolved(Group& group, const Batch* told = nullptr);
+  void clamp_turns(base::WallTime now);
   void index(Group& group);
-  void record(Action action, base::WallTime now, std::string text);
+  void record(Action action, base::WallTime now);
   std::optional<base::WallTime> due(const Group& group) const;
   Timing timing(const Group& group) const;
 
+  // ---- configuration (pipeline_state.cc)
+  void index_routes(const Route& route);
+  void use_routing(base::WallTime now);
+
   Routing routing_;
   PipelineLimits limits_;
+  std::unordered_map<std::string, const Route*> routes_;
+  std::map<std::string, Interval> intervals_;
+  Silences silences_;
+  Inhibition inhibition_;
+  Maintenances maintenances_;
+  Flapping flapping_;
+  NotifyLogs logs_;
   std::unordered_map<Fingerprint, AlertEntry> alerts_;
   std::unordered_map<std::string, Group> groups_;
   std::set<std::pair<base::WallTime, Fingerprint>> expiries_;  ///< Of firing alerts.
   std::set<std::pair<base::WallTime, std::string>> turns_;
   std::unordered_map<std::string, base::WallTime> turn_of_;  ///< What turns_ holds for a group.
+  base::Duration peer_wait_{0};
+  std::map<std::string, Frozen> frozen_;  ///< By group: waits for the peers before us.
   base::WallTime grace_until_{};
   base::WallTime last_now_{};
+  std::optional<base::WallTime> next_reminder_;
   Dirty dirty_;
   std::vector<Action> actions_;  ///< Of the step that runs.
   DecisionLog decisions_;

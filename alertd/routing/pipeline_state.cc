@@ -1,6 +1,4 @@
 // The rarer half of Pipeline: restart, new configuration, clock jumps, explanation.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "alertd/routing/pipeline.h"
@@ -9,19 +7,26 @@ namespace tocsin::routing {
 
 using base::WallTime;
 
-void Pipeline::restore(std::vector<model::Alert> alerts, std::vector<Group> groups, WallTime now,
-                       WallTime grace_until) {
+Pipeline::Pipeline(Routing routing, PipelineLimits limits)
+    : routing_(std::move(routing)), limits_(limits) {
+  use_routing(WallTime{});
+}
+
+void Pipeline::restore(StoredRouting stored, WallTime now, WallTime grace_until) {
   grace_until_ = grace_until;
   last_now_ = now;
-  for (model::Alert& alert : alerts) {
+  silences_.restore(std::move(stored.silences), now);
+  maintenances_.restore(std::move(stored.maintenances), now);
+  logs_.restore(std::move(stored.logs));
+  for (model::Alert& alert : stored.alerts) {
     const Fingerprint fingerprint = alert.fingerprint();
     AlertEntry& entry = alerts_[fingerprint];
     entry.resolved = alert.ends_at.has_value();
     entry.alert = std::move(alert);
     if (!entry.resolved) set_expiry(fingerprint, entry);
   }
-  for (Group& stored : groups) {
-    Group& group = groups_[stored.key] = std::move(stored);
+  for (Group& each : stored.groups) {
+    Group& group = groups_[each.key] = std::move(each);
     for (auto member = group.members.begin(); member != group.members.end();) {
       const auto alert = alerts_.find(member->first);
       if (alert == alerts_.end()) {
@@ -54,15 +59,47 @@ void Pipeline::hold_timeouts(WallTime grace_until) {
   }
 }
 
+void Pipeline::index_routes(const Route& route) {
+  routes_[route.name] = &route;
+  for (const Route& child : route.children) index_routes(child);
+}
+
+const Route* Pipeline::route(const std::string& name) const {
+  const auto found = routes_.find(name);
+  return found == routes_.end() ? nullptr : found->second;
+}
+
+/// Everything that is derived from the configuration alone.
+void Pipeline::use_routing(WallTime now) {
+  routes_.clear();
+  index_routes(routing_.root);
+  intervals_.clear();
+  for (const TimeInterval& interval : routing_.time_intervals) {
+    Interval& watched = intervals_[interval.name];
+    watched.interval = interval;
+    watched.inside = contains(interval, now);
+    watched.seen_at = now;
+    watched.next_change = next_change(interval, now);
+  }
+  silences_.set_limits(routing_.silences.limits);
+  maintenances_.configure(routing_.maintenance, now);
+  flapping_.set_rules(routing_.alertmanager ? FlapRules{0, {}} : routing_.flapping);
+  inhibition_ = Inhibition(routing_.inhibit_rules);
+}
+
 void Pipeline::set_routing(Routing routing, WallTime now) {
   routing_ = std::move(routing);
-  actions_.clear();
+  last_now_ = now;
+  use_routing(now);
   for (auto& [key, group] : groups_) {
-    const Route* route = find_route(routing_.root, group.route);
-    if (route && route->receiver != group.receiver) {
-      group.receiver = route->receiver;
+    const Route* its = route(group.route);
+    if (its && its->receiver != group.receiver) {
+      group.receiver = its->receiver;
       dirty_.groups.insert(key);
     }
+    Mute mute = mute_of(its ? *its : routing_.root);
+    if (group.mute.any() && !mute.any() && group.waited) group.early_turn = now;
+    group.mute = std::move(mute);
   }
   std::vector<Fingerprint> firing;
   for (const auto& [fingerprint, entry] : alerts_) {
@@ -71,10 +108,19 @@ void Pipeline::set_routing(Routing routing, WallTime now) {
   std::sort(firing.begin(),
             firing.end());  // not the order of a hash table: the same run every time
   Touched touched;
+  advance_suppression(now, touched);
+  for (const Fingerprint fingerprint : firing) {
+    const AlertEntry& entry = alerts_.at(fingerprint);
+    inhibition_.fires(fingerprint, labels(entry.alert));
+  }
+  hide_all(now, touched);
   for (const Fingerprint fingerprint : firing) {
     place(fingerprint, alerts_.at(fingerprint), now, touched);
   }
-  for (auto& [key, group] : groups_) refresh(group, now);
+  std::vector<std::string> keys;
+  for (const auto& [key, group] : groups_) keys.push_back(key);
+  for (const std::string& key : keys) refresh(groups_.at(key), now);
+  plan_reminder();
   actions_.clear();
 }
 
@@ -116,16 +162,21 @@ const AlertEntry* Pipeline::find_alert(Fingerprint fingerprint) const {
 }
 
 Dirty Pipeline::take_dirty() {
-  return std::exchange(dirty_, {});
+  Dirty dirty = std::exchange(dirty_, {});
+  dirty.silences = silences_.take_dirty();
+  dirty.maintenances = maintenances_.take_dirty();
+  dirty.logs = logs_.take_dirty();
+  return dirty;
 }
 
 Explanation Pipeline::explain(const model::Alert& alert) const {
   Explanation explanation;
-  for (const Route* route : walk(routing_.root, alert, &explanation.walk)) {
+  for (const Route* route : walk(routing_.root, labels(alert), &explanation.walk)) {
     Explanation::InGroup in;
-    in.group_key = group_key(*route, group_labels(*route, alert));
+    in.group_key = group_key(*route, group_labels(*route, labels(alert)));
     in.route = route->name;
     in.receiver = route->receiver;
+    in.mute = mute_of(*route);
     if (const Group* group = find_group(in.group_key)) {
       in.exists = true;
       in.next_turn = due(*group);
@@ -133,7 +184,9 @@ Explanation Pipeline::explain(const model::Alert& alert) const {
     in.decisions = decisions_.of(in.group_key);
     explanation.groups.push_back(std::move(in));
   }
-  explanation.refusals = decisions_.of(fmt::format("alert:{:016x}", alert.fingerprint()));
+  explanation.suppression = suppression_of(alert);
+  explanation.suppressed_by = who_hides(explanation.suppression);
+  explanation.refusals = decisions_.of(alert_subject(alert.fingerprint()));
   return explanation;
 }
 

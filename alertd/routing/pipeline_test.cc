@@ -1,57 +1,13 @@
 // The timelines of tests/data/notify cover the ordinary life of a group; here are the edges.
-#include "alertd/routing/pipeline.h"
-
-#include <doctest/doctest.h>
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "alertd/routing/dedup.h"
-#include "alertd/routing/route_config.h"
+#include "alertd/routing/pipeline_test_support.h"
 
 namespace tocsin::routing {
-namespace {
 
 using base::WallTime;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-const WallTime kStart = base::wall_time(1'700'000'000'000);
-
-Routing one_route() {
-  Routing routing;
-  routing.root.receiver = "oncall";
-  routing.root.group_by = {"alertname"};
-  routing.root.timing.group_wait = seconds(30);
-  routing.root.timing.group_interval = minutes(5);
-  routing.root.timing.repeat_interval = hours(4);
-  complete_routes(routing.root);
-  return routing;
-}
-
-model::Alert make_alert(std::string_view name, std::string_view host, WallTime now) {
-  model::Alert alert;
-  alert.labels = model::Labels({{"alertname", name}, {"host", host}});
-  alert.severity = model::Severity::High;
-  alert.starts_at = alert.updated_at = now;
-  alert.valid_until = now + minutes(4);
-  return alert;
-}
-
-std::string reasons(const std::vector<Action>& actions) {
-  std::string text;
-  for (const Action& action : actions) {
-    text += fmt::format("{}{} ", action.send ? "+" : "-", to_string(action.reason));
-  }
-  return text;
-}
-
-std::string step(Pipeline& pipeline, WallTime now, std::vector<model::Alert> alerts = {}) {
-  return reasons(pipeline.step(now, alerts));
-}
-
-}  // namespace
 
 TEST_CASE("pipeline: an older word about an alert is not taken") {
   Pipeline pipeline(one_route(), {});
@@ -148,7 +104,7 @@ TEST_CASE("pipeline: restored state says nothing again") {
 
   const WallTime restart = kStart + hours(10);
   Pipeline after(one_route(), {});
-  after.restore(alerts, groups, restart, restart + minutes(5));
+  after.restore({alerts, groups, {}, {}, {}}, restart, restart + minutes(5));
   CHECK(after.groups().size() == 1);
   CHECK(after.take_dirty().groups.contains("gone"));
   // Overdue by far, repeat included; but nobody has said yet whether it still fires.

@@ -35,16 +35,25 @@ enum class Reason {
   AckExpired,         ///< The acknowledgement ran out and it still fires.
   StillFiring,        ///< Resolved by a person, but it still fires after the hold.
   Requested,          ///< A person asked for it (test message).
+  MaintenanceEnded,   ///< The maintenance window is over and it still fires.
+  SilenceEnding,      ///< A silence ends soon that still hides something.
   // Sent after a person's act; held when that act makes a message needless.
   Acknowledged,      ///< A person acknowledged. Held: repeats of an acknowledged incident.
   ResolvedByPerson,  ///< A person resolved. Held: what would only repeat that.
   // Held.
-  GroupWait,      ///< The group is new and waits for company.
-  GroupInterval,  ///< The group was notified a moment ago; the change waits for its next turn.
-  ResolveWait,    ///< All resolved, but not for long enough.
-  Unchanged,      ///< Same alerts as notified, repeat_interval not reached.
-  NeverNotified,  ///< Resolved before anything was sent: nobody needs to know.
-  NoChannel,      ///< The receiver has no channel (any more).
+  GroupWait,          ///< The group is new and waits for company.
+  GroupInterval,      ///< The group was notified a moment ago; the change waits for its next turn.
+  ResolveWait,        ///< All resolved, but not for long enough.
+  Unchanged,          ///< Same alerts as notified, repeat_interval not reached.
+  NeverNotified,      ///< Resolved before anything was sent: nobody needs to know.
+  NoChannel,          ///< The receiver has no channel (any more).
+  Silenced,           ///< A silence matches; the text says whose.
+  Inhibited,          ///< A firing alert explains it; the text says which.
+  Maintenance,        ///< A maintenance window is open.
+  MuteTime,           ///< The route is quiet at this time.
+  OutsideActiveTime,  ///< The route speaks at other times only.
+  Flapping,           ///< Sent once when an alert begins to flap; its resolves are then held.
+  NotWanted,          ///< The integration does not want to hear of resolved alerts.
   // Not taken in.
   Outdated,       ///< Older than what is known of this alert.
   LimitExceeded,  ///< Over the limit of alerts; known alerts go on.

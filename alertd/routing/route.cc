@@ -10,24 +10,13 @@ using std::chrono::seconds;
 
 namespace {
 
-std::string_view label_value(const model::Alert& alert, std::string_view name) {
-  return name == kSeverityLabel ? model::to_string(alert.severity) : alert.labels.get(name);
-}
-
-const model::Matcher* first_mismatch(const Route& route, const model::Alert& alert) {
-  for (const model::Matcher& matcher : route.matchers) {
-    if (!matcher.matches(label_value(alert, matcher.name()))) return &matcher;
-  }
-  return nullptr;
-}
-
 class Walk {
  public:
-  Walk(const model::Alert& alert, std::vector<RouteStep>* trace) : alert_(alert), trace_(trace) {}
+  Walk(const AlertLabels& alert, std::vector<RouteStep>* trace) : alert_(alert), trace_(trace) {}
 
   /// Returns whether `route` matched. Depth is limited by the configuration reader.
   bool visit(const Route& route, int depth) {
-    const model::Matcher* mismatch = first_mismatch(route, alert_);
+    const model::Matcher* mismatch = alert_.first_mismatch(route.matchers);
     if (trace_) {
       trace_->push_back({route.name, depth, mismatch == nullptr,
                          mismatch ? mismatch->to_string() : std::string()});
@@ -44,7 +33,7 @@ class Walk {
   std::vector<const Route*> take() { return std::move(taken_); }
 
  private:
-  const model::Alert& alert_;
+  const AlertLabels& alert_;
   std::vector<RouteStep>* trace_;
   std::vector<const Route*> taken_;
 };
@@ -74,7 +63,7 @@ Timing Route::timing_for(model::Severity severity) const {
   return result;
 }
 
-std::vector<const Route*> walk(const Route& root, const model::Alert& alert,
+std::vector<const Route*> walk(const Route& root, const AlertLabels& alert,
                                std::vector<RouteStep>* trace) {
   Walk walk(alert, trace);
   walk.visit(root, 0);
@@ -89,14 +78,10 @@ const Route* find_route(const Route& root, std::string_view name) {
   return nullptr;
 }
 
-model::Labels group_labels(const Route& route, const model::Alert& alert) {
-  if (route.group_by_all) {
-    return model::LabelsBuilder(alert.labels)
-        .set(kSeverityLabel, model::to_string(alert.severity))
-        .build();
-  }
+model::Labels group_labels(const Route& route, const AlertLabels& alert) {
+  if (route.group_by_all) return alert.all();
   model::LabelsBuilder builder;
-  for (const std::string& name : route.group_by) builder.set(name, label_value(alert, name));
+  for (const std::string& name : route.group_by) builder.set(name, alert.get(name));
   return builder.build();
 }
 

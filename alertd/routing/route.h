@@ -6,18 +6,17 @@
 // nothing itself. Source: shared/reference/routing.md, section 1, "Routing" and "Group timing".
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "alertd/routing/alert_labels.h"
 #include "common/base/time.h"
 #include "common/model/alert.h"
 #include "common/model/matcher.h"
 
 namespace tocsin::routing {
-
-/// The pseudo label: Alert::severity as text, whatever the label of that name says.
-inline constexpr std::string_view kSeverityLabel = "severity";
 
 /// When a group speaks.
 struct Timing {
@@ -37,7 +36,8 @@ struct TimingOverrides {
   std::optional<base::Duration> repeat_interval;
 };
 
-/// A node of the tree, with inheritance already applied (route_config.h).
+/// A node of the tree, with inheritance already applied (route_config.h). Times and `continue` are
+/// not inherited.
 struct Route {
   std::string
       name;  ///< Stable and unique: part of the group key. Configured, or the path of matchers.
@@ -47,22 +47,16 @@ struct Route {
   std::vector<std::string> group_by;  ///< Sorted, unique.
   bool group_by_all = false;          ///< group_by = ["..."]
   TimingOverrides timing;
+  std::vector<std::string> mute_time_intervals;    ///< Quiet in any of them.
+  std::vector<std::string> active_time_intervals;  ///< Speaks in at least one; none: always.
+  std::map<std::string, std::string> labels;       ///< For texts; templates in Go's language.
+  /// Alertmanager's: the path of matchers, which twins share; its notification log goes by it.
+  std::string path;
   bool continues = false;
   std::vector<Route> children;
 
   /// Returns the timing for a group of this severity.
   Timing timing_for(model::Severity severity) const;
-};
-
-/// Everything that configuration says about routing.
-struct Routing {
-  Route root;
-  /// How long all alerts of a group must be resolved before it is said; nullopt: until the group's
-  /// next turn, which is Alertmanager's way.
-  std::optional<base::Duration> resolve_wait = base::Duration{0};
-  /// Whether an alert more severe than anything notified so far waits group_wait only, not the rest
-  /// of group_interval. Off: Alertmanager's way.
-  bool raise_early = true;
 };
 
 /// One node visited on the way; for `explain`.
@@ -75,16 +69,17 @@ struct RouteStep {
 
 /// Returns the routes that take the alert, in order; at least the root. `trace` (may be null) gets
 /// every node that was looked at.
-std::vector<const Route*> walk(const Route& root, const model::Alert& alert,
+std::vector<const Route*> walk(const Route& root, const AlertLabels& alert,
                                std::vector<RouteStep>* trace);
 
 /// Returns the route of that name or nullptr.
 const Route* find_route(const Route& root, std::string_view name);
 
 /// Returns the labels that name the alert's group under this route.
-model::Labels group_labels(const Route& route, const model::Alert& alert);
+model::Labels group_labels(const Route& route, const AlertLabels& alert);
 
-/// Returns the identity of a group: "<route name>:<labels>".
+/// Returns the identity of a group: "<route name>:<labels>", which is Alertmanager's group key
+/// where the name is the path.
 std::string group_key(const Route& route, const model::Labels& labels);
 
 }  // namespace tocsin::routing

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "alertd/routing/matcher_text.h"
+#include "alertd/routing/matcher_config.h"
+#include "alertd/routing/suppression_config.h"
 #include "common/base/strings.h"
 
 namespace tocsin::routing {
@@ -57,8 +58,10 @@ class Reader {
  public:
   /// `policies` are the names of all [[policy]].
   Reader(const std::optional<std::vector<std::string>>& receivers,
-         std::vector<std::string> policies)
-      : receivers_(receivers), policies_(std::move(policies)) {}
+         std::vector<std::string> policies, const std::vector<TimeInterval>& intervals)
+      : receivers_(receivers), policies_(std::move(policies)) {
+    for (const TimeInterval& interval : intervals) intervals_.push_back(interval.name);
+  }
 
   Route read(config::Table& table, const Route* parent, int depth) {
     Route route;
@@ -73,8 +76,12 @@ class Reader {
     if (route.timing.group_interval && *route.timing.group_interval < std::chrono::seconds(1)) {
       table.error("group_interval", "group_interval must be at least 1s");
     }
+    route.labels = parent ? parent->labels : std::map<std::string, std::string>();
+    for (auto& [name, value] : table.string_map("labels")) route.labels[name] = value;
+    route.mute_time_intervals = read_intervals(table, "mute_time_intervals");
+    route.active_time_intervals = read_intervals(table, "active_time_intervals");
     if (parent) {
-      read_matchers(table, route);
+      route.matchers = read_matchers(table, "matchers");
       route.continues = table.boolean("continue", false);
     } else {
       for (const char* key : {"matchers", "continue"}) {
@@ -143,35 +150,17 @@ class Reader {
     }
   }
 
-  void read_matchers(config::Table& table, Route& route) {
-    const config::Node* node = table.node("matchers");
-    if (!node) return;
-    const std::vector<std::string> texts = table.strings("matchers");
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      std::size_t offset = 0;
-      auto matchers = parse_matchers(texts[i], &offset);
-      if (matchers) {
-        route.matchers.insert(route.matchers.end(), matchers->begin(), matchers->end());
-        continue;
-      }
-      const bool in_array = node->kind == config::Kind::Array && i < node->items.size();
-      report(table, in_array ? node->items[i] : *node, offset,
-             fmt::format("matcher '{}': {}", texts[i], matchers.error().message));
+  /// Names of time intervals, each of which must be defined.
+  std::vector<std::string> read_intervals(config::Table& table, std::string_view key) {
+    std::vector<std::string> names = table.strings(key);
+    for (const std::string& name : names) {
+      if (std::find(intervals_.begin(), intervals_.end(), name) != intervals_.end()) continue;
+      const auto near = base::closest(name, intervals_);
+      table.error(
+          key, fmt::format("there is no time interval '{}'", name),
+          near ? fmt::format("did you mean '{}'?", *near) : "define it under [[time_interval]]");
     }
-  }
-
-  /// Reports at the very byte of the mistake, which Table::error cannot.
-  static void report(config::Table& table, const config::Node& node, std::size_t offset,
-                     std::string message) {
-    base::Diagnostic diagnostic;
-    diagnostic.file = table.context().source.file;
-    const base::Position at = config::position_in(node, offset, table.context().source);
-    diagnostic.line = at.line;
-    diagnostic.column = at.column;
-    diagnostic.message = std::move(message);
-    diagnostic.hint =
-        "write it as label=\"value\", label!=\"value\", label=~\"pattern\" or label!~\"pattern\"";
-    table.context().diagnostics.push_back(std::move(diagnostic));
+    return names;
   }
 
   void read_children(config::Table& table, Route& route, int depth) {
@@ -192,6 +181,7 @@ class Reader {
 
   const std::optional<std::vector<std::string>>& receivers_;
   std::vector<std::string> policies_;
+  std::vector<std::string> intervals_;
   std::set<std::string> names_;
   std::size_t count_ = 0;
 };
@@ -206,8 +196,10 @@ void complete_routes(Route& root) {
 Routing read_routing(config::Table& root, config::Table& incident,
                      const std::optional<std::vector<std::string>>& receivers) {
   Routing routing;
+  read_suppression(root, routing);
   config::Table table = root.table("route");
-  routing.root = Reader(receivers, names_of(root.node("policy"))).read(table, nullptr, 0);
+  routing.root = Reader(receivers, names_of(root.node("policy")), routing.time_intervals)
+                     .read(table, nullptr, 0);
   complete_routes(routing.root);
   routing.resolve_wait = incident.duration("resolve_hold", base::Duration{0});
   return routing;

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "alertd/routing/route.h"
+#include "alertd/routing/routing.h"
 #include "common/config/table.h"
 
 namespace tocsin::routing {
@@ -22,7 +22,8 @@ namespace tocsin::routing {
 /// Reads the route tree; every mistake goes to the context's diagnostics.
 ///
 /// `root` is the whole file. `receivers` are the configured names; a route to another one is an
-/// error (nullopt: not checked). group_by defaults to ["alertname"]; nesting is limited to 16. Also
+/// error (nullopt: not checked). Reads what hides alerts too (suppression_config.h). group_by
+/// defaults to ["alertname"]; nesting is limited to 16. Also
 /// reads `resolve_hold` of `incident` (default 0s: said at once when all is resolved), which it
 /// does not finish(): the incident settings are read from the same table.
 Routing read_routing(config::Table& root, config::Table& incident,

@@ -52,7 +52,7 @@ Result<Zone> Zone::find(std::string_view name) {
   };
   if (name.empty() || name.size() > kNameMax) return unknown();
   try {
-    zone.zone_ = date::locate_zone(std::string(name));
+    zone.zone_ = name == "Local" ? date::current_zone() : date::locate_zone(std::string(name));
     zone.zone_->get_info(date::sys_seconds{});  // reads its file: here, where it may be damaged
   } catch (const std::exception&) {
     return unknown();
@@ -73,6 +73,22 @@ WallTime Zone::to_wall(LocalTime local) const {
   const date::local_info info = zone_->get_info(date::local_seconds(seconds));
   if (info.result == date::local_info::nonexistent) return WallTime(info.first.end);
   return WallTime(local.time_since_epoch() - info.first.offset);
+}
+
+std::optional<WallTime> Zone::second_to_wall(LocalTime local) const {
+  if (!zone_) return std::nullopt;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(local.time_since_epoch());
+  const date::local_info info = zone_->get_info(date::local_seconds(seconds));
+  if (info.result != date::local_info::ambiguous) return std::nullopt;
+  return WallTime(local.time_since_epoch() - info.second.offset);
+}
+
+std::optional<WallTime> Zone::next_jump(WallTime at, base::Duration window) const {
+  if (!zone_) return std::nullopt;
+  const date::sys_seconds end = zone_->get_info(seconds_of(at)).end;
+  // Compared in seconds: the last rule of a zone ends beyond what milliseconds can say.
+  if (end > seconds_of(at + window)) return std::nullopt;
+  return WallTime(end);
 }
 
 LocalTime day_of(LocalTime local) {

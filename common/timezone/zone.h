@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,12 +29,16 @@ class Zone {
  public:
   Zone() = default;
 
-  /// Errors: InvalidArgument (no such zone).
+  /// "Local" is this host's. Errors: InvalidArgument (no such zone).
   static base::Result<Zone> find(std::string_view name);
 
   const std::string& name() const { return name_; }
   LocalTime to_local(base::WallTime at) const;
   base::WallTime to_wall(LocalTime local) const;
+  /// Returns the later instant of a local time that comes twice; nullopt: it does not.
+  std::optional<base::WallTime> second_to_wall(LocalTime local) const;
+  /// Returns when clocks are put forward or back next after `at`, if within `window`.
+  std::optional<base::WallTime> next_jump(base::WallTime at, base::Duration window) const;
 
   friend bool operator==(const Zone& a, const Zone& b) { return a.name_ == b.name_; }
 

@@ -1,0 +1,79 @@
+// What goes into the pipeline and comes out of it.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "alertd/routing/decision_log.h"
+#include "alertd/routing/group.h"
+#include "alertd/routing/maintenance.h"
+#include "alertd/routing/notify_log.h"
+#include "alertd/routing/route.h"
+#include "alertd/routing/silence.h"
+
+namespace tocsin::routing {
+
+/// Bounds of what is kept in memory. Known alerts go on when a limit is reached; new ones are
+/// refused.
+struct PipelineLimits {
+  std::size_t alerts_max = 100'000;
+  /// Beyond it, alerts of a route gather in one overflow group for the route: noise is better than
+  /// loss.
+  std::size_t groups_max = 100'000;
+};
+
+/// One decision that leaves the pipeline.
+struct Action {
+  std::string group_key;  ///< Empty for a refused alert, or for a silence (see `silence`).
+  bool send = false;
+  Reason reason = Reason::Unchanged;
+  Fingerprint alert = 0;  ///< For decisions about one alert; else 0.
+  std::string text;       ///< Which alert, who hides it, how many; may be empty.
+  /// Alertmanager's mode: the channel of the receiver that it is for. Empty: the whole receiver.
+  std::string integration;
+  std::string silence;  ///< SilenceEnding: its id.
+  /// Only if `send`: the group as it is told of. Resolved: those told of as firing before.
+  Group group;
+  std::vector<model::Alert> firing;
+  std::vector<model::Alert> resolved;
+};
+
+/// Keys of what changed in a way that must survive a restart; also of what is gone now.
+struct Dirty {
+  std::set<Fingerprint> alerts;
+  std::set<std::string> groups;
+  std::set<std::string> silences;
+  std::set<std::string> maintenances;
+  std::set<std::string> logs;
+};
+
+/// What was stored, read back.
+struct StoredRouting {
+  std::vector<model::Alert> alerts;
+  std::vector<Group> groups;
+  std::vector<Silence> silences;
+  std::vector<Maintenance> maintenances;
+  std::vector<LoggedNotification> logs;
+};
+
+/// Why an alert is where it is.
+struct Explanation {
+  std::vector<RouteStep> walk;
+  Suppression suppression;
+  std::string suppressed_by;  ///< For people; empty: nothing hides it.
+  struct InGroup {
+    std::string group_key;
+    std::string route;
+    std::string receiver;
+    bool exists = false;
+    Mute mute;
+    std::optional<base::WallTime> next_turn;
+    std::vector<Decision> decisions;
+  };
+  std::vector<InGroup> groups;
+  std::vector<Decision> refusals;  ///< Of the alert itself.
+};
+
+}  // namespace tocsin::routing

@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+"""Debian's prometheus-alertmanager and our routing under random configurations: the same webhooks, the same times.
+
+Usage: differential.py PLAYER [--worlds N] [--seed N] [--at-once N] [--keep]
+
+Alertmanager runs in real time with timers of seconds, many worlds at once; what was done to it, and when, is then
+played to our routing in virtual time. Skips with a message where prometheus-alertmanager is not installed.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import http.client
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
+import generator  # noqa: E402
+import harness  # noqa: E402
+
+TOLERANCE = 0.35   # seconds; ticks are apart from operations by more, see generator.py
+RFC3339 = "%Y-%m-%dT%H:%M:%S"
+
+Batch = collections.namedtuple("Batch", "at firing resolved")
+
+
+def rfc3339(seconds):
+    whole = int(seconds)
+    return time.strftime(RFC3339, time.gmtime(whole)) + ".%03dZ" % int((seconds - whole) * 1000)
+
+
+def frozen(labels):
+    return tuple(sorted(labels.items()))
+
+
+class Alertmanager:
+    """Debian's, for one world; keeps what its webhooks got."""
+
+    def __init__(self, world, config):
+        self.port = harness.free_port()
+        world.write("am.json", json.dumps(config))
+        world.start("alertmanager", "prometheus-alertmanager", "--config.file=am.json",
+                    "--storage.path=am-data", "--web.listen-address=127.0.0.1:%d" % self.port,
+                    "--cluster.listen-address=", "--log.level=warn")
+        self.silences = {}
+
+    def ask(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body=None if body is None else json.dumps(body),
+                               headers={"Content-Type": "application/json"})
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise AssertionError("%s %s: HTTP %d: %r" % (method, path, response.status, text[:300]))
+        return json.loads(text) if text else None
+
+    def ready(self):
+        try:
+            self.ask("GET", "/api/v2/status")
+            return True
+        except OSError:
+            return False
+
+    def do(self, operation, start):
+        kind = operation["op"]
+        if kind == "post":
+            alert = {"labels": operation["labels"], "startsAt": rfc3339(start + operation["since"])}
+            if operation["lasts"] is not None:
+                alert["endsAt"] = rfc3339(time.time() + operation["lasts"])
+            self.ask("POST", "/api/v2/alerts", [alert])
+            return {"starts_at": start + operation["since"], "ends_at": alert.get("endsAt")}
+        if kind == "silence":
+            name, value = operation["matcher"]
+            ends_at = time.time() + operation["lasts"]
+            answer = self.ask("POST", "/api/v2/silences", {
+                "matchers": [{"name": name, "value": value, "isRegex": False, "isEqual": True}],
+                "startsAt": rfc3339(time.time()), "endsAt": rfc3339(ends_at),
+                "createdBy": "test", "comment": "test"})
+            self.silences[operation["name"]] = answer["silenceID"]
+            return {"ends_at": ends_at}
+        if kind == "expire":
+            self.ask("DELETE", "/api/v2/silence/" + self.silences[operation["name"]])
+        elif kind == "reload":
+            self.ask("POST", "/-/reload")
+        return {}
+
+
+def line_of(at, operation, start, done, path):
+    """One operation for the player; `done` holds the times that Alertmanager was told, if any."""
+    line = {"at": int(at * 1000), "op": operation["op"]}
+    if operation["op"] == "post":
+        alert = {"labels": operation["labels"], "starts_at": int((start + operation["since"]) * 1000)}
+        if operation["lasts"] is not None:
+            alert["ends_at"] = int((at + operation["lasts"]) * 1000)
+        line["alerts"] = [alert]
+    elif operation["op"] == "silence":
+        line["name"] = operation["name"]
+        line["matchers"] = '%s="%s"' % tuple(operation["matcher"])
+        line["ends_at"] = int(done.get("ends_at", at + operation["lasts"]) * 1000)
+    elif operation["op"] == "expire":
+        line["name"] = operation["name"]
+    elif operation["op"] == "reload":
+        line["file"] = path
+    return line
+
+
+class Case:
+    """One world on both sides."""
+
+    def __init__(self, player, seed, slot):
+        self.player = player
+        self.seed = seed
+        self.slot = slot
+
+    def play(self, lines):
+        lines = lines + [{"at": int((self.world.start + generator.SECONDS) * 1000), "op": "end"}]
+        answer = subprocess.run([self.player, str(self.config_path)], capture_output=True, text=True, check=False,
+                                input="".join(json.dumps(line) + "\n" for line in lines))
+        if answer.returncode != 0:
+            raise AssertionError("the player refused seed %d: %s" % (self.seed, answer.stderr))
+        return [json.loads(line) for line in answer.stdout.splitlines()]
+
+    def plan(self):
+        """Shakes the operations until none is near a tick."""
+        for _ in range(80):
+            start = self.world.start
+            lines = [line_of(start + at, operation, start, {}, str(self.config_path))
+                     for at, operation in self.world.operations]
+            ticks = [one["at"] / 1000 - start for one in self.play(lines) if one["kind"] != "created"]
+            if not self.world.shake(ticks):
+                return True
+        return False
+
+    def run(self):
+        """Returns (features, batches compared, text of what differs, counts of known differences)."""
+        with harness.World() as folder:
+            hook = harness.HookReceiver()
+            folder.hook = hook
+            start = time.time() + 6 + self.slot * 0.1
+            self.world = generator.World(self.seed, start, hook.url)
+            self.config_path = pathlib.Path(folder.folder) / "am.json"
+            self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
+            try:
+                if not self.plan():
+                    return self.world.features, 0, "", {"not planned": 1}
+                done = self.live(folder)
+                theirs = self.theirs(hook)
+            finally:
+                hook.close()
+            ours = self.play([line_of(at, operation, self.world.start, told, str(self.config_path))
+                              for at, operation, told in done])
+        return self.compare(ours, theirs)
+
+    def live(self, folder):
+        alertmanager = Alertmanager(folder, self.world.config)
+        harness.wait_until(alertmanager.ready, 60, "alertmanager to be ready")
+        if time.time() > self.world.start:
+            raise AssertionError("alertmanager took too long to start; fewer worlds at once?")
+        done = []
+        for offset, operation in self.world.operations:
+            time.sleep(max(0.0, self.world.start + offset - time.time()))
+            before = time.time()
+            told = alertmanager.do(operation, self.world.start)
+            done.append((before, operation, told))
+        time.sleep(max(0.0, self.world.start + generator.SECONDS - time.time()))
+        return done
+
+    def theirs(self, hook):
+        batches = collections.defaultdict(list)
+        for request in list(hook.requests):
+            _, receiver, number = request["path"].rsplit("/", 2)
+            body = request["body"]
+            sets = {"firing": set(), "resolved": set()}
+            for alert in body["alerts"]:
+                sets[alert["status"]].add(frozen(alert["labels"]))
+            batches[(receiver, int(number), body["groupKey"])].append(
+                Batch(request["time"], sets["firing"], sets["resolved"]))
+        return batches
+
+    def ours(self, lines):
+        batches = collections.defaultdict(list)
+        for line in lines:
+            if line["kind"] != "sent":
+                continue
+            number = line["integration"].partition("-")[2]
+            key = (line["receiver"], int(number) - 1 if number else 0, route_key(line["group"]))
+            batches[key].append(Batch(line["at"] / 1000, {frozen(one) for one in line["firing"]},
+                                      {frozen(one) for one in line["resolved"]}))
+        return batches
+
+    def compare(self, lines, theirs):
+        ours = self.ours(lines)
+        limits = self.limits(lines)
+        compared = 0
+        known = collections.Counter()
+        text = ""
+        for key in sorted(set(ours) | set(theirs)):
+            limit, reason = limits.get(key[2], (float("inf"), ""))
+            a = [one for one in ours.get(key, []) if one.at < limit]
+            b = [one for one in theirs.get(key, []) if one.at < limit]
+            dropped = len(ours.get(key, [])) + len(theirs.get(key, [])) - len(a) - len(b)
+            if dropped:
+                known[reason] += dropped
+            compared += len(b)
+            if len(a) != len(b) or any(not same(x, y) for x, y in zip(a, b)):
+                text += self.describe(key, a, b)
+        return self.world.features, compared, text, known
+
+    def limits(self, lines):
+        """Group key -> (time from which the two may differ, why). See README.md."""
+        limits = {}
+        end = self.world.start + generator.SECONDS - TOLERANCE
+        created = collections.defaultdict(list)
+        for line in lines:
+            if line["kind"] == "created":
+                created[route_key(line["group"])].append(line["at"] / 1000)
+        reloads = [at for at, operation in self.world.operations if operation["op"] == "reload"]
+        for key, times in created.items():
+            limits[key] = (end, "after the end")
+            # Twins share the key there, and are created at the same time.
+            again = sorted({round(at, 1) for at in times})[1:]
+            if again:
+                limits[key] = (min(again[0] - TOLERANCE, end), "empty group lingers")
+            if reloads and self.world.start + reloads[0] < limits[key][0]:
+                limits[key] = (self.world.start + reloads[0] - TOLERANCE, "reload")
+        return limits
+
+    def describe(self, key, ours, theirs):
+        def one(batch):
+            if batch is None:
+                return "nothing"
+            return "%7.3f %d firing, %d resolved" % (batch.at - self.world.start, len(batch.firing),
+                                                     len(batch.resolved))
+        text = "seed %d (%s): %s/%d %s\n" % (self.seed, ", ".join(sorted(self.world.features)), *key)
+        for i in range(max(len(ours), len(theirs))):
+            a = ours[i] if i < len(ours) else None
+            b = theirs[i] if i < len(theirs) else None
+            text += "    ours %-35s theirs %s\n" % (one(a), one(b))
+        return text
+
+
+def route_key(group):
+    """Twins have numbered names here and share the key there."""
+    return re.sub(r"#\d+:", ":", group, count=1)
+
+
+def same(a, b):
+    return a.firing == b.firing and a.resolved == b.resolved and abs(a.at - b.at) <= TOLERANCE
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("player")
+    parser.add_argument("--worlds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--at-once", type=int, default=20)
+    options = parser.parse_args()
+    if shutil.which("prometheus-alertmanager") is None:
+        print("skipped: prometheus-alertmanager is not installed")
+        return 0
+    failures = compared = 0
+    known = collections.Counter()
+    features = collections.Counter()
+    seeds = range(options.seed, options.seed + options.worlds)
+    with concurrent.futures.ThreadPoolExecutor(options.at_once) as pool:
+        cases = [Case(options.player, seed, number % options.at_once) for number, seed in enumerate(seeds)]
+        for case, future in [(case, pool.submit(case.run)) for case in cases]:
+            try:
+                has, count, text, differences = future.result()
+            except AssertionError as failure:
+                has, count, text, differences = (), 0, "seed %d: %s\n" % (case.seed, failure), {}
+            features.update(has)
+            compared += count
+            known.update(differences)
+            if text:
+                failures += 1
+                print(text, flush=True)
+    print("%d worlds (%s), %d batches compared, %d worlds differ; not compared: %s" % (
+        options.worlds, ", ".join("%d with %s" % (n, name) for name, n in sorted(features.items())),
+        compared, failures, ", ".join("%d %s" % (n, name) for name, n in sorted(known.items())) or "none"))
+    if compared < options.worlds * 3:
+        print("too little was compared: is the generator broken?")
+        return 1
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,10 +13,14 @@ Api::Api(ApiOptions options, ApiParts parts)
       incidents_(parts.incidents, parts.commands),
       admin_(AdminHandlers::Parts{parts.clock, parts.metrics, parts.agents, parts.reloader,
                                   parts.test_sender, parts.status}),
-      router_(table(std::move(parts.write), std::move(parts.extra)), std::move(options.admin_token),
-              parts.metrics, std::move(parts.page)) {}
+      router_(table(std::move(parts.write), std::move(parts.extra), options.open_as_alertmanager),
+              std::move(options.admin_token), parts.metrics, std::move(parts.page)) {
+  router_.serve_below(std::move(options.route_prefix));
+}
 
-std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra) {
+std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra, bool open) {
+  const Access metrics = open ? Access::Open : Access::Read;
+  const Access reload = open ? Access::Open : Access::Write;
   const auto to = [](const auto& handlers, auto method) {
     return [&handlers, method](ApiCall call) { (handlers.*method)(std::move(call)); };
   };
@@ -53,10 +57,10 @@ std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra) {
       {"GET",    "/api/v1/status",                 Access::Read,   to(admin_, &A::status)},
       {"GET",    "/api/v1/status/buildinfo",       Access::Read,   to(admin_, &A::build_info)},
       {"POST",   "/api/v1/notify/test",            Access::Write,  to(admin_, &A::send_test)},
-      {"GET",    "/metrics",                       Access::Read,   to(admin_, &A::metrics)},
+      {"GET",    "/metrics",                       metrics,        to(admin_, &A::metrics)},
       {"GET",    "/-/healthy",                     Access::Public, to(admin_, &A::healthy)},
       {"GET",    "/-/ready",                       Access::Public, to(admin_, &A::ready)},
-      {"POST",   "/-/reload",                      Access::Write,  to(admin_, &A::reload)},
+      {"POST",   "/-/reload",                      reload,         to(admin_, &A::reload)},
       {"POST",   "/api/v1/write",                  Access::Ingest,
        [write = std::move(write)](ApiCall call) {
          write(std::move(call.request), std::move(call.respond));

@@ -17,6 +17,9 @@ struct ApiOptions {
   std::size_t queries_max = 20;  ///< Running and waiting.
   promql::EngineOptions engine;
   promql::ParseOptions parse;
+  std::string route_prefix;  ///< "/alertmanager": everything is served below it; empty: below "/".
+  /// The routes that Alertmanager has are open to the network, as its own are.
+  bool open_as_alertmanager = false;
 };
 
 /// What the API stands on; everything outlives it.
@@ -53,7 +56,7 @@ class Api {
   const std::vector<Route>& routes() const { return router_.routes(); }
 
  private:
-  std::vector<Route> table(net::Handler write, std::vector<Route> extra);
+  std::vector<Route> table(net::Handler write, std::vector<Route> extra, bool open);
 
   QueryRunner runner_;
   QueryHandlers queries_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/base64.h"
 #include "common/base/hash.h"
 #include "common/base/strings.h"
 #include "common/net/http_text.h"
@@ -30,13 +31,19 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
   return variables;
 }
 
-std::string_view bearer_of(const net::ServerRequest& request) {
+/// Returns the token of `Authorization: Bearer`, or the password of `Basic` with any user name:
+/// Prometheus and amtool know the one, old clients only the other.
+std::string bearer_of(const net::ServerRequest& request) {
   const std::string_view value = request.header("authorization");
-  constexpr std::string_view kScheme = "bearer ";
-  if (value.size() < kScheme.size() || base::to_lower(value.substr(0, kScheme.size())) != kScheme) {
-    return {};
-  }
-  return base::trim(value.substr(kScheme.size()));
+  const std::size_t space = value.find(' ');
+  if (space == std::string_view::npos) return {};
+  const std::string scheme = base::to_lower(value.substr(0, space));
+  const std::string_view credential = base::trim(value.substr(space));
+  if (scheme == "bearer") return std::string(credential);
+  if (scheme != "basic") return {};
+  const auto pair = base::base64_decode(credential);
+  const std::size_t colon = pair ? pair->find(':') : std::string::npos;
+  return colon == std::string::npos ? std::string() : pair->substr(colon + 1);
 }
 
 /// Equal in time that does not depend on either text, lengths included.
@@ -56,6 +63,8 @@ std::string_view to_string(Access access) {
       return "write";
     case Access::Ingest:
       return "ingest";
+    case Access::Open:
+      return "open";
   }
   return "write";
 }
@@ -98,7 +107,8 @@ Router::Verdict Router::check_access(const Route& route, const net::ServerReques
     return {403, "cross_site", "requests that change something are not taken from other sites",
             false};
   }
-  const std::string_view bearer = bearer_of(request);
+  if (route.access == Access::Open) return {};
+  const std::string bearer = bearer_of(request);
   if (!bearer.empty()) {
     if (!admin_token_.empty() && same_secret(bearer, admin_token_)) return {0, {}, {}, true};
     return {401, "bad_token", "the bearer token is not the admin token", false};
@@ -144,6 +154,15 @@ void Router::dispatch(const Route& route, ApiCall call) const {
 }
 
 void Router::handle(net::ServerRequest request, net::Respond respond) const {
+  if (!prefix_.empty()) {
+    if (request.path != prefix_ && !request.path.starts_with(prefix_ + "/")) {
+      respond(net::error_response(404, "not_found",
+                                  fmt::format("everything is served below '{}/'", prefix_)));
+      return;
+    }
+    request.path.erase(0, prefix_.size());
+    if (request.path.empty()) request.path = "/";
+  }
   std::vector<std::string> methods;
   for (const Route& route : routes_) {
     auto variables = match(route.pattern, request.path);
@@ -160,10 +179,19 @@ void Router::handle(net::ServerRequest request, net::Respond respond) const {
 
 void Router::answer_unrouted(net::ServerRequest request, net::Respond respond,
                              const std::vector<std::string>& methods) const {
+  // Clients of Alertmanager's API read its generated layer's errors.
+  const bool v2 = request.path.starts_with("/api/v2/");
+  const auto shaped = [v2](int status, std::string_view type, const std::string& message) {
+    auto response = net::error_response(status, type, message);
+    if (v2) {
+      response.body =
+          fmt::format("{{\"code\":{},\"message\":{}}}\n", status, net::json_string(message));
+    }
+    return response;
+  };
   if (!methods.empty()) {
     const std::string allowed = base::join(methods, ", ");
-    auto response =
-        net::error_response(405, "bad_data", fmt::format("'{}' takes {}", request.path, allowed));
+    auto response = shaped(405, "bad_data", fmt::format("'{}' takes {}", request.path, allowed));
     response.headers.emplace_back("Allow", allowed);
     respond(std::move(response));
     return;
@@ -177,7 +205,7 @@ void Router::answer_unrouted(net::ServerRequest request, net::Respond respond,
       .counter("tocsin_alertd_api_refused_total", "API requests refused, by reason.",
                {{"reason", "not_found"}})
       .increment();
-  respond(net::error_response(404, "not_found", fmt::format("there is no '{}'", request.path)));
+  respond(shaped(404, "not_found", fmt::format("there is no '{}'", request.path)));
 }
 
 }  // namespace tocsin::api

@@ -20,9 +20,10 @@ enum class Access {
   Read,    ///< This host, or the admin token.
   Write,   ///< This host, or the admin token; changes something.
   Ingest,  ///< Checked by the handler itself, by the sender's own token.
+  Open,    ///< Anybody who reaches the port, but no page of another site: Alertmanager's way.
 };
 
-/// Returns "public", "read", "write" or "ingest".
+/// Returns "public", "read", "write", "ingest" or "open".
 std::string_view to_string(Access access);
 
 /// A request whose route and right are settled.
@@ -55,6 +56,10 @@ class Router {
   Router(std::vector<Route> routes, base::Secret admin_token, base::Metrics& metrics,
          net::Handler fallback);
 
+  /// Everything is served below `prefix` ("/alertmanager"), and nothing beside it. Before the first
+  /// request.
+  void serve_below(std::string prefix) { prefix_ = std::move(prefix); }
+
   /// Finds the route, checks the right and calls its handler. Answers 404, 405, 401, 403 itself.
   void handle(net::ServerRequest request, net::Respond respond) const;
 
@@ -71,6 +76,7 @@ class Router {
   base::Secret admin_token_;
   base::Metrics& metrics_;
   net::Handler fallback_;
+  std::string prefix_;
 };
 
 }  // namespace tocsin::api

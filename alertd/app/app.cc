@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "alertd/app/links.h"
+#include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
 #include "common/config/source.h"
 
@@ -21,6 +22,14 @@ bool same_repository(const std::optional<rulegit::GitSettings>& a,
                      const std::optional<rulegit::GitSettings>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return a->url == b->url && a->branch == b->branch && a->path == b->path;
+}
+
+AlertmanagerSettings alertmanager_settings(const Settings& settings) {
+  AlertmanagerSettings shown;
+  shown.receivers = notify::receiver_names(settings.notify);
+  shown.configuration =
+      routing::export_alertmanager(settings.routing, shown.receivers, shown.resolve_timeout);
+  return shown;
 }
 
 }  // namespace
@@ -58,6 +67,10 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   app->ingest_->registry_changed();
 
   // ---- the way out, from its end: notifier <- dispatcher <- ruler
+  if (app->settings_.ack_links) {
+    const std::string key = base::join_path(app->settings_.data_folder, "ack.key");
+    TC_TRY(app->ack_signer_, api::AckSigner::load(key, world.files, world.random));
+  }
   app->make_notifier();
   app->make_dispatcher();
   TC_TRY(app->follow_repository());
@@ -104,6 +117,14 @@ void App::make_dispatcher() {
   options.routing = settings_.routing;
   options.settings = settings_.incident;
   options.outbox_changed = [this] { notifier_->poke(); };
+  if (ack_signer_) {
+    options.ack_path = [this](const incident::Notification& notification) {
+      const std::string token = ack_signer_->sign(
+          {notification.incident.id, api::AckAction::Acknowledge,
+           notification.created_at + settings_.ack_link_valid, notification.receiver});
+      return token.empty() ? std::string() : "/ack/" + token;
+    };
+  }
   dispatcher_ = std::make_unique<incident::Dispatcher>(std::move(options), world_.core,
                                                        world_.state, world_.metrics);
 }
@@ -181,8 +202,31 @@ void App::make_api() {
                           ingest_->handle(std::move(request), std::move(respond));
                         },
                     .page = {},
-                    .extra = link_routes(rule_paths_, world_.files),
+                    .extra = extra_routes(),
                     .metadata = &metadata_});
+}
+
+// Other systems' APIs, and what links in messages lead to.
+std::vector<api::Route> App::extra_routes() {
+  alertmanager_view_ = std::make_unique<AlertmanagerAdapter>(*dispatcher_, world_.background,
+                                                             alertmanager_settings(settings_));
+  api::AlertmanagerHandlers::Options options;
+  options.started_at = started_at_;
+  options.severity_default = settings_.rule_files.severity_default;
+  alertmanager_ = std::make_unique<api::AlertmanagerHandlers>(*alertmanager_view_, world_.clock,
+                                                              world_.metrics, options);
+  std::vector<api::Route> routes = link_routes(rule_paths_, world_.files);
+  for (api::Route& route : alertmanager_->routes(api::Access::Read, api::Access::Write)) {
+    routes.push_back(std::move(route));
+  }
+  if (!ack_signer_) return routes;
+  ack_desk_ = std::make_unique<api::AckDesk>(
+      api::AckDesk::Parts{*ack_signer_, *incident_view_, world_.clock, world_.metrics});
+  ack_pages_ = std::make_unique<api::AckHandlers>(*ack_desk_, *incident_view_);
+  chat_buttons_ = std::make_unique<api::ChatButtons>(*ack_desk_, settings_.chat_secrets);
+  for (api::Route& route : ack_pages_->routes()) routes.push_back(std::move(route));
+  for (api::Route& route : chat_buttons_->routes()) routes.push_back(std::move(route));
+  return routes;
 }
 
 void App::start(std::function<void(base::Result<void>)> done) {
@@ -287,6 +331,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   ingest_->registry_changed();
   notifier_->reload(loaded.settings.notify);
   dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
+  alertmanager_view_->reload(alertmanager_settings(loaded.settings));
   base::set_log_level(loaded.settings.log_level);
   if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
 

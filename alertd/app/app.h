@@ -10,8 +10,11 @@
 #include <optional>
 #include <string>
 
+#include "alertd/api/ack_handlers.h"
+#include "alertd/api/alertmanager_handlers.h"
 #include "alertd/api/api.h"
 #include "alertd/app/adapters.h"
+#include "alertd/app/alertmanager_adapter.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -48,7 +51,8 @@ struct World {
   base::Executor& notify;
   base::Executor& queries;
   base::Executor& background;     ///< File work that may block: reload, the token registry.
-  base::Executor* git = nullptr;  ///< What may take minutes; null: on `background`.
+  base::Executor* git = nullptr;      ///< What may take minutes; null: on `background`.
+  base::Executor* cluster = nullptr;  ///< Talks with peers; null: on `background`.
   base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
 };
 
@@ -76,6 +80,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
     api_->handle(std::move(request), std::move(respond));
   }
 
+  /// A peer's request, where the cluster listens.
+  void handle_peer(net::ServerRequest request, net::Respond respond);
+
   void reload(std::string source, api::Done<api::ReloadOutcome> done) override;
   void send_test(std::string channel, std::string source,
                  api::Done<api::TestOutcome> done) override;
@@ -94,6 +101,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void start_rules(const std::function<void(base::Result<void>)>& done);
   void now_ready();
   void make_api();
+  std::vector<api::Route> extra_routes();
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
   void reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done);
 
@@ -109,6 +117,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   base::Counter reloads_failed_;
   base::Gauge reload_ok_;
 
+  std::optional<api::AckSigner> ack_signer_;  ///< Empty: no links.
   model::MetadataTable metadata_;
   // The store answers until it is gone, and each answer may wake rules.
   ruler::Arrivals arrivals_;
@@ -127,6 +136,11 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<RuleViewAdapter> rule_view_;
   std::unique_ptr<IncidentAdapter> incident_view_;
   std::unique_ptr<AgentAdapter> agent_view_;
+  std::unique_ptr<AlertmanagerAdapter> alertmanager_view_;
+  std::unique_ptr<api::AlertmanagerHandlers> alertmanager_;
+  std::unique_ptr<api::AckDesk> ack_desk_;
+  std::unique_ptr<api::AckHandlers> ack_pages_;
+  std::unique_ptr<api::ChatButtons> chat_buttons_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -45,6 +45,7 @@ void read_server(config::Table table, Settings& settings) {
   settings.external_url =
       table.string("external_url", fmt::format("http://{}", settings.server.listen));
   while (settings.external_url.ends_with('/')) settings.external_url.pop_back();
+  settings.route_prefix = normal_prefix(table.string("route_prefix", ""));
   const auto level = base::parse_log_level(
       table.one_of("log_level", "info", {"debug", "info", "warning", "error"}));
   if (level) settings.log_level = *level;
@@ -169,6 +170,31 @@ void read_ingest(config::Table table, Settings& settings) {
   table.finish();
 }
 
+// Acknowledging without a login: links in messages, buttons in chats.
+void read_acknowledge(config::Table table, Settings& settings) {
+  settings.ack_links = table.boolean("links", true);
+  settings.ack_link_valid = table.duration("link_valid", settings.ack_link_valid);
+  if (settings.ack_link_valid < std::chrono::minutes(5) ||
+      settings.ack_link_valid > std::chrono::hours(24 * 30)) {
+    table.error("link_valid", "link_valid must be from 5m to 30d",
+                "a link is a right to whoever holds it: as short as people need");
+  }
+  if (const auto secret = table.secret("slack_signing_secret")) {
+    settings.chat_secrets.slack_signing_secret = *secret;
+  }
+  settings.chat_secrets.discord_public_key = table.string("discord_public_key", "");
+  const std::string& key = settings.chat_secrets.discord_public_key;
+  if (!key.empty() &&
+      (key.size() != 64 || key.find_first_not_of("0123456789abcdef") != std::string::npos)) {
+    table.error("discord_public_key", "discord_public_key is not 64 hexadecimal digits",
+                "copy \"Public Key\" of the application's general information");
+  }
+  if (const auto secret = table.secret("telegram_secret")) {
+    settings.chat_secrets.telegram_secret = *secret;
+  }
+  table.finish();
+}
+
 // Without [route] everything goes to the one receiver; without any receiver alerts and incidents
 // are kept and shown, and nobody is told, which the log says at each start.
 routing::Routing route_to_all(config::Table& root, const std::vector<std::string>& receivers) {
@@ -199,6 +225,7 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   settings.incident.directory = oncall::read_directory(root, receivers);
   settings.incident.policies =
       incident::read_policies(root, settings.incident.directory, settings.incident.receivers);
+  read_acknowledge(root.table("acknowledge"), settings);
   root.finish();
 }
 

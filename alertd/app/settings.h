@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "alertd/api/chat_buttons.h"
+#include "alertd/app/alertmanager_flags.h"
 #include "alertd/incident/incident.h"
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
@@ -22,8 +24,17 @@
 
 namespace tocsin::alertd {
 
+/// In Alertmanager's place (alertmanager_settings.h): what its flags say beside its file.
+struct AlertmanagerMode {
+  AlertmanagerFlags flags;
+  base::Secret cluster_secret;
+  std::string masked;  ///< The file without secrets, for the API.
+};
+
 struct Settings {
   net::ServerOptions server;
+  std::string route_prefix;                      ///< "/alertd": everything is served below it.
+  std::optional<AlertmanagerMode> alertmanager;  ///< Set: we stand in Alertmanager's place.
   base::Secret admin_token;  ///< For the API from other hosts; empty: this host only.
   std::string external_url;  ///< What links in messages start with; no slash at the end.
   base::LogLevel log_level = base::LogLevel::Info;
@@ -52,6 +63,9 @@ struct Settings {
 
   routing::Routing routing;
   incident::IncidentSettings incident;
+  bool ack_links = true;  ///< `[acknowledge]`
+  base::Duration ack_link_valid = std::chrono::hours(24);
+  api::ChatSecrets chat_secrets;
   notify::NotifySettings notify;
 };
 

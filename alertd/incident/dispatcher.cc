@@ -1,6 +1,7 @@
 #include "alertd/incident/dispatcher.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/base/check.h"
 
@@ -116,7 +117,7 @@ void Dispatcher::finish_stop() {
   if (stopped_) std::exchange(stopped_, nullptr)();
 }
 
-void Dispatcher::post(std::vector<model::Alert> alerts) {
+bool Dispatcher::offer(std::vector<model::Alert> alerts) {
   bool full = false;
   const auto refused = static_cast<double>(alerts.size());
   {
@@ -133,9 +134,10 @@ void Dispatcher::post(std::vector<model::Alert> alerts) {
         .counter("tocsin_alertd_alerts_refused_total",
                  "Alerts refused because the dispatcher's queue was full.")
         .increment(refused);
-    return;
+    return false;
   }
   wake();
+  return true;
 }
 
 void Dispatcher::command(Command command, base::Executor& reply_on, Done<IncidentRecord> done) {
@@ -251,6 +253,7 @@ void Dispatcher::run_step(Queue input) {
                              std::move(result.edit_replies[i])});
   }
   change_ = std::move(result.change);
+  add_ack_paths();
   if (change_.empty()) {
     finish_step();
     return;
@@ -258,6 +261,17 @@ void Dispatcher::run_step(Queue input) {
   committing_ = true;
   retry_delay_ = kRetryMin;
   commit();
+}
+
+void Dispatcher::add_ack_paths() {
+  if (!options_.ack_path) return;
+  for (Notification& notification : change_.outbox) {
+    if (notification.kind == NotificationKind::Firing ||
+        notification.kind == NotificationKind::Update ||
+        notification.kind == NotificationKind::Reopened) {
+      notification.ack_path = options_.ack_path(notification);
+    }
+  }
 }
 
 void Dispatcher::check_clock(WallTime now) {
@@ -442,6 +456,12 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   }
   std::sort(snapshot->alerts.begin(), snapshot->alerts.end(),
             [](const auto& a, const auto& b) { return a.alert.labels < b.alert.labels; });
+  for (const auto& [key, group] : pipeline.groups()) {
+    snapshot->groups.push_back({key, group.route, group.receiver, group.labels});
+  }
+  std::sort(snapshot->groups.begin(), snapshot->groups.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.labels, a.receiver, a.key) < std::tie(b.labels, b.receiver, b.key);
+  });
   return snapshot;
 }
 

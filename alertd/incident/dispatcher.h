@@ -32,6 +32,8 @@ struct DispatcherOptions {
   IncidentSettings settings;
   std::size_t queue_max =
       50'000;  ///< Alerts waiting for a step; commands and reports have a tenth.
+  /// Returns the path of the link that acknowledges, for a message that asks for it; may be empty.
+  std::function<std::string(const Notification&)> ack_path;
   /// Called on the executor after a commit that put rows into the outbox, and after start().
   std::function<void()> outbox_changed;
   /// Called on the executor after each commit, with what is durable now: for peers.
@@ -60,6 +62,14 @@ struct IncidentView {
   std::size_t resolved = 0;
 };
 
+/// A group as the API shows it; its alerts name it by its key.
+struct GroupView {
+  std::string key;
+  std::string route;
+  std::string receiver;
+  model::Labels labels;
+};
+
 /// What is durable, at one moment.
 struct Snapshot {
   base::WallTime at;
@@ -67,6 +77,7 @@ struct Snapshot {
   std::vector<AlertView> alerts;           ///< By labels.
   std::vector<routing::Silence> silences;  ///< By id; those that are over too.
   std::vector<routing::Maintenance> maintenances;  ///< By name.
+  std::vector<GroupView> groups;                   ///< By labels, then receiver.
 };
 
 /// Thread: start, stop, post, command, report, snapshot, explain, reload from any.
@@ -85,7 +96,11 @@ class Dispatcher final : public model::AlertSink {
   /// Ends after the commit that is under way; `done` runs on the executor, nothing after it.
   void stop(base::Task done);
 
-  void post(std::vector<model::Alert> alerts) override;
+  void post(std::vector<model::Alert> alerts) override {
+    static_cast<void>(offer(std::move(alerts)));
+  }
+  /// As post(), and returns whether they were taken.
+  bool offer(std::vector<model::Alert> alerts) EXCLUDES(mutex_);
 
   /// `done` is posted to `reply_on` after the effect is durable.
   /// Errors in `done`: NotFound, InvalidArgument, LimitExceeded (comment), Unavailable (queue
@@ -161,6 +176,7 @@ class Dispatcher final : public model::AlertSink {
   void wake() EXCLUDES(mutex_);
   void pump() EXCLUDES(mutex_);
   void run_step(Queue input);
+  void add_ack_paths();
   void check_clock(base::WallTime now);
   void commit();
   void committed(base::Result<void> result);

@@ -124,6 +124,7 @@ std::string to_json(const Notification& notification) {
   object["route"] = notification.route;
   object["group_key"] = notification.group_key;
   object["thread_key"] = notification.thread_key;
+  if (!notification.ack_path.empty()) object["ack_path"] = notification.ack_path;
   object["group_labels"] = labels_value(notification.group_labels);
   object["common_labels"] = labels_value(notification.common_labels);
   object["common_annotations"] = strings_value(notification.common_annotations);
@@ -158,6 +159,7 @@ Result<Notification> notification_from_json(std::string_view text) {
   notification.route = reader.string("route");
   notification.group_key = reader.string("group_key");
   notification.thread_key = reader.string("thread_key");
+  notification.ack_path = reader.string("ack_path");
   notification.group_labels = reader.labels("group_labels");
   notification.common_labels = reader.labels("common_labels");
   notification.common_annotations = reader.strings("common_annotations");

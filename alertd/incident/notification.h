@@ -79,6 +79,8 @@ struct Notification {
   std::string route;       ///< The route's stable name.
   std::string group_key;   ///< Of the alert group; the same over all incidents of the group.
   std::string thread_key;  ///< The same for all messages of one incident: threads, references.
+  /// "/ack/<token>" while there is something to acknowledge; put after the daemon's external URL.
+  std::string ack_path;
 
   model::Labels group_labels;
   model::Labels common_labels;

@@ -184,6 +184,7 @@ std::vector<std::pair<std::string, std::string>> facts(const Notification& notif
     if (!value.empty()) result.emplace_back(name, std::move(value));
   };
   add("Runbook", runbook(notification));
+  add("Acknowledge", ack_url(notification, external_url));
   add("Incident", incident_url(notification, external_url));
   if (result.empty() || result.back().first != "Incident") {
     add("Incident", clean(notification.incident.id));

@@ -65,6 +65,9 @@ struct Message {
 std::string incident_url(const incident::Notification& notification,
                          const std::string& external_url);
 
+/// Returns the link that acknowledges the incident without a login, or "" if there is none.
+std::string ack_url(const incident::Notification& notification, const std::string& external_url);
+
 /// Built-in texts. `text`'s first line stands alone.
 std::string default_title(const incident::Notification& notification);
 /// Returns the first line of default_text: what, where, how bad, since when; or who acknowledged.

@@ -102,6 +102,7 @@ Value message_data(const Notification& notification, const std::string& external
   data["CommonAnnotations"] = writer.pairs(notification.common_annotations);
   data["RouteLabels"] = writer.pairs(model::Labels());
   data["ExternalURL"] = writer.text(external_url);
+  data["AckURL"] = writer.text(ack_url(notification, external_url));
   data["NotificationReason"] = Value(describe(notification.reason));
   data["GroupKey"] = writer.text(notification.group_key);
   data["TruncatedAlerts"] = Value(static_cast<std::int64_t>(notification.truncated_alerts));

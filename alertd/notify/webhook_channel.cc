@@ -59,6 +59,7 @@ json::object incident_object(const Notification& notification, const std::string
   object["state"] = to_string(incident.state);
   object["openedAt"] = base::format_rfc3339(incident.opened_at);
   object["url"] = incident_url(notification, external_url);
+  object["ack_url"] = ack_url(notification, external_url);
   object["acknowledgedBy"] = incident.acknowledged_by;
   object["resolvedBy"] = incident.resolved_by;
   object["comment"] = incident.comment;

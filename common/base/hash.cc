@@ -7,6 +7,9 @@
 #include <zlib.h>
 
 #include <array>
+#include <charconv>
+#include <memory>
+#include <optional>
 #include <span>
 
 #define XXH_INLINE_ALL
@@ -23,6 +26,19 @@ std::string to_hex(std::span<const unsigned char> bytes) {
   std::string text;
   for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
   return text;
+}
+
+std::optional<std::string> from_hex(std::string_view text) {
+  if (text.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    unsigned value = 0;
+    const char* const end = text.data() + i + 2;
+    const auto [at, failure] = std::from_chars(text.data() + i, end, value, 16);
+    if (failure != std::errc() || at != end) return std::nullopt;
+    bytes += static_cast<char>(value);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -61,6 +77,22 @@ std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(),
        digest.data(), &length);
   return to_hex(std::span(digest).first(length));
+}
+
+bool ed25519_verify(std::string_view public_key_hex, std::string_view signature_hex,
+                    std::string_view message) {
+  const auto key_bytes = from_hex(public_key_hex);
+  const auto signature = from_hex(signature_hex);
+  if (!key_bytes || !signature || key_bytes->size() != 32 || signature->size() != 64) return false;
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(*key_bytes), 32),
+      &EVP_PKEY_free);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                        &EVP_MD_CTX_free);
+  return key && context &&
+         EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+         EVP_DigestVerify(context.get(), bytes_of(*signature), signature->size(), bytes_of(message),
+                          message.size()) == 1;
 }
 
 bool equals_constant_time(std::string_view a, std::string_view b) {

@@ -23,6 +23,10 @@ std::uint64_t fnv1a(std::string_view bytes, std::uint64_t seed = 0xcbf29ce484222
 std::string sha256_hex(std::string_view bytes);
 /// HMAC-SHA-256 as 64 lower-case hexadecimal digits. Source: RFC 2104.
 std::string hmac_sha256_hex(std::string_view key, std::string_view bytes);
+/// Returns whether `signature_hex` is the Ed25519 signature of `message` by the key of 32 bytes
+/// that `public_key_hex` names; false also for text that is neither. Source: RFC 8032.
+bool ed25519_verify(std::string_view public_key_hex, std::string_view signature_hex,
+                    std::string_view message);
 /// Compares in time that depends on the lengths only.
 bool equals_constant_time(std::string_view a, std::string_view b);
 

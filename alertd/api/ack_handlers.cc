@@ -66,12 +66,13 @@ void AckDesk::act(Act act, std::function<void(AckResult)> done) {
   if (command.by.empty()) command.by = "somebody with the link";
   command.by.resize(std::min(command.by.size(), kByBytesMax));
   command.hold = act.hold;
+  command.comment = act.comment;
   command.source = act.source;
   if (!used_.use(act.token, claim->expires, now)) {
     count(way, "used");
     return done({409, "this link was used already; a newer message has a new one"});
   }
-  const bool resolve = claim->action == AckAction::Resolve;
+  const bool resolve = act.action.value_or(claim->action) == AckAction::Resolve;
   Done<IncidentInfo> answered = [this, way, resolve, token = act.token, by = command.by,
                                  done = std::move(done)](base::Result<IncidentInfo> incident) {
     count(way, incident ? "done" : "failed");

@@ -53,6 +53,9 @@ class AckDesk {
     std::string by;      ///< Empty: whom the token was sent to.
     std::string source;  ///< "link 192.0.2.7", "slack": for the audit trail.
     std::optional<base::Duration> hold;
+    /// Instead of the token's: only where the sender was checked as well.
+    std::optional<AckAction> action;
+    std::string comment;
   };
   void act(Act act, std::function<void(AckResult)> done);
 

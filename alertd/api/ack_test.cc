@@ -4,6 +4,7 @@
 
 #include "alertd/api/ack_handlers.h"
 #include "alertd/api/chat_buttons.h"
+#include "alertd/api/mail_reply.h"
 #include "alertd/api/test_support.h"
 #include "common/base/hash.h"
 #include "common/sim/sim_file_system.h"
@@ -178,6 +179,25 @@ TEST_CASE("Telegram: the secret we gave it") {
   CHECK(world.ask(request).body ==
         R"({"method":"answerCallbackQuery","callback_query_id":"9","text":)"
         R"("T-7 is acknowledged by Ada"})");
+}
+
+TEST_CASE("answers to mails: the first line that is ours, and the token in the thread") {
+  const auto reply = read_reply("\n> quoted\n ACK 2h on my way\n--\nAda");
+  REQUIRE(reply);
+  CHECK(reply->action == AckAction::Acknowledge);
+  CHECK(reply->hold == base::Duration(std::chrono::hours(2)));
+  CHECK(reply->comment == "on my way");
+  CHECK(read_reply("Resolved: disk replaced")->comment == "disk replaced");
+  CHECK(read_reply("Resolved: disk replaced")->action == AckAction::Resolve);
+  CHECK(read_reply("ack")->comment.empty());
+  CHECK(read_reply("ack 999d")->comment == "999d");
+  CHECK_FALSE(read_reply("acking it"));
+  CHECK_FALSE(read_reply("thanks, ack"));
+  CHECK_FALSE(read_reply("> ack"));
+  CHECK_FALSE(read_reply(""));
+  CHECK(reply_token("<0123.ack-AB-c_9@host.example>") == "AB-c_9");
+  CHECK(reply_token("<a@b> <k.ack-OLD@h> <k.ack-NEW@h> <x@y>") == "NEW");
+  CHECK(reply_token("<a@b>").empty());
 }
 
 TEST_CASE("Discord: signed with Ed25519") {

@@ -224,6 +224,10 @@ std::vector<api::Route> App::extra_routes() {
       api::AckDesk::Parts{*ack_signer_, *incident_view_, world_.clock, world_.metrics});
   ack_pages_ = std::make_unique<api::AckHandlers>(*ack_desk_, *incident_view_);
   chat_buttons_ = std::make_unique<api::ChatButtons>(*ack_desk_, settings_.chat_secrets);
+  if (settings_.mail_replies && world_.imap) {
+    mail_replies_ = std::make_unique<MailReplies>(*settings_.mail_replies, *ack_desk_, *world_.imap,
+                                                  world_.background, world_.metrics);
+  }
   for (api::Route& route : ack_pages_->routes()) routes.push_back(std::move(route));
   for (api::Route& route : chat_buttons_->routes()) routes.push_back(std::move(route));
   return routes;
@@ -252,6 +256,7 @@ void App::start_rules(const std::function<void(base::Result<void>)>& done) {
   if (!outcome.ok) return done(diagnostics_error(outcome.diagnostics, outcome.sources));
   if (rules_git_) rules_git_->start([this] { ruler_->load(); });
   self_metrics_->start(kSelfMetricsInterval);
+  if (mail_replies_) mail_replies_->start();
   // Not before: whoever asks a daemon that is ready for its rules must not be told that it has
   // none.
   ruler_->when_in_force([this, done] {
@@ -278,6 +283,7 @@ void App::now_ready() {
 void App::stop() {
   phase_ = Phase::Stopped;
   self_metrics_->stop();
+  if (mail_replies_) mail_replies_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
   notifier_->stop();

@@ -50,10 +50,11 @@ struct World {
   base::Executor& core;
   base::Executor& notify;
   base::Executor& queries;
-  base::Executor& background;     ///< File work that may block: reload, the token registry.
+  base::Executor& background;         ///< File work that may block: reload, the token registry.
   base::Executor* git = nullptr;      ///< What may take minutes; null: on `background`.
   base::Executor* cluster = nullptr;  ///< Talks with peers; null: on `background`.
   base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
+  net::ImapClient* imap = nullptr;    ///< Null: no mailbox is looked into.
 };
 
 /// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.
@@ -141,6 +142,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<api::AckDesk> ack_desk_;
   std::unique_ptr<api::AckHandlers> ack_pages_;
   std::unique_ptr<api::ChatButtons> chat_buttons_;
+  std::unique_ptr<MailReplies> mail_replies_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -118,6 +118,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   const auto http = net::make_http_client(clock, 4, 10'000);
   const auto mail = net::make_mail_client(clock, 2, 10'000);
   const auto commands = base::make_command_runner(clock, 2, 1'000);
+  const auto imap = net::make_imap_client(clock);
   const World world{clock,           *files,
                     *random,         metrics,
                     *http,           *mail,
@@ -125,7 +126,8 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                     threads.store,   threads.eval,
                     threads.core,    threads.notify,
                     threads.queries, threads.background,
-                    &threads.git,    commands.get()};
+                    &threads.git,    nullptr,
+                    imap.get()};
   auto app = App::make(world, std::move(settings), config_path);
   if (!app) {
     threads.stop();

@@ -13,6 +13,7 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/net/mail_format.h"
 
 namespace tocsin::alertd {
 namespace {
@@ -195,6 +196,21 @@ void read_acknowledge(config::Table table, Settings& settings) {
   table.finish();
 }
 
+// Whoever gets our mails may answer them.
+void know_mail_receivers(const notify::NotifySettings& notify, MailReplySettings& replies) {
+  for (const notify::ReceiverSettings& receiver : notify.receivers) {
+    for (const notify::ChannelSettings& channel : receiver.channels) {
+      const auto* email = std::get_if<notify::EmailSettings>(&channel.kind);
+      if (!email) continue;
+      for (const std::string& to : email->to) {
+        if (const auto address = net::mailbox_address(to)) {
+          replies.senders.insert(base::to_lower(*address));
+        }
+      }
+    }
+  }
+}
+
 // Without [route] everything goes to the one receiver; without any receiver alerts and incidents
 // are kept and shown, and nobody is told, which the log says at each start.
 routing::Routing route_to_all(config::Table& root, const std::vector<std::string>& receivers) {
@@ -226,6 +242,8 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   settings.incident.policies =
       incident::read_policies(root, settings.incident.directory, settings.incident.receivers);
   read_acknowledge(root.table("acknowledge"), settings);
+  settings.mail_replies = read_mail_reply_settings(root);
+  if (settings.mail_replies) know_mail_receivers(settings.notify, *settings.mail_replies);
   root.finish();
 }
 

@@ -10,6 +10,7 @@
 
 #include "alertd/api/chat_buttons.h"
 #include "alertd/app/alertmanager_flags.h"
+#include "alertd/app/mail_replies.h"
 #include "alertd/incident/incident.h"
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
@@ -66,6 +67,7 @@ struct Settings {
   bool ack_links = true;  ///< `[acknowledge]`
   base::Duration ack_link_valid = std::chrono::hours(24);
   api::ChatSecrets chat_secrets;
+  std::optional<MailReplySettings> mail_replies;  ///< `[imap]`
   notify::NotifySettings notify;
 };
 

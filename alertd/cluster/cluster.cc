@@ -362,17 +362,29 @@ void Cluster::publish() {
             [](const PeerName& a, const PeerName& b) { return a.name < b.name; });
   const base::Duration since =
       std::chrono::duration_cast<base::Duration>(world_.executor.clock().monotonic() - started_);
-  const base::MutexLock lock(mutex_);
-  shown_ = std::move(living);
-  if (settled || since >= options_.settle_timeout) status_ = ClusterStatus::Ready;
+  const bool ready = settled || since >= options_.settle_timeout;
+  const std::size_t position = place_in(living);
+  bool news = !told_;
+  {
+    const base::MutexLock lock(mutex_);
+    news = news || place_in(shown_) != position || (ready && status_ != ClusterStatus::Ready);
+    shown_ = std::move(living);
+    if (ready) status_ = ClusterStatus::Ready;
+  }
+  told_ = true;
+  if (news && changed_) changed_(position, status());
+}
+
+std::size_t Cluster::place_in(const std::vector<PeerName>& living) const {
+  const auto ours = std::find_if(living.begin(), living.end(), [this](const PeerName& peer) {
+    return peer.name == options_.name;
+  });
+  return static_cast<std::size_t>(ours - living.begin());
 }
 
 std::size_t Cluster::position() const {
   const base::MutexLock lock(mutex_);
-  const auto ours = std::find_if(shown_.begin(), shown_.end(), [this](const PeerName& peer) {
-    return peer.name == options_.name;
-  });
-  return static_cast<std::size_t>(ours - shown_.begin());
+  return place_in(shown_);
 }
 
 ClusterStatus Cluster::status() const {

@@ -59,6 +59,11 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
+  /// `changed` hears of our place and whether we have settled, at the start and when they change;
+  /// on the executor. Before start().
+  using Changed = std::function<void(std::size_t position, ClusterStatus status)>;
+  void on_change(Changed changed) { changed_ = std::move(changed); }
+
   void start();
   /// Says good-bye, best effort. Nothing runs after it once the executor is idle.
   void stop();
@@ -90,16 +95,19 @@ class Cluster {
   void forget_as_self(const std::string& address);
   void merge(const std::vector<Entry>& entries);
   void publish();
+  std::size_t place_in(const std::vector<PeerName>& living) const;
 
   ClusterOptions options_;
   ClusterWorld world_;
   Merged merged_;
+  Changed changed_;
   ReplicatedTable table_;
   std::map<std::string, std::unique_ptr<Peer>> peers_;  ///< By address.
   std::vector<std::string> not_peers_;                  ///< Addresses that turned out to be ours.
   base::MonotonicTime started_{};
   base::TimerId timer_ = 0;
   bool running_ = false;
+  bool told_ = false;
   base::Counter failures_;
   base::Counter refused_;
   base::FailureLog log_{"alertd/cluster"};

@@ -53,6 +53,7 @@ struct Net {
   FakeNetwork network;
   std::map<std::string, std::unique_ptr<Cluster>> nodes;
   std::map<std::string, std::map<std::string, std::string>> merged;  ///< Node -> key -> body.
+  std::map<std::string, std::vector<int>> changes;  ///< Node -> places; -1 while settling.
 
   Cluster& add(const std::string& name, const std::string& address, std::vector<std::string> peers,
                const std::string& secret = "s") {
@@ -67,6 +68,9 @@ struct Net {
                                               merged[name][entry.key] = entry.body;
                                           });
     network.nodes[address] = node.get();
+    node->on_change([this, name](std::size_t position, ClusterStatus status) {
+      changes[name].push_back(status == ClusterStatus::Ready ? static_cast<int>(position) : -1);
+    });
     node->start();
     return *(nodes[name] = std::move(node));
   }
@@ -160,6 +164,8 @@ TEST_CASE("a peer that dies is gone within seconds, and gets everything when it 
   net.run(20);
   CHECK(b.position() == 1);
   CHECK(net.merged["a"]["meanwhile"] == "1");
+  CHECK(net.changes["b"].back() == 1);
+  CHECK(net.changes["b"].front() == -1);
 }
 
 TEST_CASE("what a message lost is told again, at the latest by the exchange of everything") {

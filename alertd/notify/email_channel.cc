@@ -104,7 +104,10 @@ class EmailChannel final : public Channel {
     net::Mail mail;
     mail.from = email_.from;
     mail.to = email_.to;
-    mail.message_id = mail_message_id(key.value, host_);
+    // An answer brings the token back; see api/mail_reply.h.
+    const std::string& ack = notification.ack_path;
+    const std::string token = ack.substr(std::min(ack.rfind('/') + 1, ack.size()));
+    mail.message_id = mail_message_id(key.value + (token.empty() ? "" : ".ack-" + token), host_);
     mail.date = notification.created_at;
     const auto add = [&mail](const char* name, std::string_view value) {
       if (const std::string line = one_line(value); !line.empty()) {

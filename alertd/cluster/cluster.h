@@ -77,6 +77,7 @@ class Cluster {
   /// Our place among the names that live, from 0.
   std::size_t position() const;
   ClusterStatus status() const;
+  const std::string& name() const { return options_.name; }
   /// Those that live, ourselves among them, by name.
   std::vector<PeerName> peers() const;
 

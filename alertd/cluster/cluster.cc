@@ -257,6 +257,10 @@ void Cluster::failed(Peer& peer, const std::string& why) {
 }
 
 void Cluster::forget_as_self(const std::string& address) {
+  base::log_info("alertd/cluster",
+                 "{} has our own name {}: that is us, or a copy of our storage (give it another "
+                 "cluster.name)",
+                 address, options_.name);
   not_peers_.push_back(address);
   peers_.erase(address);
   publish();
@@ -355,7 +359,10 @@ void Cluster::publish() {
   std::vector<PeerName> living{{options_.name, options_.address}};
   bool settled = true;
   for (const auto& [address, peer] : peers_) {
-    if (peer->alive) living.push_back({peer->name, address});
+    // One process may answer at two addresses, a name and its number: it counts once.
+    const bool known = std::any_of(living.begin(), living.end(),
+                                   [&](const PeerName& other) { return other.name == peer->name; });
+    if (peer->alive && !known) living.push_back({peer->name, address});
     settled = settled && (!peer->configured || peer->synchronised);
   }
   std::sort(living.begin(), living.end(),

@@ -195,6 +195,19 @@ TEST_CASE("three nodes find each other through one; one that leaves is gone at o
   CHECK(c.position() == 1);
 }
 
+TEST_CASE("one process under two addresses counts once; ourselves not at all") {
+  Net net;
+  Cluster& a = net.add("a", "h:1", {"alias:2", "h:1", "alias:1"});
+  Cluster& b = net.add("b", "h:2", {"h:1"});
+  net.network.nodes["alias:2"] = &b;
+  net.network.nodes["alias:1"] = &a;
+  net.run(10);
+  CHECK(a.peers().size() == 2);
+  CHECK(a.position() == 0);
+  CHECK(b.peers().size() == 2);
+  CHECK(b.position() == 1);
+}
+
 TEST_CASE("another secret is another cluster; the network is not believed") {
   Net net;
   Cluster& a = net.add("a", "h:1", {});

@@ -11,6 +11,8 @@
 
 namespace tocsin::alertd {
 
+class ClusterLink;
+
 /// What the API shows of the configuration that runs.
 struct AlertmanagerSettings {
   std::vector<std::string> receivers;
@@ -24,6 +26,9 @@ class AlertmanagerAdapter final : public api::AlertmanagerView {
   AlertmanagerAdapter(incident::Dispatcher& dispatcher, base::Executor& executor,
                       AlertmanagerSettings settings)
       : dispatcher_(dispatcher), executor_(executor), settings_(std::move(settings)) {}
+
+  /// Shows this cluster from now on; it outlives us. Before the first request.
+  void show_cluster(const ClusterLink& cluster) { cluster_ = &cluster; }
 
   /// A new configuration runs.
   void reload(AlertmanagerSettings settings) EXCLUDES(mutex_);
@@ -47,6 +52,7 @@ class AlertmanagerAdapter final : public api::AlertmanagerView {
 
   incident::Dispatcher& dispatcher_;
   base::Executor& executor_;
+  const ClusterLink* cluster_ = nullptr;
   mutable base::Mutex mutex_;
   AlertmanagerSettings settings_ GUARDED_BY(mutex_);
   std::shared_ptr<const incident::Snapshot> last_ GUARDED_BY(mutex_);  ///< What shown_ was made of.

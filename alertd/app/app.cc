@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/links.h"
 #include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
@@ -24,11 +25,19 @@ bool same_repository(const std::optional<rulegit::GitSettings>& a,
   return a->url == b->url && a->branch == b->branch && a->path == b->path;
 }
 
+/// In its place we are as open as Alertmanager is, unless a token was asked for.
+bool open_as_alertmanager(const Settings& settings) {
+  return settings.alertmanager && settings.admin_token.empty();
+}
+
 AlertmanagerSettings alertmanager_settings(const Settings& settings) {
   AlertmanagerSettings shown;
   shown.receivers = notify::receiver_names(settings.notify);
+  shown.resolve_timeout = settings.routing.resolve_timeout;
   shown.configuration =
-      routing::export_alertmanager(settings.routing, shown.receivers, shown.resolve_timeout);
+      settings.alertmanager_text.empty()
+          ? routing::export_alertmanager(settings.routing, shown.receivers, shown.resolve_timeout)
+          : settings.alertmanager_text;
   return shown;
 }
 
@@ -73,6 +82,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   }
   app->make_notifier();
   app->make_dispatcher();
+  TC_TRY(app->join_cluster());
   TC_TRY(app->follow_repository());
   TC_TRY(app->load_rules());
   // Beyond this point rules are known to be good; nothing evaluates before start().
@@ -108,6 +118,7 @@ void App::make_notifier() {
     dispatcher_->report(
         {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text,
          sent.sequence});
+    if (cluster_ && state == incident::DeliveryState::Delivered) cluster_->delivered(sent);
   };
   notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);
 }
@@ -117,6 +128,9 @@ void App::make_dispatcher() {
   options.routing = settings_.routing;
   options.settings = settings_.incident;
   options.outbox_changed = [this] { notifier_->poke(); };
+  options.committed = [this](const incident::StateChange& change) {
+    if (cluster_) cluster_->committed(change);
+  };
   if (ack_signer_) {
     options.ack_path = [this](const incident::Notification& notification) {
       const std::string token = ack_signer_->sign(
@@ -127,6 +141,23 @@ void App::make_dispatcher() {
   }
   dispatcher_ = std::make_unique<incident::Dispatcher>(std::move(options), world_.core,
                                                        world_.state, world_.metrics);
+}
+
+// Peers in Alertmanager's place.
+base::Result<void> App::join_cluster() {
+  if (!settings_.alertmanager || settings_.alertmanager->flags.cluster_listen.empty()) {
+    return base::ok();
+  }
+  base::Executor& executor = world_.cluster ? *world_.cluster : world_.background;
+  TC_TRY(cluster_,
+         ClusterLink::make(settings_,
+                           {executor, world_.http, world_.files, world_.random, world_.metrics},
+                           *dispatcher_));
+  return base::ok();
+}
+
+void App::handle_peer(net::ServerRequest request, net::Respond respond) {
+  if (cluster_) cluster_->handle(std::move(request), std::move(respond));
 }
 
 // The rules of the repository are one more folder; it always holds one whole good commit.
@@ -184,6 +215,8 @@ void App::make_api() {
   options.queries_max = settings_.queries_max;
   options.engine = settings_.engine;
   options.parse = settings_.parse;
+  options.route_prefix = settings_.route_prefix;
+  options.open_as_alertmanager = open_as_alertmanager(settings_);
   api_ = std::make_unique<api::Api>(
       std::move(options),
       api::ApiParts{.clock = world_.clock,
@@ -215,8 +248,11 @@ std::vector<api::Route> App::extra_routes() {
   options.severity_default = settings_.rule_files.severity_default;
   alertmanager_ = std::make_unique<api::AlertmanagerHandlers>(*alertmanager_view_, world_.clock,
                                                               world_.metrics, options);
+  if (cluster_) alertmanager_view_->show_cluster(*cluster_);
+  const bool open = open_as_alertmanager(settings_);
   std::vector<api::Route> routes = link_routes(rule_paths_, world_.files);
-  for (api::Route& route : alertmanager_->routes(api::Access::Read, api::Access::Write)) {
+  for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
+                                                 open ? api::Access::Open : api::Access::Write)) {
     routes.push_back(std::move(route));
   }
   if (!ack_signer_) return routes;
@@ -238,6 +274,7 @@ void App::start(std::function<void(base::Result<void>)> done) {
     if (!loaded) return done(loaded.error());
     // The state of incidents is back: alerts may come, messages may leave.
     notifier_->start();
+    if (cluster_) cluster_->start();
     dispatcher_->snapshot(world_.background,
                           [this, done](std::shared_ptr<const incident::Snapshot> snapshot) {
                             std::vector<model::Alert> told;
@@ -284,6 +321,7 @@ void App::stop() {
   phase_ = Phase::Stopped;
   self_metrics_->stop();
   if (mail_replies_) mail_replies_->stop();
+  if (cluster_) cluster_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
   notifier_->stop();
@@ -326,7 +364,10 @@ void App::reload_all(const std::string& source, const api::Done<api::ReloadOutco
 
 // Whole or not at all: everything is read and checked before anything changes.
 base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
-  TC_TRY(LoadedSettings loaded, load_settings(config_path_, world_.files));
+  TC_TRY(LoadedSettings loaded,
+         settings_.alertmanager
+             ? load_alertmanager_settings(settings_.alertmanager->flags, world_.files)
+             : load_settings(config_path_, world_.files));
   const std::vector<config::Source> sources{loaded.source};
   if (base::has_errors(loaded.diagnostics)) return diagnostics_error(loaded.diagnostics, sources);
 

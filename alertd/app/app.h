@@ -15,6 +15,7 @@
 #include "alertd/api/api.h"
 #include "alertd/app/adapters.h"
 #include "alertd/app/alertmanager_adapter.h"
+#include "alertd/app/cluster_link.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -97,6 +98,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   base::Result<void> open_store();
   void make_notifier();
   void make_dispatcher();
+  base::Result<void> join_cluster();
   base::Result<void> follow_repository();
   base::Result<void> load_rules();
   void start_rules(const std::function<void(base::Result<void>)>& done);
@@ -129,8 +131,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   promql::Engine engine_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<incident::Dispatcher> dispatcher_;
-  std::vector<std::string> rule_paths_;  ///< Those of the settings, and the repository's folder.
-  std::unique_ptr<RulesGit> rules_git_;  ///< Null: no repository is followed.
+  std::unique_ptr<ClusterLink> cluster_;  ///< Null: we have no peers.
+  std::vector<std::string> rule_paths_;   ///< Those of the settings, and the repository's folder.
+  std::unique_ptr<RulesGit> rules_git_;   ///< Null: no repository is followed.
   std::unique_ptr<ProvenanceSink> provenance_sink_;
   std::unique_ptr<ruler::Ruler> ruler_;
   std::unique_ptr<SelfMetrics> self_metrics_;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <string_view>
 
+#include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/app.h"
 #include "alertd/state/sqlite_state_store.h"
 #include "common/base/asio_executor.h"
@@ -26,6 +27,8 @@ constexpr std::string_view kHelp =
     "Usage: tocsin-alertd [--config FILE] [--check] [--version] [--help]\n"
     "  --config FILE  TOML; without it the daemon runs on its defaults (127.0.0.1:9464)\n"
     "  --check        read configuration and rules, say what is wrong, and end\n"
+    "With --config.file=alertmanager.yml it stands in Alertmanager's place; see --config.file= "
+    "--help.\n"
     "Signals: SIGHUP reloads configuration and rules (whole or not at all), SIGTERM ends.\n"
     "Exit: 0 ended as asked, 1 failed at run time, 2 configuration or arguments are wrong.\n";
 
@@ -44,14 +47,15 @@ struct Threads {
         notify(clock, "notify", 1),
         queries(clock, "query", 2),
         background(clock, "background", 1),
-        git(clock, "git", 1) {}
+        git(clock, "git", 1),
+        cluster(clock, "cluster", 1) {}
 
-  base::AsioExecutor io, store, eval, core, notify, queries, background, git;
+  base::AsioExecutor io, store, eval, core, notify, queries, background, git, cluster;
 
   /// In the order of the data path: nobody is handed work by someone who still runs.
   void stop() {
     for (base::AsioExecutor* executor :
-         {&io, &queries, &git, &eval, &background, &core, &notify, &store}) {
+         {&io, &cluster, &queries, &git, &eval, &background, &core, &notify, &store}) {
       executor->stop();
     }
   }
@@ -95,6 +99,21 @@ base::Result<void> wait_for_start(App& app) {
   return *started;
 }
 
+/// Listens for peers, if we are to have some.
+base::Result<std::unique_ptr<net::HttpServer>> listen_for_peers(base::AsioExecutor& io,
+                                                                const std::string& address,
+                                                                App& app) {
+  if (address.empty()) return std::unique_ptr<net::HttpServer>();
+  net::ServerOptions options;
+  options.listen = address;
+  auto server =
+      net::HttpServer::start(io, options, [&app](net::ServerRequest request, net::Respond respond) {
+        app.handle_peer(std::move(request), std::move(respond));
+      });
+  if (!server) return base::with_context(server.error(), "--cluster.listen-address");
+  return server;
+}
+
 int run(base::Signals& signals, Settings settings, const std::optional<std::string>& config_path) {
   const base::RealClock clock;
   const auto files = base::make_real_file_system();
@@ -126,8 +145,10 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                     threads.store,   threads.eval,
                     threads.core,    threads.notify,
                     threads.queries, threads.background,
-                    &threads.git,    nullptr,
+                    &threads.git,    &threads.cluster,
                     imap.get()};
+  const std::string cluster_address =
+      settings.alertmanager ? settings.alertmanager->flags.cluster_listen : std::string();
   auto app = App::make(world, std::move(settings), config_path);
   if (!app) {
     threads.stop();
@@ -143,6 +164,12 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   if (!server) {
     threads.stop();
     return fail(kExitRuntime, server.error().message);
+  }
+  auto peer_server = listen_for_peers(threads.io, cluster_address, **app);
+  if (!peer_server) {
+    (*server)->stop();
+    threads.stop();
+    return fail(kExitRuntime, peer_server.error().message);
   }
   (*app)->after_reload([&server] {
     if (const auto taken = (*server)->reload_tls(); !taken) {
@@ -160,13 +187,55 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   }
   (*server)->stop();
   (*app)->stop();
+  if (*peer_server) (*peer_server)->stop();
   threads.stop();
   return exit_code;
+}
+
+/// The log level, what is wrong with the configuration; nullopt: go on.
+std::optional<int> report(const LoadedSettings& loaded) {
+  const std::vector<config::Source> sources{loaded.source};
+  fmt::print(stderr, "{}", config::render_all(loaded.diagnostics, sources));
+  if (base::has_errors(loaded.diagnostics)) return kExitConfig;
+  base::set_log_level(loaded.settings.log_level);
+  return std::nullopt;
+}
+
+/// In Alertmanager's place.
+int main_as_alertmanager(std::span<const std::string_view> arguments) {
+  const auto flags = parse_alertmanager_flags(arguments);
+  if (!flags) return fail(kExitConfig, flags.error().message);
+  if (flags->help) {
+    fmt::print("{}", alertmanager_help());
+    return 0;
+  }
+  if (flags->version) {
+    fmt::print("tocsin-alertd {}, in Alertmanager's place\n", TOCSIN_VERSION);
+    return 0;
+  }
+  base::Signals signals;
+  const auto files = base::make_real_file_system();
+  auto loaded = load_alertmanager_settings(*flags, *files);
+  if (!loaded) return fail(kExitConfig, loaded.error().message);
+  if (const auto code = report(*loaded)) return *code;
+  if (flags->check) return 0;
+  for (const std::string& name : flags->ignored) {
+    base::log_warning(kComponent, "--{} has no effect here", name);
+  }
+  if (loaded->settings.admin_token.empty()) {
+    base::log_warning(kComponent,
+                      "as Alertmanager's, the API on {} is open to everybody who "
+                      "reaches it; --web.auth-token-file closes it",
+                      loaded->settings.server.listen);
+  }
+  return run(signals, std::move(loaded->settings), std::nullopt);
 }
 
 }  // namespace
 
 int main_with(int argc, char** argv) {
+  const std::vector<std::string_view> all(argv + 1, argv + argc);
+  if (is_alertmanager_command_line(all)) return main_as_alertmanager(all);
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -191,11 +260,7 @@ int main_with(int argc, char** argv) {
   const auto files = base::make_real_file_system();
   auto loaded = load_settings(arguments.config, *files);
   if (!loaded) return fail(kExitConfig, loaded.error().message);
-  const std::vector<config::Source> sources{loaded->source};
-  fmt::print(stderr, "{}", config::render_all(loaded->diagnostics, sources));
-  if (base::has_errors(loaded->diagnostics)) return kExitConfig;
-  base::set_log_level(loaded->settings.log_level);
-
+  if (const auto code = report(*loaded)) return *code;
   if (arguments.check) {
     const ruler::CheckResult check =
         ruler::check_rule_paths(loaded->settings.rule_paths, loaded->settings.rule_files, *files);

@@ -4,6 +4,7 @@
 
 #include <tuple>
 
+#include "alertd/app/alertmanager_settings.h"
 #include "alertd/incident/policy_config.h"
 #include "alertd/oncall/directory_config.h"
 #include "alertd/routing/route_config.h"
@@ -222,6 +223,27 @@ routing::Routing route_to_all(config::Table& root, const std::vector<std::string
   return routing;
 }
 
+// Alertmanager's file in the place of [route] and [[receiver]]; those beside it are unknown keys.
+bool read_alertmanager_instead(config::Table& root, const base::FileSystem& files,
+                               Settings& settings) {
+  config::Table table = root.table("routing");
+  const std::string path = table.string("alertmanager_config", "");
+  if (!path.empty()) {
+    const auto read = read_alertmanager_file(path, files, settings);
+    if (!read) table.error("alertmanager_config", read.error().message);
+    config::Table incident = root.table("incident");
+    auto receivers = std::move(settings.incident.receivers);
+    const std::size_t alerts = settings.incident.alerts_per_notification;
+    settings.incident = incident::read_incident_settings(incident);
+    settings.incident.receivers = std::move(receivers);
+    settings.incident.alerts_per_notification = alerts;
+    read_acknowledge(root.table("acknowledge"), settings);
+    root.finish();
+  }
+  table.finish();
+  return !path.empty();
+}
+
 void read_all(config::Table& root, const base::FileSystem& files, Settings& settings) {
   read_server(root.table("server"), settings);
   read_store(root.table("store"), settings);
@@ -229,6 +251,7 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   read_rules(root.table("rules"), files, settings);
   read_promql(root.table("promql"), settings);
 
+  if (read_alertmanager_instead(root, files, settings)) return;
   settings.notify = notify::read_notify_settings(root);
   settings.notify.external_url = settings.external_url;
   config::Table incident = root.table("incident");

@@ -15,7 +15,7 @@
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
 #include "alertd/promql/engine.h"
-#include "alertd/routing/route.h"
+#include "alertd/routing/routing.h"
 #include "alertd/rulegit/git_settings.h"
 #include "alertd/ruler/rule_file.h"
 #include "alertd/tsdb/store.h"
@@ -29,7 +29,6 @@ namespace tocsin::alertd {
 struct AlertmanagerMode {
   AlertmanagerFlags flags;
   base::Secret cluster_secret;
-  std::string masked;  ///< The file without secrets, for the API.
 };
 
 struct Settings {
@@ -63,6 +62,9 @@ struct Settings {
   base::Duration restart_window{90'000};  ///< See ruler::AlertStateOptions::restore_window.
 
   routing::Routing routing;
+  /// Alertmanager's file that `routing` and `notify` come from, without secrets; empty: they are
+  /// ours.
+  std::string alertmanager_text;
   incident::IncidentSettings incident;
   bool ack_links = true;  ///< `[acknowledge]`
   base::Duration ack_link_valid = std::chrono::hours(24);

@@ -474,6 +474,14 @@ void Dispatcher::explain(model::Alert alert, base::Executor& reply_on,
   });
 }
 
+void Dispatcher::set_peer_wait(base::Duration wait) {
+  executor_.post([this, alive = alive_, wait] {
+    if (!*alive) return;
+    engine_.set_peer_wait(wait);
+    pump();
+  });
+}
+
 void Dispatcher::reload(routing::Routing routing, IncidentSettings settings) {
   executor_.post([this, alive = alive_, routing = std::move(routing),
                   settings = std::move(settings)]() mutable {

@@ -137,6 +137,9 @@ class Dispatcher final : public model::AlertSink {
   void explain(model::Alert alert, base::Executor& reply_on,
                std::function<void(routing::Explanation)> done);
 
+  /// Alertmanager's mode, with peers: see routing::Pipeline::set_peer_wait.
+  void set_peer_wait(base::Duration wait);
+
   /// New configuration, whole.
   void reload(routing::Routing routing, IncidentSettings settings);
 

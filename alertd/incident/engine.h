@@ -84,6 +84,9 @@ class Engine {
   /// New configuration; takes effect with the next step.
   void reload(routing::Routing routing, IncidentSettings settings, base::WallTime now);
 
+  /// See routing::Pipeline::set_peer_wait.
+  void set_peer_wait(base::Duration wait) { pipeline_.set_peer_wait(wait); }
+
   const routing::Pipeline& pipeline() const { return pipeline_; }
   /// Incidents that are not resolved, or may still be reopened; by number.
   const std::map<std::int64_t, Incident>& incidents() const { return incidents_; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <vector>
 
@@ -32,6 +33,12 @@ class Writer {
       }
     }
     timing(route, parent, indent);
+    if (!route.mute_time_intervals.empty()) {
+      line(indent, "mute_time_intervals: " + list(route.mute_time_intervals));
+    }
+    if (!route.active_time_intervals.empty()) {
+      line(indent, "active_time_intervals: " + list(route.active_time_intervals));
+    }
     if (route.continues) line(indent, "continue: true");
     if (route.children.empty()) return;
     line(indent, "routes:");
@@ -46,6 +53,34 @@ class Writer {
     }
   }
 
+  void interval(const TimeInterval& interval) {
+    line(0, "- name: " + yaml_quoted(interval.name));
+    line(2, "time_intervals:");
+    for (const TimePeriod& period : interval.periods) {
+      line(2, "- location: " + yaml_quoted(period.zone.name()));
+      if (!period.times.empty()) line(4, "times:");
+      for (const Range& range : period.times) {
+        line(4, fmt::format("- start_time: \"{}\"", clock_text(range.begin)));
+        line(4, fmt::format("  end_time: \"{}\"", clock_text(range.end)));
+      }
+      ranges("weekdays", period.weekdays, true);
+      ranges("days_of_month", period.days_of_month, false);
+      ranges("months", period.months, false);
+      ranges("years", period.years, false);
+    }
+  }
+
+  void inhibit(const InhibitRule& rule) {
+    if (rule.sources.size() != 1) {
+      line(0, fmt::format("# not expressible: an inhibition with {} kinds of sources",
+                          rule.sources.size()));
+      return;
+    }
+    line(0, "- source_matchers: " + list(texts(rule.sources.front())));
+    line(2, "target_matchers: " + list(texts(rule.target)));
+    if (!rule.equal.empty()) line(2, "equal: " + list(rule.equal));
+  }
+
   std::string take() { return std::move(out_); }
 
  private:
@@ -54,13 +89,43 @@ class Writer {
         parent->group_by_all == route.group_by_all) {
       return;
     }
-    std::string list = route.group_by_all ? "\"...\"" : "";
-    if (!route.group_by_all) {
-      for (const std::string& label : route.group_by) {
-        list += (list.empty() ? "" : ", ") + yaml_quoted(label);
-      }
+    line(indent, "group_by: " +
+                     list(route.group_by_all ? std::vector<std::string>{"..."} : route.group_by));
+  }
+
+  static std::string list(const std::vector<std::string>& texts) {
+    std::string out = "[";
+    for (const std::string& text : texts) {
+      if (out.size() > 1) out += ", ";
+      out += yaml_quoted(text);
     }
-    line(indent, "group_by: [" + list + "]");
+    return out + "]";
+  }
+
+  static std::vector<std::string> texts(const std::vector<model::Matcher>& matchers) {
+    std::vector<std::string> out;
+    for (const model::Matcher& matcher : matchers) out.push_back(matcher.to_string());
+    return out;
+  }
+
+  static std::string clock_text(int minutes) {
+    return fmt::format("{:02}:{:02}", minutes / 60, minutes % 60);
+  }
+
+  void ranges(std::string_view key, const std::vector<Range>& ranges, bool weekdays) {
+    if (ranges.empty()) return;
+    constexpr std::array<std::string_view, 7> kDays{"sunday",   "monday", "tuesday", "wednesday",
+                                                    "thursday", "friday", "saturday"};
+    const auto text = [&](int value) {
+      return weekdays ? std::string(kDays.at(static_cast<std::size_t>(value)))
+                      : std::to_string(value);
+    };
+    std::vector<std::string> out;
+    for (const Range& range : ranges) {
+      out.push_back(range.begin == range.end ? text(range.begin)
+                                             : text(range.begin) + ":" + text(range.end));
+    }
+    line(4, fmt::format("{}: {}", key, list(out)));
   }
 
   void timing(const Route& route, const Route* parent, int indent) {
@@ -112,6 +177,10 @@ std::string export_alertmanager(const Routing& routing, std::span<const std::str
   writer.route(routing.root, nullptr, 2);
   std::vector<std::string> names(receivers.begin(), receivers.end());
   add_receivers(routing.root, names);
+  if (!routing.inhibit_rules.empty()) writer.line(0, "inhibit_rules:");
+  for (const InhibitRule& rule : routing.inhibit_rules) writer.inhibit(rule);
+  if (!routing.time_intervals.empty()) writer.line(0, "time_intervals:");
+  for (const TimeInterval& interval : routing.time_intervals) writer.interval(interval);
   writer.line(0, "receivers:");
   for (const std::string& name : names) writer.line(0, "- name: " + yaml_quoted(name));
   return writer.take();

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "alertd/routing/route.h"
+#include "alertd/routing/routing.h"
 #include "common/config/node.h"
 
 namespace tocsin::routing {

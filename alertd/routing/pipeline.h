@@ -65,7 +65,7 @@ class Pipeline {
 
   /// Alertmanager's mode, one of several peers: how long after a tick the log is asked, so that
   /// peers before this one have told and said so. What is told of is still what was at the tick.
-  void set_peer_wait(base::Duration wait) { peer_wait_ = wait; }
+  void set_peer_wait(base::Duration wait);
 
   /// Stops or resumes repeats of a group; unknown keys are ignored.
   void hold_repeats(const std::string& group_key, bool hold);
@@ -96,7 +96,7 @@ class Pipeline {
  private:
   using Touched = std::set<std::string>;
   struct Frozen {
-    base::WallTime due;
+    base::WallTime ticked_at;
     Batch batch;
   };
   struct Interval {

@@ -66,7 +66,7 @@ std::optional<WallTime> Pipeline::due(const Group& group) const {
   if (group.members.empty()) return std::nullopt;
   if (routing_.alertmanager) {
     const auto frozen = frozen_.find(group.key);
-    return frozen == frozen_.end() ? group.next_turn : frozen->second.due;
+    return frozen == frozen_.end() ? group.next_turn : frozen->second.ticked_at + peer_wait_;
   }
   const WallTime next = std::min(group.next_turn, group.early_turn.value_or(WallTime::max()));
   if (!group.waited) return next;
@@ -75,6 +75,12 @@ std::optional<WallTime> Pipeline::due(const Group& group) const {
   if (group.firing()) return next;
   if (!routing_.resolve_wait) return group.next_turn;
   return *group.resolved_at + *routing_.resolve_wait;
+}
+
+void Pipeline::set_peer_wait(base::Duration wait) {
+  if (wait == peer_wait_) return;
+  peer_wait_ = wait;
+  for (const auto& [key, frozen] : frozen_) index(groups_.at(key));
 }
 
 void Pipeline::index(Group& group) {
@@ -186,7 +192,7 @@ void Pipeline::take_tick(Group& group, WallTime now) {
     cut.reason = Reason::NoChannel;
     record(std::move(cut), now);
   } else if (peer_wait_.count() > 0) {
-    frozen_[group.key] = {now + peer_wait_, std::move(batch)};
+    frozen_[group.key] = {now, std::move(batch)};
     index(group);
     return;
   } else {

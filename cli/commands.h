@@ -29,6 +29,9 @@ int run_agent(const AgentOptions& options, Context& context);
 int run_inventory(const InventoryOptions& options, Context& context);
 int run_status(Context& context);
 int run_send_test(const SendTestOptions& options, Context& context);
+/// `files` is where a template is read from.
+int run_channel(const ChannelOptions& options, Context& context, const base::FileSystem& files);
+int run_drill(const DrillOptions& options, Context& context);
 
 /// Returns the script for "bash", "zsh" or "fish", made from parser.h's command_table().
 std::string completion_script(const std::string& shell);

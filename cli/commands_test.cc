@@ -192,6 +192,47 @@ TEST_CASE("status and send-test exit codes") {
   CHECK(run_send_test({"mail"}, test.context) == kNegative);
 }
 
+TEST_CASE("channels: how they are doing, and the exit code for scripts") {
+  Fixture f;
+  f.api.answer.data =
+      R"({"channels":[{"name":"ops/mail","state":"ok","waiting":0,"lastProven":"2026-11-23T11:57:00Z",
+          "lastFailed":null,"lastError":"","failover":""}]})";
+  CHECK(run_channel({}, f.context, *base::make_real_file_system()) == kOk);
+  CHECK(f.api.request.path == "/api/v1/channels");
+  CHECK(has(f.out.str(), "ops/mail  ok     0        3m ago       never"));
+  Fixture bad;
+  bad.api.answer.data =
+      R"({"channels":[{"name":"ops/mail","state":"open","waiting":7,"lastError":"HTTP 503\u001b["}]})";
+  CHECK(run_channel({}, bad.context, *base::make_real_file_system()) == kNegative);
+  CHECK(has(bad.out.str(), "HTTP 503\\x1b["));
+}
+
+TEST_CASE("channel preview: what it would say, and what is wrong with its template") {
+  Fixture f;
+  const auto files = base::make_real_file_system();
+  f.api.answer.data =
+      R"({"of":"T-7, firing","title":"[HIGH] x","text":"one\ntwo","html":"","failure":""})";
+  ChannelOptions options{ChannelOptions::Action::Preview, "ops/mail", "7", {}};
+  CHECK(run_channel(options, f.context, *files) == kOk);
+  CHECK(f.api.request.path == "/api/v1/notify/preview");
+  CHECK(f.api.request.body == R"({"channel":"ops/mail","incident":"T-7"})");
+  CHECK(f.out.str() == "of:    T-7, firing\ntitle: [HIGH] x\n\none\ntwo\n");
+  f.api.answer.data = R"({"of":"a","title":"b","text":"c","failure":"template 'text' failed"})";
+  CHECK(run_channel(options, f.context, *files) == kNegative);
+  CHECK(has(f.err.str(), "template 'text' failed; the built-in words stand in"));
+  options.template_file = "/no/such/file";
+  CHECK(run_channel(options, f.context, *files) == kUsage);
+}
+
+TEST_CASE("drill: severity and labels are sent, the alert's labels shown") {
+  Fixture f;
+  f.api.answer.data = R"({"labels":{"alertname":"FireDrill","drill":"true"}})";
+  CHECK(run_drill({"critical", {"team=dba"}}, f.context) == kOk);
+  CHECK(f.api.request.path == "/api/v1/drill");
+  CHECK(f.api.request.body == R"({"severity":"critical","labels":{"team":"dba"}})");
+  CHECK(has(f.out.str(), "drill started: {alertname=\"FireDrill\", drill=\"true\"}"));
+}
+
 TEST_CASE("answers of the API and of something else") {
   const auto read = [](int status, std::string body) {
     net::HttpResponse response;

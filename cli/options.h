@@ -78,6 +78,19 @@ struct SendTestOptions {
   std::string channel;
 };
 
+struct ChannelOptions {
+  enum class Action { List, Preview };
+  Action action = Action::List;
+  std::string channel;        ///< "receiver/channel"
+  std::string incident;       ///< Empty: the newest.
+  std::string template_file;  ///< In place of the configured text; "-": stdin.
+};
+
+struct DrillOptions {
+  std::string severity = "high";
+  std::vector<std::string> labels;  ///< "name=value", for the routes.
+};
+
 struct BacktestOptions {
   std::vector<std::string> rules;  ///< Files and folders.
   std::string from = "-24h";
@@ -107,7 +120,8 @@ struct CompletionOptions {
 using Command =
     std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
-                 ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions>;
+                 ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions,
+                 ChannelOptions, DrillOptions>;
 
 struct Invocation {
   GlobalOptions global;

@@ -42,6 +42,9 @@ struct Program {
   AgentOptions agent_list;
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
   SendTestOptions send_test;
+  ChannelOptions channels;
+  ChannelOptions channel_preview{ChannelOptions::Action::Preview, {}, {}, {}};
+  DrillOptions drill;
   CheckOptions check;
   InventoryOptions inventory;
   std::string check_format;
@@ -159,6 +162,31 @@ void add_changing_commands(Program& program) {
   completion->add_option("shell", program.completion.shell, "bash, zsh or fish")
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->required();
+}
+
+void add_channel_commands(Program& program) {
+  CLI::App& app = program.app;
+  app.add_subcommand("channels", "list the channels, how they are doing and when last proven");
+  CLI::App* channel = app.add_subcommand("channel", "one channel: test, preview");
+  channel->require_subcommand(1);
+  CLI::App* test = channel->add_subcommand("test", "send a test message through it");
+  test->add_option("channel", program.send_test.channel, "receiver/channel")->required();
+  CLI::App* preview =
+      channel->add_subcommand("preview", "print what it would say; nothing is sent");
+  preview->add_option("channel", program.channel_preview.channel, "receiver/channel")->required();
+  preview->add_option("--incident", program.channel_preview.incident,
+                      "about this incident; default: the newest");
+  preview
+      ->add_option("--template", program.channel_preview.template_file,
+                   "with this text instead of the configured one; -: stdin")
+      ->type_name("FILE");
+
+  CLI::App* drill = app.add_subcommand("drill", "fire drill: an alert that goes the whole way");
+  drill->add_option("--severity", program.drill.severity, "critical, high, medium or low")
+      ->check(CLI::IsMember({"critical", "high", "medium", "low"}))
+      ->capture_default_str();
+  drill->add_option("-l,--label", program.drill.labels, "label for the routes")
+      ->check(CLI::Validator(check_pair, "NAME=VALUE"));
 }
 
 void add_import(Program& program) {
@@ -289,6 +317,7 @@ std::unique_ptr<Program> make_program() {
   add_global_options(*program);
   add_reading_commands(*program);
   add_changing_commands(*program);
+  add_channel_commands(*program);
   add_check(*program);
   add_test(*program);
   add_import(*program);
@@ -305,6 +334,12 @@ Command chosen(const Program& program) {
   if (name == "ack") return program.ack;
   if (name == "resolve") return program.resolve;
   if (name == "send-test") return program.send_test;
+  if (name == "channels") return program.channels;
+  if (name == "channel") {
+    if (command->get_subcommands().front()->get_name() == "test") return program.send_test;
+    return program.channel_preview;
+  }
+  if (name == "drill") return program.drill;
   if (name == "check") return program.check;
   if (name == "test") return test_of(program);
   if (name == "inventory") return program.inventory;

@@ -35,9 +35,10 @@ Terminal terminal_of(ColorMode mode) {
   return terminal;
 }
 
-int dispatch(const Command& command, Context& context) {
+int dispatch(const Command& command, Context& context, const base::FileSystem& files) {
   struct Visitor {
     Context& context;
+    const base::FileSystem& files;
     int operator()(const QueryOptions& options) const { return run_query(options, context); }
     int operator()(const AlertsOptions& options) const { return run_alerts(options, context); }
     int operator()(const IncidentsOptions& options) const {
@@ -48,6 +49,10 @@ int dispatch(const Command& command, Context& context) {
     int operator()(const AgentOptions& options) const { return run_agent(options, context); }
     int operator()(const StatusOptions&) const { return run_status(context); }
     int operator()(const SendTestOptions& options) const { return run_send_test(options, context); }
+    int operator()(const ChannelOptions& options) const {
+      return run_channel(options, context, files);
+    }
+    int operator()(const DrillOptions& options) const { return run_drill(options, context); }
     int operator()(const InventoryOptions& options) const {
       return run_inventory(options, context);
     }
@@ -58,7 +63,7 @@ int dispatch(const Command& command, Context& context) {
     int operator()(const ImportOptions&) const { return kUsage; }      // likewise
     int operator()(const TestOptions&) const { return kUsage; }        // asks no server
   };
-  return std::visit(Visitor{context}, command);
+  return std::visit(Visitor{context, files}, command);
 }
 
 // The only command that works on files and may ask a server, which need not be the configured one.
@@ -155,7 +160,7 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (!warning.empty()) std::cerr << "tocsin: warning: " << printable(warning) << '\n';
   Context context{**api, global.output, terminal, clock, std::cout, std::cerr};
-  return dispatch(parsed.invocation->command, context);
+  return dispatch(parsed.invocation->command, context, *files);
 }
 
 }  // namespace tocsin::cli

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "alertd/app/alertmanager_settings.h"
+#include "alertd/api/channel_handlers.h"
 #include "alertd/app/links.h"
 #include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
@@ -114,7 +115,7 @@ void App::make_notifier() {
   const auto report = [this](const incident::OutboxRow& row, incident::DeliveryState state,
                              const std::string& text) {
     const incident::Notification& sent = row.notification;
-    if (sent.kind == incident::NotificationKind::Test) return;  // belongs to no incident
+    if (sent.incident.id.empty()) return;  // a test, a summary: belongs to no incident
     dispatcher_->report(
         {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text,
          sent.sequence});
@@ -139,8 +140,12 @@ void App::make_dispatcher() {
       return token.empty() ? std::string() : "/ack/" + token;
     };
   }
+  options.commit_failing = [this](const std::vector<incident::Notification>& messages) {
+    notifier_->send_uncommitted(messages);
+  };
   dispatcher_ = std::make_unique<incident::Dispatcher>(std::move(options), world_.core,
                                                        world_.state, world_.metrics);
+  notifier_->set_self_alerts(*dispatcher_);
 }
 
 // Peers in Alertmanager's place.
@@ -209,6 +214,7 @@ void App::make_api() {
   incident_view_ =
       std::make_unique<IncidentAdapter>(*dispatcher_, world_.state, world_.background, *ruler_);
   agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background, *ruler_);
+  channel_view_ = std::make_unique<ChannelAdapter>(*notifier_, *dispatcher_, world_.clock);
   api::ApiOptions options;
   options.admin_token = settings_.admin_token;
   options.query_timeout = settings_.query_timeout;
@@ -251,6 +257,7 @@ std::vector<api::Route> App::extra_routes() {
   if (cluster_) alertmanager_view_->show_cluster(*cluster_);
   const bool open = open_as_alertmanager(settings_);
   std::vector<api::Route> routes = link_routes(rule_paths_, world_.files);
+  for (api::Route& route : api::channel_routes(*channel_view_)) routes.push_back(std::move(route));
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
                                                  open ? api::Access::Open : api::Access::Write)) {
     routes.push_back(std::move(route));

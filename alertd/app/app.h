@@ -16,6 +16,7 @@
 #include "alertd/app/adapters.h"
 #include "alertd/app/alertmanager_adapter.h"
 #include "alertd/app/cluster_link.h"
+#include "alertd/app/channel_adapter.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -146,6 +147,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<api::AckHandlers> ack_pages_;
   std::unique_ptr<api::ChatButtons> chat_buttons_;
   std::unique_ptr<MailReplies> mail_replies_;
+  std::unique_ptr<ChannelAdapter> channel_view_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -146,6 +146,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                     threads.core,    threads.notify,
                     threads.queries, threads.background,
                     &threads.git,    &threads.cluster,
+                    commands.get(),
                     imap.get()};
   const std::string cluster_address =
       settings.alertmanager ? settings.alertmanager->flags.cluster_listen : std::string();

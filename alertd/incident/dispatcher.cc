@@ -16,6 +16,8 @@ namespace {
 
 constexpr base::Duration kRetryMin{250};
 constexpr base::Duration kRetryMax{15'000};
+/// How long urgent messages wait for a store that cannot commit them.
+constexpr base::Duration kFailingGrace{10'000};
 /// A difference between the two clocks that no slewing explains.
 constexpr base::Duration kClockJump{30'000};
 /// The timer is set in monotonic time for a wall time; look again at least so often, because the
@@ -260,6 +262,8 @@ void Dispatcher::run_step(Queue input) {
   }
   committing_ = true;
   retry_delay_ = kRetryMin;
+  failing_since_.reset();
+  told_of_failing_ = false;
   commit();
 }
 
@@ -310,6 +314,7 @@ void Dispatcher::committed(Result<void> result) {
       finish_stop();
       return;
     }
+    tell_of_failing();
     executor_.post_after(retry_delay_, [this, alive = alive_] {
       if (*alive && committing_) commit();
     });
@@ -319,6 +324,14 @@ void Dispatcher::committed(Result<void> result) {
   failures_.clear("commit");
   committing_ = false;
   finish_step();
+}
+
+void Dispatcher::tell_of_failing() {
+  const base::MonotonicTime now = executor_.clock().monotonic();
+  if (!failing_since_) failing_since_ = now;
+  if (told_of_failing_ || now - *failing_since_ < kFailingGrace) return;
+  told_of_failing_ = true;
+  if (options_.commit_failing && !change_.outbox.empty()) options_.commit_failing(change_.outbox);
 }
 
 void Dispatcher::finish_step() {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct DispatcherOptions {
   std::function<void()> outbox_changed;
   /// Called on the executor after each commit, with what is durable now: for peers.
   std::function<void(const StateChange&)> committed;
+  /// Called on the executor, once for each change, with the messages of a change that cannot be
+  /// committed for a while: the urgent ones should not wait for the disk.
+  std::function<void(const std::vector<Notification>&)> commit_failing;
 };
 
 /// An alert as the API shows it.
@@ -183,6 +187,7 @@ class Dispatcher final : public model::AlertSink {
   void check_clock(base::WallTime now);
   void commit();
   void committed(base::Result<void> result);
+  void tell_of_failing();
   void finish_step();
   void schedule();
   void prune();
@@ -211,6 +216,8 @@ class Dispatcher final : public model::AlertSink {
   std::vector<PendingReply> replies_;
   std::vector<PendingEdit> edit_replies_;
   base::Duration retry_delay_{0};
+  std::optional<base::MonotonicTime> failing_since_;  ///< Of the change, if a commit failed.
+  bool told_of_failing_ = false;
   base::TimerId timer_ = 0;
   base::TimerId prune_timer_ = 0;
   base::Task stopped_;

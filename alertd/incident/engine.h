@@ -38,7 +38,7 @@ struct DeliveryReport {
   std::string receiver;
   std::string channel;
   NotificationKind kind = NotificationKind::Firing;
-  DeliveryState state = DeliveryState::Delivered;  ///< Delivered or Dead.
+  DeliveryState state = DeliveryState::Delivered;  ///< Delivered, Dead or Superseded.
   std::uint32_t attempts = 1;
   std::string text;
   std::uint64_t sequence = 0;  ///< Of the message.

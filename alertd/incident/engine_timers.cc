@@ -12,13 +12,18 @@ using base::WallTime;
 void Engine::on_report(const DeliveryReport& report) {
   Incident* incident = find(report.incident_id);
   if (!incident) return;  // long over; the store has the delivery's record
-  const bool delivered = report.state == DeliveryState::Delivered;
-  add_event(
-      *incident, now_, delivered ? "delivered" : "delivery_failed", "",
-      fmt::format("{} to {}/{} after {} attempt{}{}{}", to_string(report.kind), report.receiver,
-                  report.channel, report.attempts, report.attempts == 1 ? "" : "s",
-                  report.text.empty() ? "" : ": ", report.text),
-      result_.change.events);
+  const bool superseded = report.state == DeliveryState::Superseded;
+  const std::string attempts = superseded ? std::string()
+                                          : fmt::format(" after {} attempt{}", report.attempts,
+                                                        report.attempts == 1 ? "" : "s");
+  add_event(*incident, now_,
+            report.state == DeliveryState::Delivered ? "delivered"
+            : superseded                             ? "not_sent"
+                                                     : "delivery_failed",
+            "",
+            fmt::format("{} to {}/{}{}{}{}", to_string(report.kind), report.receiver,
+                        report.channel, attempts, report.text.empty() ? "" : ": ", report.text),
+            result_.change.events);
   changed_.insert(incident->number);
   on_step_report(*incident, report);
 }

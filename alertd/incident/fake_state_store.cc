@@ -137,6 +137,58 @@ void FakeStateStore::pending(base::WallTime now, std::size_t limit, base::Execut
   answer<PendingRows>(reply_on, std::move(done), std::move(pending));
 }
 
+void FakeStateStore::pending_after(std::int64_t after_id, std::size_t limit,
+                                   base::Executor& reply_on, Done<PendingRows> done) {
+  PendingRows pending;
+  if (auto lost = fenced(); broken || !lost) {
+    answer<PendingRows>(reply_on, std::move(done), broken ? *broken : lost.error());
+    return;
+  }
+  for (auto row = disk_->rows.upper_bound(after_id); row != disk_->rows.end(); ++row) {
+    if (pending.rows.size() == limit) break;
+    if (row->second.state == DeliveryState::Pending) pending.rows.push_back(row->second);
+  }
+  answer<PendingRows>(reply_on, std::move(done), std::move(pending));
+}
+
+void FakeStateStore::record(DeliveryBatch batch, base::Executor& reply_on,
+                            Done<DeliveryBatchOutcome> done) {
+  ++records_;
+  if (auto lost = fenced(); broken || !lost) {
+    answer<DeliveryBatchOutcome>(reply_on, std::move(done), broken ? *broken : lost.error());
+    return;
+  }
+  DeliveryBatchOutcome outcome;
+  for (const SettledRow& row : batch.settled) outcome.settled.push_back(settle(row));
+  for (const AttemptStart& start : batch.started) {
+    outcome.started.push_back(start_attempt(start.row_id, start.attempt, start.at));
+  }
+  for (const AttemptResult& result : batch.finished) {
+    outcome.finished.push_back(finish_attempt(result));
+  }
+  StateChange change;
+  change.outbox = std::move(batch.outbox);
+  write_outbox(change);
+  answer<DeliveryBatchOutcome>(reply_on, std::move(done), std::move(outcome));
+}
+
+Result<void> FakeStateStore::settle(const SettledRow& settled) {
+  const auto row = disk_->rows.find(settled.row_id);
+  if (row == disk_->rows.end()) {
+    return base::error(ErrorCode::NotFound,
+                       fmt::format("there is no outbox row {}", settled.row_id));
+  }
+  if (row->second.state == settled.state) return base::ok();
+  if (row->second.state != DeliveryState::Pending) {
+    return base::error(ErrorCode::InvalidArgument,
+                       fmt::format("outbox row {} is finished", settled.row_id));
+  }
+  row->second.state = settled.state;
+  row->second.outcome_unknown = false;
+  row->second.note = clipped(settled.text, kAttemptTextMax);
+  return base::ok();
+}
+
 Result<void> FakeStateStore::start_attempt(std::int64_t row_id, std::uint32_t attempt,
                                            base::WallTime at) {
   TC_TRY(fenced());

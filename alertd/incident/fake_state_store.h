@@ -48,6 +48,9 @@ class FakeStateStore final : public StateStore {
 
   /// Decides the fate of each commit; called with its number, from 1. Default: all work.
   std::function<Fate(std::uint64_t)> fate;
+  /// While set, every commit, record and pending_after fails with it and writes nothing.
+  std::optional<base::Error> broken;
+  std::uint64_t records() const { return records_; }
   std::uint64_t commits() const { return commits_; }
   const Disk& disk() const { return *disk_; }
 
@@ -56,6 +59,10 @@ class FakeStateStore final : public StateStore {
   void commit(StateChange change, base::Executor& reply_on, Done<void> done) override;
   void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
                Done<PendingRows> done) override;
+  void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
+                     Done<PendingRows> done) override;
+  void record(DeliveryBatch batch, base::Executor& reply_on,
+              Done<DeliveryBatchOutcome> done) override;
   void attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at,
                        base::Executor& reply_on, Done<void> done) override;
   void attempt_finished(AttemptResult result, base::Executor& reply_on, Done<void> done) override;
@@ -83,11 +90,13 @@ class FakeStateStore final : public StateStore {
   /// Errors: Cancelled (the disk's lease is another store's).
   base::Result<void> fenced() const;
   Lease lease() const;
+  base::Result<void> settle(const SettledRow& settled);
   base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
   base::Result<void> finish_attempt(const AttemptResult& result);
 
   std::shared_ptr<Disk> disk_;
   std::uint64_t commits_ = 0;
+  std::uint64_t records_ = 0;
   std::uint64_t epoch_ = 0;  ///< Of the lease that this store took last.
 };
 

@@ -1,5 +1,6 @@
 #include "alertd/incident/fake_state_store.h"
 
+#include "tests/sim/state/state_store_batch_suite.h"
 #include "tests/sim/state/state_store_lease_suite.h"
 #include "tests/sim/state/state_store_log_suite.h"
 
@@ -43,6 +44,9 @@ TEST_CASE("fake store: audit trail") {
 }
 TEST_CASE("fake store: receipts") {
   suite_receipts(World().test);
+}
+TEST_CASE("fake store: batches") {
+  suite_batches(World().test);
 }
 TEST_CASE("fake store: lease") {
   World world;

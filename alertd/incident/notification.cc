@@ -17,8 +17,8 @@ using base::Result;
 namespace {
 
 constexpr std::array<std::string_view, 3> kStates{"open", "acknowledged", "resolved"};
-constexpr std::array<std::string_view, 6> kKinds{"firing",       "update",   "resolved",
-                                                 "acknowledged", "reopened", "test"};
+constexpr std::array<std::string_view, 7> kKinds{"firing",   "update", "resolved", "acknowledged",
+                                                 "reopened", "test",   "summary"};
 
 template <class Enum, std::size_t N>
 std::optional<Enum> find_word(const std::array<std::string_view, N>& words, std::string_view text) {
@@ -78,6 +78,21 @@ Result<std::vector<NotifiedAlert>> read_alerts(const json::array* array) {
   return alerts;
 }
 
+Result<std::vector<IncidentSummary>> read_members(const json::array* array) {
+  std::vector<IncidentSummary> members;
+  if (!array) return members;
+  members.reserve(array->size());
+  for (const json::value& value : *array) {
+    const json::object* object = value.if_object();
+    if (!object) {
+      return base::error(base::ErrorCode::Corruption, "stored notification: member is no object");
+    }
+    TC_TRY(IncidentSummary member, read_incident(*object));
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
 }  // namespace
 
 std::string_view to_string(IncidentState state) {
@@ -99,6 +114,11 @@ std::optional<NotificationKind> parse_notification_kind(std::string_view text) {
 bool Notification::firing() const {
   // A person may have said so while alerts fire on; a receiver that opened something closes it now.
   if (kind == NotificationKind::Resolved) return false;
+  if (kind == NotificationKind::Summary) {
+    return std::any_of(members.begin(), members.end(), [](const IncidentSummary& each) {
+      return each.state != IncidentState::Resolved;
+    });
+  }
   return std::any_of(alerts.begin(), alerts.end(), [](const auto& each) { return each.firing; });
 }
 
@@ -137,6 +157,16 @@ std::string to_json(const Notification& notification) {
   }
   object["alerts"] = std::move(alerts);
   if (notification.truncated_alerts) object["truncated_alerts"] = notification.truncated_alerts;
+  if (!notification.note.empty()) object["note"] = notification.note;
+  if (!notification.failover_for.empty()) object["failover_for"] = notification.failover_for;
+  if (!notification.members.empty()) {
+    json::array members;
+    for (const IncidentSummary& member : notification.members) {
+      members.push_back(incident_value(member));
+    }
+    object["members"] = std::move(members);
+  }
+  if (notification.truncated_members) object["truncated_members"] = notification.truncated_members;
   return json::serialize(object);
 }
 
@@ -165,6 +195,10 @@ Result<Notification> notification_from_json(std::string_view text) {
   notification.common_annotations = reader.strings("common_annotations");
   TC_TRY(notification.alerts, read_alerts(reader.array("alerts")));
   notification.truncated_alerts = reader.unsigned_integer("truncated_alerts");
+  notification.note = reader.string("note");
+  notification.failover_for = reader.string("failover_for");
+  TC_TRY(notification.members, read_members(reader.array("members")));
+  notification.truncated_members = reader.unsigned_integer("truncated_members");
   TC_TRY(reader.finish("notification"));
   return notification;
 }

@@ -39,9 +39,10 @@ enum class NotificationKind {
   Acknowledged,  ///< Somebody works on it.
   Reopened,      ///< Came back within the reopen window.
   Test,          ///< Somebody asked for a test; no incident.
+  Summary,       ///< Tells of many incidents at once, in `members`; has none of its own.
 };
 
-/// Returns "firing", "update", "resolved", "acknowledged", "reopened" or "test".
+/// Returns "firing", "update", "resolved", "acknowledged", "reopened", "test" or "summary".
 std::string_view to_string(NotificationKind kind);
 std::optional<NotificationKind> parse_notification_kind(std::string_view text);
 
@@ -88,9 +89,19 @@ struct Notification {
   std::vector<NotifiedAlert> alerts;   ///< Firing ones first, worst first.
   std::uint64_t truncated_alerts = 0;  ///< How many more there are than in `alerts`.
 
+  /// Why it comes here and now, for people: "instead of ops/pager, which fails"; usually empty.
+  std::string note;
+  /// "receiver/channel" of the message that this is a copy of; empty: none.
+  std::string failover_for;
+  std::vector<IncidentSummary> members;  ///< Of a Summary: the worst first.
+  std::uint64_t truncated_members = 0;   ///< How many more there are than in `members`.
+
   /// Returns whether the message says that something fires: the incident is not over, and at least
   /// one alert fires. A person may resolve an incident whose alerts go on firing.
   bool firing() const;
+
+  /// Returns whether this is a fire drill: all of it as always, but nothing is wrong.
+  bool drill() const { return common_labels.get("drill") == "true"; }
 };
 
 /// Returns the stable key of a delivery: the same inputs give the same key for ever.

@@ -98,6 +98,31 @@ TEST_CASE("notification: JSON and back") {
   CHECK(back->alerts[1].alert.ends_at == resolved.ends_at);
 }
 
+TEST_CASE("notification: a summary with its members, JSON and back") {
+  Notification notification;
+  notification.kind = NotificationKind::Summary;
+  notification.note = "instead of ops/pager";
+  notification.failover_for = "ops/pager";
+  notification.members.resize(2);
+  notification.members[0].id = "T-7";
+  notification.members[0].severity = model::Severity::High;
+  notification.members[1].state = IncidentState::Resolved;
+  notification.truncated_members = 35;
+  const auto back = notification_from_json(to_json(notification));
+  REQUIRE_MESSAGE(back, back);
+  CHECK(to_json(*back) == to_json(notification));
+  CHECK(back->kind == NotificationKind::Summary);
+  CHECK(back->note == "instead of ops/pager");
+  CHECK(back->failover_for == "ops/pager");
+  REQUIRE(back->members.size() == 2);
+  CHECK(back->members[0].id == "T-7");
+  CHECK(back->members[0].severity == model::Severity::High);
+  CHECK(back->truncated_members == 35);
+  CHECK(back->firing());
+  notification.members[0].state = IncidentState::Resolved;
+  CHECK_FALSE(notification.firing());
+}
+
 TEST_CASE("notification: damaged text is Corruption and names the field") {
   const auto message = [](std::string_view text) {
     const auto result = notification_from_json(text);

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "alertd/incident/delivery_batch.h"
 #include "alertd/incident/state_records.h"
 #include "common/base/executor.h"
 #include "common/base/result.h"
@@ -49,6 +50,17 @@ class StateStore {
   /// the lease: nobody else gets them until it has lost the lease.
   virtual void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
                        Done<PendingRows> done) = 0;
+
+  /// Reads up to `limit` pending rows whose id is greater, due or not, oldest id first; claims them
+  /// as pending() does.
+  virtual void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
+                             Done<PendingRows> done);
+
+  /// Records the whole batch in one transaction. An error of one row is in the outcome and hinders
+  /// no other; an error in `done` means that nothing, or an unknown part, was written: record the
+  /// same again.
+  virtual void record(DeliveryBatch batch, base::Executor& reply_on,
+                      Done<DeliveryBatchOutcome> done);
 
   /// Records that attempt number `attempt` (from 1) begins. Send only after `done` has said ok.
   /// Errors also: NotFound (no such row), InvalidArgument (the row is finished).

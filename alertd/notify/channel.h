@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -35,9 +36,6 @@ inline constexpr std::array kFailureReasons{FailureReason::Unknown, FailureReaso
 /// Returns "unknown", "auth", "rate_limited", "refused" or "unreachable".
 std::string_view to_string(FailureReason reason);
 
-/// What a receipt may hold at most, in bytes; a longer one is not kept, and that is logged.
-inline constexpr std::size_t kReceiptBytesMax = 1024;
-
 struct Outcome {
   Verdict verdict = Verdict::Retry;
   std::string text;               ///< For people: "HTTP 503"; no secrets, no control characters.
@@ -45,15 +43,14 @@ struct Outcome {
   bool unknown = false;           ///< It may have been taken: the answer was lost.
   FailureReason reason = FailureReason::Unknown;  ///< Unless delivered.
   /// What the channel wants back with the incident's later messages, if delivered: an id of the
-  /// message, as text only the channel reads. Stored in clear, so no secrets.
+  /// message, as text only the channel reads; at most incident::kReceiptBytesMax. Stored in clear,
+  /// so no secrets.
   std::string receipt{};
 };
 
 /// What this channel returned for an earlier message of the same incident.
 struct Receipt {
-  incident::NotificationKind kind = incident::NotificationKind::Firing;
   std::uint64_t sequence = 0;  ///< Of that message.
-  base::WallTime at;           ///< When it was delivered.
   std::string text;            ///< Outcome::receipt.
 };
 
@@ -79,6 +76,10 @@ class Channel {
 
   /// Returns whether DeliveryKey::earlier is to be filled: it may cost a read of the store.
   virtual bool wants_receipts() const { return false; }
+
+  /// Returns whether one message of the kind Summary may stand for many incidents when there are
+  /// more than the channel's rate lets through. No for machines, which need each one.
+  virtual bool takes_summary() const { return true; }
 };
 
 }  // namespace tocsin::notify

@@ -56,7 +56,8 @@ base::Secret required_secret(config::Table& table, const std::string& key,
                              std::string_view example);
 /// ca_file, client_cert_file, client_key_file, tls_insecure.
 net::TlsOptions read_tls(config::Table& table);
-/// Parses a template now, so that a slip shows at load and not with the first page; "" is fine.
+/// Parses a template and runs it over a sample now, so that a slip shows at load and not with the
+/// first page; "" is fine.
 void check_template(config::Table& table, std::string_view key, const std::string& text,
                     const ReadContext& context);
 

@@ -107,6 +107,8 @@ std::string first_line(const Notification& notification) {
                          clock_time(notification.created_at, notification.created_at),
                          upper(to_string(incident.peak_severity)));
     }
+    case NotificationKind::Summary:
+      return clean(incident.title);
     default:
       break;
   }
@@ -123,6 +125,12 @@ std::string first_line(const Notification& notification) {
   }
   if (notification.kind == NotificationKind::Reopened) line += " (came back)";
   return line;
+}
+
+// What stands before everything else: a drill must not be taken for the real thing, and whoever
+// gets somebody else's message must see why.
+std::string drill_mark(const Notification& notification) {
+  return notification.drill() ? "DRILL: " : "";
 }
 
 // The labels that tell this alert from its companions.
@@ -142,7 +150,7 @@ std::string own_labels(const NotifiedAlert& one, const Notification& notificatio
 
 std::string alert_line(const NotifiedAlert& one, const Notification& notification) {
   const model::Alert& alert = one.alert;
-  std::string line = fmt::format("- {} {}: {}", one.firing ? "firing" : "resolved",
+  std::string line = fmt::format("{} {}: {}", one.firing ? "firing" : "resolved",
                                  to_string(alert.severity), own_labels(one, notification));
   line += fmt::format(" (since {}", clock_time(alert.starts_at, notification.created_at));
   if (!one.firing && alert.ends_at) {
@@ -165,6 +173,33 @@ std::size_t hidden_alerts(const Notification& notification, std::size_t shown) {
 std::string runbook(const Notification& notification) {
   const std::string_view url = annotation(notification, "runbook_url");
   return clean(url.empty() ? annotation(notification, "runbook") : url);
+}
+
+// Lines about the members of a summary, or about the alerts.
+std::vector<std::string> list_lines(const Notification& notification, std::size_t shown_max) {
+  std::vector<std::string> lines;
+  if (notification.kind == NotificationKind::Summary) {
+    const std::size_t shown = std::min(notification.members.size(), shown_max);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const incident::IncidentSummary& member = notification.members[i];
+      lines.push_back(fmt::format("{} {} {}{}", clean(member.id), upper(to_string(member.severity)),
+                                  clean(member.title),
+                                  member.state == incident::IncidentState::Open
+                                      ? std::string()
+                                      : fmt::format(" ({})", to_string(member.state))));
+    }
+    const std::uint64_t more = notification.members.size() - shown + notification.truncated_members;
+    if (more > 0) lines.push_back(fmt::format("and {} more", more));
+    return lines;
+  }
+  const std::size_t shown = std::min(notification.alerts.size(), shown_max);
+  for (std::size_t i = 0; i < shown; ++i) {
+    lines.push_back(alert_line(notification.alerts[i], notification));
+  }
+  if (const std::size_t more = hidden_alerts(notification, shown); more > 0) {
+    lines.push_back(fmt::format("and {} more", more));
+  }
+  return lines;
 }
 
 // Who last changed the rule, when it comes from a repository.
@@ -195,6 +230,7 @@ std::vector<std::pair<std::string, std::string>> facts(const Notification& notif
   }
   add("Changed", rule_change(notification));
   add("Comment", clean(notification.incident.comment));
+  add("Note", clean(notification.note));
   add("Sent because", std::string(describe(notification.reason)));
   return result;
 }
@@ -209,7 +245,7 @@ std::string default_title(const Notification& notification) {
   const model::Severity severity =
       notification.kind == NotificationKind::Resolved ? incident.peak_severity : incident.severity;
   const std::string title = incident.title.empty() ? what(notification) : clean(incident.title);
-  return fmt::format("[{}] {} ({})", upper(to_string(severity)), title,
+  return fmt::format("{}[{}] {} ({})", drill_mark(notification), upper(to_string(severity)), title,
                      to_string(notification.kind));
 }
 
@@ -219,19 +255,14 @@ std::string headline(const Notification& notification) {
 
 std::string default_text(const Notification& notification, const std::string& external_url,
                          std::size_t alerts_shown_max) {
-  std::string text = first_line(notification) + "\n";
+  std::string text = drill_mark(notification) + first_line(notification) + "\n";
   for (const char* name : {"summary", "description", "message"}) {
     const std::string_view words = annotation(notification, name);
     if (!words.empty()) text += clean(words) + "\n";
   }
-  if (!notification.alerts.empty()) text += "\n";
-  const std::size_t shown = std::min(notification.alerts.size(), alerts_shown_max);
-  for (std::size_t i = 0; i < shown; ++i) {
-    text += alert_line(notification.alerts[i], notification) + "\n";
-  }
-  if (const std::size_t more = hidden_alerts(notification, shown); more > 0) {
-    text += fmt::format("- and {} more\n", more);
-  }
+  const std::vector<std::string> lines = list_lines(notification, alerts_shown_max);
+  if (!lines.empty()) text += "\n";
+  for (const std::string& line : lines) text += "- " + line + "\n";
   text += "\n";
   for (const auto& [name, value] : facts(notification, external_url)) {
     text += fmt::format("{}: {}\n", name, value);
@@ -248,19 +279,14 @@ std::string default_html(const Notification& notification, const std::string& ex
   std::string html = fmt::format(
       "<!doctype html><html><body style=\"font-family:sans-serif;max-width:44em\">"
       "<h2 style=\"border-left:6px solid {};padding-left:.5em\">{}</h2>",
-      colour, escape_html(first_line(notification)));
+      colour, escape_html(drill_mark(notification) + first_line(notification)));
   for (const char* name : {"summary", "description", "message"}) {
     const std::string_view words = annotation(notification, name);
     if (!words.empty()) html += "<p>" + escape_html(clean(words)) + "</p>";
   }
   html += "<ul>";
-  const std::size_t shown = std::min(notification.alerts.size(), kAlertsInHtmlMax);
-  for (std::size_t i = 0; i < shown; ++i) {
-    html +=
-        "<li>" + escape_html(alert_line(notification.alerts[i], notification).substr(2)) + "</li>";
-  }
-  if (const std::size_t more = hidden_alerts(notification, shown); more > 0) {
-    html += fmt::format("<li>and {} more</li>", more);
+  for (const std::string& line : list_lines(notification, kAlertsInHtmlMax)) {
+    html += "<li>" + escape_html(line) + "</li>";
   }
   html += "</ul><table>";
   for (const auto& [name, value] : facts(notification, external_url)) {

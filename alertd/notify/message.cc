@@ -92,7 +92,7 @@ std::string incident_url(const incident::Notification& notification,
   return external_url + notification.incident.url_path;
 }
 
-std::string ack_url(const Notification& notification, const std::string& external_url) {
+std::string ack_url(const incident::Notification& notification, const std::string& external_url) {
   if (external_url.empty() || notification.ack_path.empty()) return {};
   return external_url + notification.ack_path;
 }

@@ -42,7 +42,8 @@ std::string one_line(std::string_view text);
 
 /// Returns Alertmanager's template data: Receiver, Status, Alerts (with .Firing and .Resolved),
 /// GroupLabels, CommonLabels, CommonAnnotations, ExternalURL, NotificationReason; and ours:
-/// Incident, Kind, Severity, TruncatedAlerts. All strings are escaped.
+/// Incident, Kind, Severity, TruncatedAlerts, Note, Drill, Members and TruncatedMembers (of a
+/// summary). All strings are escaped.
 gotemplate::Value message_data(const incident::Notification& notification,
                                const std::string& external_url, Escaping escaping);
 

@@ -84,6 +84,17 @@ class Writer {
                      {"Comment", text(incident.comment)}});
   }
 
+  Value members(const Notification& notification) const {
+    List list;
+    for (const incident::IncidentSummary& member : notification.members) {
+      list.push_back(Value(Map{{"ID", text(member.id)},
+                               {"Title", text(member.title)},
+                               {"Severity", Value(model::to_string(member.severity))},
+                               {"State", Value(to_string(member.state))}}));
+    }
+    return Value(std::move(list));
+  }
+
  private:
   Escaping escaping_;
 };
@@ -108,6 +119,10 @@ Value message_data(const Notification& notification, const std::string& external
   data["TruncatedAlerts"] = Value(static_cast<std::int64_t>(notification.truncated_alerts));
   data["Kind"] = Value(to_string(notification.kind));
   data["Severity"] = Value(model::to_string(notification.incident.severity));
+  data["Note"] = writer.text(notification.note);
+  data["Drill"] = Value(notification.drill());
+  data["Members"] = writer.members(notification);
+  data["TruncatedMembers"] = Value(static_cast<std::int64_t>(notification.truncated_members));
   data["Incident"] = writer.incident_of(notification, external_url);
   return Value(std::move(data));
 }

@@ -75,6 +75,49 @@ TEST_CASE("the built-in text has alerts, links and reason") {
         "Sent because: first notification\n");
 }
 
+TEST_CASE("a summary lists its incidents, the worst first, and counts the rest") {
+  incident::Notification n;
+  n.kind = incident::NotificationKind::Summary;
+  n.created_at = kNow;
+  n.reason = incident::Reason::FirstNotification;
+  n.incident.title = "3 more incidents: 1 high, 2 low";
+  n.incident.severity = model::Severity::High;
+  n.incident.url_path = "/incidents";
+  n.members.resize(2);
+  n.members[0].id = "T-7";
+  n.members[0].title = "Disk <full>";
+  n.members[0].severity = model::Severity::High;
+  n.members[1].id = "T-8";
+  n.members[1].title = "Slow";
+  n.members[1].severity = model::Severity::Low;
+  n.members[1].state = incident::IncidentState::Resolved;
+  n.truncated_members = 1;
+  CHECK(default_title(n) == "[HIGH] 3 more incidents: 1 high, 2 low (summary)");
+  CHECK(default_text(n, "https://t.example.org") ==
+        "3 more incidents: 1 high, 2 low\n"
+        "\n"
+        "- T-7 HIGH Disk <full>\n"
+        "- T-8 LOW Slow (resolved)\n"
+        "- and 1 more\n"
+        "\n"
+        "Incident: https://t.example.org/incidents\n"
+        "Sent because: first notification\n");
+  CHECK(default_html(n, "").find("Disk &lt;full&gt;") != std::string::npos);
+  CHECK(text_of("{{ range .Members }}{{ .ID }} {{ .State }},{{ end }}{{ .TruncatedMembers }}", n) ==
+        "T-7 open,T-8 resolved,1");
+}
+
+TEST_CASE("a drill says so before everything else, and a note why it came here") {
+  incident::Notification n = sample_notification();
+  n.note = "instead of ops/pager, which fails";
+  CHECK(default_text(n, "").find("Note: instead of ops/pager, which fails\n") != std::string::npos);
+  n.common_labels = model::Labels{{"alertname", "DiskFull"}, {"drill", "true"}};
+  CHECK(default_title(n).starts_with("DRILL: [CRITICAL] "));
+  CHECK(default_text(n, "").starts_with("DRILL: DiskFull"));
+  CHECK(default_html(n, "").find(">DRILL: DiskFull") != std::string::npos);
+  CHECK(text_of("{{ .Note }} {{ .Drill }}", n) == "instead of ops/pager, which fails true");
+}
+
 TEST_CASE("titles") {
   incident::Notification n = sample_notification();
   CHECK(default_title(n) == "[CRITICAL] DiskFull db1 (firing)");

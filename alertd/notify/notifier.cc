@@ -3,35 +3,25 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <set>
 
 #include "alertd/notify/notifier_state.h"
-#include "common/base/check.h"
 #include "common/base/log.h"
 
 namespace tocsin::notify {
 namespace {
 
-using incident::DeliveryState;
-using incident::NotificationKind;
 using incident::OutboxRow;
 
-constexpr const char* kComponent = "alertd/notify";
-constexpr std::size_t kWindowMin = 1'000;
-constexpr std::size_t kWindowMax = 64'000;
+constexpr std::size_t kReadAtOnce = 2'000;
+/// More rows are not held in memory; the rest waits in the store.
+constexpr std::size_t kHeldMax = 64'000;
 constexpr base::Duration kPollInterval{10'000};
+/// What an attempt that never began waits for at most before its deadline counts.
+constexpr base::Duration kWaitedMin{600'000};
+/// Whatever the clock says, a message is tried this often before it is given up.
+constexpr std::uint32_t kAttemptsMin = 3;
 // "Due" so far ahead that pending() returns every pending row, the oldest first: 2100-01-01.
 constexpr base::WallTime kEver = base::wall_time(4'102'444'800'000);
-
-std::string channel_key(const incident::Notification& notification) {
-  return notification.receiver + "/" + notification.channel;
-}
-
-std::string lane_key(const incident::Notification& notification) {
-  const std::string& incident =
-      notification.incident.id.empty() ? notification.key : notification.incident.id;
-  return channel_key(notification) + '\n' + incident;
-}
 
 }  // namespace
 
@@ -41,9 +31,18 @@ Notifier::Notifier(const NotifierWorld& world, NotifySettings settings, OutcomeH
       settings_(std::move(settings)),
       outcome_hook_(std::move(outcome_hook)),
       factory_(std::move(factory)),
-      window_(kWindowMin),
+      recording_(std::make_unique<Recording>()),
       pending_(world.metrics.gauge("tocsin_alertd_notifications_pending",
                                    "Messages that are not delivered yet.")),
+      superseded_(world.metrics.counter("tocsin_alertd_notifications_superseded_total",
+                                        "Messages never sent because a newer one, a summary or the "
+                                        "end of their incident took their place.")),
+      failed_over_(world.metrics.counter("tocsin_alertd_notifications_failed_over_total",
+                                         "Copies sent to a failover or fallback channel.")),
+      summarized_(world.metrics.counter("tocsin_alertd_notifications_summarized_total",
+                                        "Messages told of by a summary.")),
+      unrecorded_(world.metrics.counter("tocsin_alertd_notifications_unrecorded_total",
+                                        "Messages sent although the store could not record it.")),
       alive_(std::make_shared<bool>(true)) {
   if (!factory_) {
     factory_ = [this](const ChannelSettings& channel, const NotifySettings& notify) {
@@ -72,27 +71,36 @@ void Notifier::make_channels() {
   for (const ReceiverSettings& receiver : settings_.receivers) {
     for (const ChannelSettings& channel : receiver.channels) {
       const std::string name = full_name(channel);
-      TokenBucket bucket(channel.rate, now);
-      // A reload must not hand out a fresh burst.
-      if (const auto old = channels_.find(name); old != channels_.end()) {
-        bucket = old->second->bucket;
-        bucket.set_limit(channel.rate);
-      }
-      channels[name] = std::make_shared<ChannelState>(ChannelState{
-          channel, factory_(channel, settings_), bucket, 0,
+      auto state = std::make_shared<ChannelState>(ChannelState{
+          channel, factory_(channel, settings_), TokenBucket(channel.rate, now),
+          CircuitBreaker(channel.delivery.breaker_failures),
           world_.metrics.counter("tocsin_alertd_notifications_rate_limited_total",
                                  "Times that messages had to wait for the channel's rate limit.",
                                  {{"channel", name}}),
           world_.metrics.histogram(
               "tocsin_alertd_notifications_latency_seconds", "From the decision to the delivery.",
               {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800}, {{"channel", name}}),
-          false});
+          world_.metrics.gauge("tocsin_alertd_channel_breaker_open",
+                               "1 while a channel fails and is only probed, else 0.",
+                               {{"channel", name}})});
+      // A reload must not hand out a fresh burst, nor forget what is known of the channel.
+      if (const auto old = channels_.find(name); old != channels_.end()) {
+        ChannelState kept = *old->second;
+        kept.settings = channel;
+        kept.channel = state->channel;
+        kept.bucket.set_limit(channel.rate);
+        kept.breaker.set_threshold(channel.delivery.breaker_failures);
+        kept.breaker.abandoned();
+        kept.in_flight = 0;
+        *state = std::move(kept);
+      }
+      channels[name] = std::move(state);
+      // Counters exist from the start, so that the first increment is a visible increase.
       for (const char* outcome : {"delivered", "retry", "dead"}) {
         world_.metrics.counter("tocsin_alertd_notifications_total",
                                "Attempts to deliver a message, by outcome.",
                                {{"channel", name}, {"outcome", outcome}});
       }
-      // Counters exist from the start, so that the first increment is a visible increase.
       for (const FailureReason reason : kFailureReasons) {
         dead_letters(world_.metrics, name, reason);
       }
@@ -103,8 +111,14 @@ void Notifier::make_channels() {
 
 void Notifier::start() {
   post([this] {
+    if (running_) return;
     running_ = true;
+    // What waited when it was stopped may have been sent by another process meanwhile.
+    queue_.remove_waiting();
+    last_row_ = 0;
+    started_at_ = world_.executor.clock().wall();
     fetch();
+    plan_proof();
   });
 }
 
@@ -113,6 +127,7 @@ void Notifier::stop() {
     running_ = false;
     world_.executor.cancel(fetch_timer_);
     world_.executor.cancel(wake_timer_);
+    world_.executor.cancel(proof_timer_);
     wake_at_ = {};
   });
 }
@@ -125,22 +140,30 @@ void Notifier::reload(NotifySettings settings) {
   post([this, settings = std::move(settings)]() mutable {
     settings_ = std::move(settings);
     make_channels();
+    if (running_) plan_proof();
     pump();
   });
 }
 
 void Notifier::fetch() {
   if (!running_) return;
+  if (queue_.size() >= kHeldMax) {
+    held_back_ = true;
+    return;
+  }
   if (fetching_) {
     fetch_again_ = true;
     return;
   }
   fetching_ = true;
   world_.executor.cancel(fetch_timer_);
-  world_.store.pending(kEver, window_, world_.executor,
-                       [this, alive = alive_](base::Result<incident::PendingRows> result) {
-                         if (*alive) fetched(std::move(result));
-                       });
+  // With nothing in memory everything is looked at again: what was left out for any reason comes
+  // back that way.
+  if (queue_.size() == 0) last_row_ = 0;
+  world_.store.pending_after(last_row_, kReadAtOnce, world_.executor,
+                             [this, alive = alive_](base::Result<incident::PendingRows> result) {
+                               if (*alive) fetched(std::move(result));
+                             });
 }
 
 void Notifier::fetched(base::Result<incident::PendingRows> result) {
@@ -151,107 +174,151 @@ void Notifier::fetched(base::Result<incident::PendingRows> result) {
     ++fetch_failures_;
     base::log_error(kComponent, "cannot read the outbox: {}", result.error().message);
     next = std::min(kPollInterval, base::Duration{1000} * std::min(fetch_failures_, 10U));
+    if (result.error().code == base::ErrorCode::Cancelled) forget_everything();
   } else {
     fetch_failures_ = 0;
-    const bool full = result->rows.size() >= window_;
+    if (result->rows.size() >= kReadAtOnce) fetch_again_ = true;
     for (OutboxRow& row : result->rows) add_row(std::move(row));
-    pending_.set(static_cast<double>(deliveries_.size()));
     pump();
-    // What waits now cannot go now. A full window of it hides the rows behind.
-    const auto waiting = static_cast<std::size_t>(
-        std::count_if(deliveries_.begin(), deliveries_.end(),
-                      [](const auto& one) { return one.second->phase == Phase::Waiting; }));
-    if (full && waiting > window_ / 2 && window_ < kWindowMax) {
-      window_ = std::min(window_ * 2, kWindowMax);
-      fetch_again_ = true;
-      base::log_warning(kComponent, "{} messages wait for their channels; looking further",
-                        waiting);
-    } else if (!full && window_ > kWindowMin && deliveries_.size() < kWindowMin / 2) {
-      window_ = kWindowMin;
-    }
   }
-  if (std::exchange(fetch_again_, false)) {
-    // A large window costs time to read: not again at once.
-    next = base::Duration{static_cast<std::int64_t>(window_ / kWindowMin - 1) * 500};
-  }
+  if (std::exchange(fetch_again_, false)) next = base::Duration{0};
   fetch_timer_ = world_.executor.post_after(next, [this, alive = alive_] {
     if (*alive) fetch();
   });
 }
 
+void Notifier::drop(const DeliveryPtr& delivery) {
+  delivery->used.reset();
+  queue_.remove(delivery);
+  pending_.set(static_cast<double>(queue_.size()));
+  if (held_back_ && queue_.size() < kHeldMax / 2) {
+    held_back_ = false;
+    fetch();
+  }
+}
+
+// Another daemon holds the lease and sends now; what is under way here ends nowhere.
+void Notifier::forget_everything() {
+  for (const DeliveryPtr& delivery : recording_->started) give_back(*delivery);
+  queue_.clear();
+  *recording_ = {};
+  last_row_ = 0;
+  pending_.set(0);
+}
+
 void Notifier::add_row(OutboxRow row) {
-  if (deliveries_.count(row.id) > 0) return;
-  auto delivery = std::make_shared<Delivery>();
+  last_row_ = std::max(last_row_, row.id);
   const base::Clock& clock = world_.executor.clock();
-  delivery->channel_name = channel_key(row.notification);
-  delivery->lane = lane_key(row.notification);
-  delivery->due = clock.monotonic();
+  const base::MonotonicTime now = clock.monotonic();
+  base::MonotonicTime due = now;
   // A wait that a former process began. The wall clock may have been set since: never wait longer
   // than the longest back-off, and a row that was never tried waits for nothing.
   if (row.attempts > 0 && !row.outcome_unknown && row.due > clock.wall()) {
-    delivery->due += std::min(row.due - clock.wall(), kBackoffMax);
+    due += std::min(row.due - clock.wall(), kBackoffMax);
   }
-  delivery->attempt = row.attempts;
-  delivery->row = std::move(row);
-  lanes_[delivery->lane].rows[delivery->row.id] = delivery;
-  deliveries_[delivery->row.id] = delivery;
+  const DeliveryPtr delivery = queue_.add(std::move(row), now, due);
+  if (!delivery) return;
+  pending_.set(static_cast<double>(queue_.size()));
+  if (const auto sent = ahead_.find(delivery->message().key); sent != ahead_.end()) {
+    // It went out while its commit failed; the row only has to say so now.
+    if (sent->second) {
+      const incident::DeliveryState state = *sent->second;
+      ahead_.erase(sent);
+      settle(delivery, state, "sent before it could be stored");
+      return;
+    }
+    delivery->row.outcome_unknown = true;
+    ahead_.erase(sent);
+  }
+  if (const auto channel = channels_.find(delivery->channel_name); channel != channels_.end()) {
+    channel->second->urgent_looked_at = false;
+  }
+  follow_failover(delivery);
+  supersede_in(delivery);
+}
+
+bool Notifier::expired(const Delivery& delivery) const {
+  const incident::Notification& message = delivery.message();
+  if (is_proof(message)) return delivery.failures >= kAttemptsMin;
+  if (message.kind == incident::NotificationKind::Test) return delivery.attempt > 0;
+  const base::Clock& clock = world_.executor.clock();
+  const auto severity = static_cast<std::size_t>(delivery.severity());
+  if (clock.wall() < delivery.since + settings_.deadlines[severity]) return false;
+  // The wall clock alone may be wrong.
+  return delivery.failures >= kAttemptsMin || clock.monotonic() - delivery.seen >= kWaitedMin;
 }
 
 void Notifier::pump() {
   if (!running_) return;
   const base::MonotonicTime now = world_.executor.clock().monotonic();
-  std::vector<DeliveryPtr> hopeless;
-  for (const auto& [key, lane] : lanes_) {
-    const DeliveryPtr& head = lane.rows.begin()->second;
-    if (head->phase != Phase::Waiting) continue;
-    if (channels_.count(head->channel_name) == 0) {
-      if (head->due <= now) hopeless.push_back(head);
-    } else if (head->due > now) {
-      schedule(head->due);
+  if (store_retry_at_ > now) {  // nothing can begin before its start can be recorded
+    schedule(store_retry_at_);
+    flush();
+    return;
+  }
+  for (auto& [name, queue] : queue_.channels()) {
+    queue.advance(now);
+    if (const auto channel = channels_.find(name); channel != channels_.end()) {
+      pump_channel(channel->second, queue, now);
+    } else {
+      for (const DeliveryPtr& delivery : queue.ready()) {
+        bury(delivery, "the channel is not configured (any more)");
+      }
     }
+    if (const auto due = queue.next_due()) schedule(*due);
   }
-  for (const DeliveryPtr& delivery : hopeless) {
-    bury(delivery, "the channel is not configured (any more)");
-  }
-  for (auto& [name, channel] : channels_) pump_channel(*channel, now);
+  flush();
 }
 
-void Notifier::pump_channel(ChannelState& channel, base::MonotonicTime now) {
-  const std::string name = full_name(channel.settings);
-  std::vector<DeliveryPtr> ready;
-  for (auto lane = lanes_.lower_bound(name + '\n');
-       lane != lanes_.end() && lane->first.starts_with(name + '\n'); ++lane) {
-    const DeliveryPtr& head = lane->second.rows.begin()->second;
-    if (head->phase == Phase::Waiting && head->due <= now) ready.push_back(head);
+// Whether the channel itself lets an attempt begin, and what to do if it does not.
+bool Notifier::may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now) {
+  if (!channel.breaker.closed()) {
+    if (!std::exchange(channel.urgent_looked_at, true)) fail_over_waiting(channel, queue);
+    if (channel.breaker.state() == CircuitBreaker::State::Open && !channel.breaker.allows(now)) {
+      if (queue.waiting_count() > 0) schedule(channel.breaker.probe_at());
+    }
+    return channel.breaker.allows(now);
   }
-  // The worst first, then the oldest.
-  std::sort(ready.begin(), ready.end(), [](const DeliveryPtr& a, const DeliveryPtr& b) {
-    const auto severity = [](const DeliveryPtr& one) {
-      return one->row.notification.incident.severity;
-    };
-    if (severity(a) != severity(b)) return severity(a) > severity(b);
-    return a->row.id < b->row.id;
-  });
-  for (const DeliveryPtr& delivery : ready) {
-    if (expired(*delivery)) {
-      bury(delivery, "not delivered within the deadline");
+  if (channel.paused_until > now) {
+    if (queue.waiting_count() > 0) schedule(channel.paused_until);
+    return false;
+  }
+  return true;
+}
+
+void Notifier::pump_channel(const std::shared_ptr<ChannelState>& shared, ChannelQueue& queue,
+                            base::MonotonicTime now) {
+  ChannelState& channel = *shared;
+  while (true) {
+    if (!may_begin(channel, queue, now)) {
+      // What waits behind a breaker for too long is given up all the same.
+      for (DeliveryPtr head = queue.front(); head && expired(*head); head = queue.front()) {
+        bury(head, "not delivered within the deadline");
+      }
+      return;
+    }
+    // The probe is the most urgent message, whatever its own time.
+    const DeliveryPtr head = channel.breaker.closed() ? queue.front() : queue.best();
+    if (!head) return;
+    if (expired(*head)) {
+      bury(head, "not delivered within the deadline");
       continue;
     }
-    if (channel.in_flight >= channel.settings.in_flight_max) return;
-    const bool critical = delivery->row.notification.incident.severity == model::Severity::Critical;
-    if (!channel.bucket.take(now, critical)) {
+    // One slot more for Critical: it does not wait until the others' time-outs are over.
+    if (channel.in_flight >= channel.settings.in_flight_max + (head->critical() ? 1 : 0)) return;
+    if (!channel.bucket.take(now, head->critical())) {
       if (!channel.limited) {
         channel.rate_limited.increment();
-        base::log_warning(kComponent, "{}: rate limit reached, {} messages wait", name,
-                          ready.size());
+        base::log_warning(kComponent, "{}: rate limit reached, {} messages wait", queue.name(),
+                          queue.ready_count());
       }
       channel.limited = true;
-      schedule(now + channel.bucket.wait(now, critical));
+      if (!head->critical() && summarize(channel, queue)) continue;
+      schedule(now + channel.bucket.wait(now, head->critical()));
       return;
     }
     channel.limited = false;
-    delivery->used = channels_[name];
-    begin_attempt(delivery);
+    begin_attempt(head, shared);
   }
 }
 
@@ -265,6 +332,33 @@ void Notifier::schedule(base::MonotonicTime at) {
     if (!*alive) return;
     wake_at_ = {};
     pump();
+  });
+}
+
+void Notifier::channels(std::function<void(std::vector<ChannelInfo>)> done) {
+  post([this, done = std::move(done)] {
+    const base::MonotonicTime now = world_.executor.clock().monotonic();
+    std::vector<ChannelInfo> all;
+    for (const auto& [name, channel] : channels_) {
+      ChannelInfo info;
+      info.name = name;
+      const CircuitBreaker& breaker = channel->breaker;
+      info.state = !breaker.closed()             ? std::string(to_string(breaker.state()))
+                   : channel->paused_until > now ? "paused"
+                   : breaker.failures() > 0      ? "failing"
+                                                 : "ok";
+      const auto queue = queue_.channels().find(name);
+      info.waiting = queue == queue_.channels().end() ? 0 : queue->second.waiting_count();
+      info.in_flight = channel->in_flight;
+      info.failover = channel->settings.delivery.failover;
+      info.last_delivered = channel->last_delivered;
+      info.last_failed = channel->last_failed;
+      info.last_error = channel->last_error;
+      info.delivered = channel->delivered;
+      info.failed = channel->failed;
+      all.push_back(std::move(info));
+    }
+    done(std::move(all));
   });
 }
 

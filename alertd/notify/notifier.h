@@ -2,27 +2,31 @@
 //
 // For every attempt: its start is made durable, then the channel sends, then the outcome is made
 // durable. A crash in between leaves a row without outcome, which is sent again with the same key.
-// Messages of one incident to one channel form a lane and go in order: a later state never
-// overtakes an earlier one. Lanes and channels do not wait for each other: each channel has its own
-// slots and its own rate, so that a dead mail server holds up mail only.
+// Messages of one incident to one channel form a lane and go in order (delivery_queue.h); a newer
+// one takes the place of an older one that was not sent (superseding.h). Lanes and channels do not
+// wait for each other: each channel has its own slots, rate and circuit breaker (pacing.h), so that
+// a dead mail server holds up mail only. Messages for a channel that fails also go to its failover
+// channel, as copies with keys of their own; what waits beyond a channel's rate is told by one
+// summary. What many attempts have to record at one moment goes into the store with one call.
 //
-// Order survives a restart because the notifier reads the *oldest* pending rows, due or not, and
-// lets only the first row of a lane go. If most of the rows it sees cannot go, it looks further.
+// Every pending row is held here, read in order of commit, so order survives a restart.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "alertd/incident/state_store.h"
 #include "alertd/notify/channel.h"
 #include "alertd/notify/channels.h"
+#include "alertd/notify/delivery_queue.h"
+#include "alertd/notify/message.h"
 #include "alertd/notify/pacing.h"
 #include "alertd/notify/receivers.h"
 #include "common/base/executor.h"
@@ -39,9 +43,37 @@ struct TestResult {
 };
 
 /// Told of each finished delivery: incident::DeliveryReport's fields are in the row.
-/// `state` is Delivered or Dead.
+/// `state` is Delivered, Dead or Superseded.
 using OutcomeHook = std::function<void(const incident::OutboxRow& row,
                                        incident::DeliveryState state, const std::string& text)>;
+
+/// How a channel is doing, for people.
+struct ChannelInfo {
+  std::string name;   ///< "receiver/channel"
+  std::string state;  ///< "ok", "failing", "open" (given up for the moment), "half_open", "paused"
+  std::size_t waiting = 0;
+  std::size_t in_flight = 0;
+  std::string failover;
+  std::optional<base::WallTime> last_delivered;  ///< The channel is proven to work since then.
+  std::optional<base::WallTime> last_failed;
+  std::string last_error;
+  std::uint64_t delivered = 0;  ///< Since the start of the daemon; so is the next.
+  std::uint64_t failed = 0;
+};
+
+struct PreviewQuery {
+  std::string channel;   ///< "receiver/channel"
+  std::string incident;  ///< Empty: the newest, or a sample if there is none.
+  std::string text;      ///< Template in place of the configured text; empty: that.
+};
+
+struct Preview {
+  std::string of;  ///< "T-1042, firing"
+  Message message;
+};
+
+/// Name of the alert that the notifier raises when it gives a message up.
+inline constexpr std::string_view kSelfAlertName = "TocsinNotificationsFailing";
 
 struct NotifierWorld {
   base::Executor& executor;  ///< One task at a time; everything below runs on it.
@@ -58,8 +90,8 @@ struct NotifierWorld {
 using ChannelFactory =
     std::function<std::shared_ptr<Channel>(const ChannelSettings&, const NotifySettings&)>;
 
-/// Owner: the notify executor. Thread: start, stop, poke, reload and send_test from any; the
-/// destructor after stop(), when the executor runs nothing of it any more.
+/// Owner: the notify executor. Thread: every public function from any; the destructor after
+/// stop(), when the executor runs nothing of it any more.
 class Notifier {
  public:
   Notifier(const NotifierWorld& world, NotifySettings settings, OutcomeHook outcome_hook,
@@ -68,7 +100,7 @@ class Notifier {
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
 
-  /// Begins with what the outbox holds.
+  /// Begins with what the outbox holds; also again after stop().
   void start();
   /// Starts nothing any more; attempts under way end in the store or are repeated after the next
   /// start.
@@ -78,6 +110,18 @@ class Notifier {
   /// New receivers; messages under way keep their old channel.
   void reload(NotifySettings settings);
 
+  /// Where alerts about the notifier itself go; before start(), outlives this.
+  void set_self_alerts(model::AlertSink& sink) { self_alerts_ = &sink; }
+  /// How all channels are doing, by name; `done` runs on the executor.
+  void channels(std::function<void(std::vector<ChannelInfo>)> done);
+
+  /// What a channel would say; nothing is sent. `done` runs on the executor.
+  /// Errors in `done`: NotFound (channel, incident), InvalidArgument (the template).
+  void preview(PreviewQuery query, std::function<void(base::Result<Preview>)> done);
+
+  /// The commit that holds these messages fails: Critical and High ones are sent all the same.
+  void send_uncommitted(std::vector<incident::Notification> messages);
+
   /// Sends a test through the outbox to "receiver" or "receiver/channel". `done` runs on the
   /// executor with the first attempt's outcome, or after a minute with Timeout.
   /// Errors in `done` also: NotFound, those of StateStore::commit.
@@ -85,35 +129,73 @@ class Notifier {
                  std::function<void(base::Result<TestResult>)> done);
 
  private:
-  struct Lane;
-  struct Delivery;
-  struct ChannelState;
   struct TestWaiter;
-  using DeliveryPtr = std::shared_ptr<Delivery>;
+  struct Settled;
+  struct Recording;
 
+  // notifier.cc: channels, reading the outbox, who goes next.
   void make_channels();
   void fetch();
   void fetched(base::Result<incident::PendingRows> result);
   void add_row(incident::OutboxRow row);
   void pump();
-  void pump_channel(ChannelState& channel, base::MonotonicTime now);
+  void pump_channel(const std::shared_ptr<ChannelState>& channel, ChannelQueue& queue,
+                    base::MonotonicTime now);
+  bool may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now);
   void schedule(base::MonotonicTime at);
-
   bool expired(const Delivery& delivery) const;
-  void begin_attempt(const DeliveryPtr& delivery);
-  void send(const DeliveryPtr& delivery);
+  void drop(const DeliveryPtr& delivery);
+  void forget_everything();
+
+  // notifier_attempt.cc: one attempt.
+  void begin_attempt(const DeliveryPtr& delivery, const std::shared_ptr<ChannelState>& channel);
+  void started(const DeliveryPtr& delivery);
+  void not_started(const DeliveryPtr& delivery, const base::Error& error);
+  void read_receipts(const DeliveryPtr& delivery, std::function<void(std::vector<Receipt>)> done);
+  void send(const DeliveryPtr& delivery, std::vector<Receipt> receipts);
   void ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome outcome);
-  void record(const DeliveryPtr& delivery, incident::AttemptResult result);
+  void retry_later(const DeliveryPtr& delivery, const Outcome& outcome,
+                   incident::AttemptResult& result);
+  void note_outcome(ChannelState& channel, const Delivery& delivery, const Outcome& outcome);
   void recorded(const DeliveryPtr& delivery, const incident::AttemptResult& result,
                 const base::Result<void>& stored);
   void finish(const DeliveryPtr& delivery, incident::DeliveryState state, const std::string& text);
-  void bury(const DeliveryPtr& delivery, const std::string& why);
-  void drop(const DeliveryPtr& delivery);
-  void count(const Delivery& delivery, const char* outcome);
+  void give_back(Delivery& delivery);
   void release_slot(Delivery& delivery);
+  void count(const Delivery& delivery, const char* outcome);
 
-  void commit_test(incident::Notification notification);
+  // notifier_recording.cc: what goes into the store.
+  void flush();
+  void flushed(Recording recording, const base::Result<incident::DeliveryBatchOutcome>& outcome);
+  void settle(const DeliveryPtr& delivery, incident::DeliveryState state, std::string why);
+  void settled(const Settled& one, const base::Result<void>& stored);
+  void bury(const DeliveryPtr& delivery, const std::string& why);
+  void supersede_in(const DeliveryPtr& delivery);
+  base::Duration store_retry_delay() const;
+
+  // notifier_detour.cc: failover, dead letters, storms.
+  void fail_over_waiting(ChannelState& channel, const ChannelQueue& queue);
+  void fail_over(const DeliveryPtr& delivery, const std::string& why);
+  void follow_failover(const DeliveryPtr& delivery);
+  void copy_to(const incident::Notification& message, const std::string& channel_name,
+               std::string note);
+  void dead_letter(const Delivery& delivery, const std::string& why);
+  void raise_self_alert(const Delivery& delivery, const std::string& why);
+  void to_fallback(const incident::Notification& message, const std::string& why);
+  bool summarize(ChannelState& channel, const ChannelQueue& queue);
+
+  // notifier_proof.cc: test messages and proofs.
+  void send_test_now(const std::string& target, const std::string& requested_by,
+                     const std::function<void(base::Result<TestResult>)>& done);
+  base::Error unknown_channel(const std::string& target) const;
   void answer_test(const std::string& key, base::Result<TestResult> result);
+  void plan_proof();
+  void look_for_proof();
+  void prove_channels();
+
+  // notifier_preview.cc
+  void preview_incident(const ChannelSettings& settings, const std::string& id,
+                        const std::function<void(base::Result<Preview>)>& done);
 
   /// Posts `task` to the executor; it does not run once this object is gone.
   void post(base::Task task);
@@ -122,19 +204,36 @@ class Notifier {
   NotifySettings settings_;
   OutcomeHook outcome_hook_;
   ChannelFactory factory_;
+  model::AlertSink* self_alerts_ = nullptr;
   std::map<std::string, std::shared_ptr<ChannelState>> channels_;  // by "receiver/channel"
-  std::unordered_map<std::int64_t, DeliveryPtr> deliveries_;       // by row id
-  std::map<std::string, Lane> lanes_;
+  DeliveryQueue queue_;
   std::unordered_map<std::string, TestWaiter> tests_;  // by delivery key
-  std::size_t window_;
+  std::unique_ptr<Recording> recording_;               // What the next flush takes.
+  bool flushing_ = false;
+  std::optional<base::MonotonicTime> store_down_since_;
+  base::MonotonicTime store_retry_at_{};
+  std::uint32_t store_failures_ = 0;  // In a row.
+  /// Sent without a row, because the commit failed: key -> what it came to.
+  std::unordered_map<std::string, std::optional<incident::DeliveryState>> ahead_;
+  /// Lanes (channel, incident) whose messages went to a failover channel.
+  std::unordered_set<std::string> detoured_;
+  std::int64_t last_row_ = 0;  // Rows up to here were read.
+  base::WallTime started_at_{};
+  base::WallTime proof_at_{};
   bool running_ = false;
   bool fetching_ = false;
   bool fetch_again_ = false;
+  bool held_back_ = false;  // Rows are left in the store until there is room here.
   std::uint32_t fetch_failures_ = 0;
   base::TimerId fetch_timer_ = 0;
   base::TimerId wake_timer_ = 0;
+  base::TimerId proof_timer_ = 0;
   base::MonotonicTime wake_at_{};
   base::Gauge pending_;
+  base::Counter superseded_;
+  base::Counter failed_over_;
+  base::Counter summarized_;
+  base::Counter unrecorded_;
   std::shared_ptr<bool> alive_;
 };
 

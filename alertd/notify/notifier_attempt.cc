@@ -1,4 +1,4 @@
-// One attempt: start recorded, sent, outcome recorded. And test messages, which are ordinary rows.
+// One attempt: start recorded, sent, outcome recorded.
 
 #include <fmt/core.h>
 
@@ -15,15 +15,10 @@ using incident::AttemptResult;
 using incident::DeliveryState;
 using incident::NotificationKind;
 
-constexpr const char* kComponent = "alertd/notify";
-// Whatever the clock says, a message is tried this often before it is given up.
-constexpr std::uint32_t kAttemptsMin = 3;
 // Beyond the channel's own time-out: it must have called back by then.
 constexpr base::Duration kWatchdogSlack{30'000};
-
-base::Duration store_retry_delay(std::uint32_t failures) {
-  return base::Duration{1000} * std::min(failures, 30U);
-}
+// How long a Critical or High message waits for a store that cannot record its start.
+constexpr base::Duration kUnrecordedGrace{10'000};
 
 }  // namespace
 
@@ -34,72 +29,109 @@ base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
                          {{"channel", channel}, {"reason", std::string(to_string(reason))}});
 }
 
-bool Notifier::expired(const Delivery& delivery) const {
-  const incident::Notification& notification = delivery.row.notification;
-  if (notification.kind == NotificationKind::Test) return delivery.attempt > 0;
-  const auto severity = static_cast<std::size_t>(notification.incident.severity);
-  const base::WallTime deadline = notification.created_at + settings_.deadlines[severity];
-  return delivery.attempt >= kAttemptsMin && world_.executor.clock().wall() >= deadline;
+void Notifier::begin_attempt(const DeliveryPtr& delivery,
+                             const std::shared_ptr<ChannelState>& channel) {
+  const base::Clock& clock = world_.executor.clock();
+  delivery->phase = Phase::Starting;
+  delivery->used = channel;
+  delivery->holds_slot = true;
+  ++channel->in_flight;
+  channel->breaker.began(clock.monotonic());
+  delivery->started_at = clock.wall();
+  queue_.changed(delivery);
+  recording_->started.push_back(delivery);
 }
 
-void Notifier::begin_attempt(const DeliveryPtr& delivery) {
-  delivery->phase = Phase::Starting;
-  delivery->holds_slot = true;
-  ++delivery->used->in_flight;
-  delivery->started_at = world_.executor.clock().wall();
-  world_.store.attempt_started(
-      delivery->row.id, delivery->attempt + 1, delivery->started_at, world_.executor,
-      [this, alive = alive_, delivery](const base::Result<void>& stored) {
+void Notifier::started(const DeliveryPtr& delivery) {
+  if (delivery->phase != Phase::Starting) return;
+  delivery->store_failures = 0;
+  delivery->phase = Phase::Sending;
+  ++delivery->attempt;
+  read_receipts(delivery, [this, delivery](std::vector<Receipt> receipts) {
+    send(delivery, std::move(receipts));
+  });
+}
+
+void Notifier::not_started(const DeliveryPtr& delivery, const base::Error& error) {
+  if (delivery->phase != Phase::Starting) return;
+  const base::MonotonicTime now = world_.executor.clock().monotonic();
+  if (error.code == base::ErrorCode::NotFound || error.code == base::ErrorCode::InvalidArgument ||
+      error.code == base::ErrorCode::Cancelled) {
+    // Pruned, called off, or finished by another process.
+    base::log_info(kComponent, "{}: {}", delivery->channel_name, error.message);
+    give_back(*delivery);
+    drop(delivery);
+    return;
+  }
+  if (delivery->urgent() && store_down_since_ && now - *store_down_since_ >= kUnrecordedGrace) {
+    // Better paged twice than not at all: the key is the same.
+    base::log_error(kComponent, "{} {}: sent although its start cannot be recorded: {}",
+                    delivery->channel_name, delivery->message().incident.id, error.message);
+    unrecorded_.increment();
+    delivery->unrecorded = true;
+    delivery->phase = Phase::Sending;
+    ++delivery->attempt;
+    send(delivery, {});
+    return;
+  }
+  base::log_error(kComponent, "{}: cannot record an attempt: {}", delivery->channel_name,
+                  error.message);
+  give_back(*delivery);
+  delivery->phase = Phase::Waiting;
+  delivery->due = now + store_retry_delay();
+  queue_.changed(delivery);
+}
+
+// What the channel returned for the incident's earlier messages. Without them it still can send.
+void Notifier::read_receipts(const DeliveryPtr& delivery,
+                             std::function<void(std::vector<Receipt>)> done) {
+  const incident::Notification& message = delivery->message();
+  if (!delivery->used->channel->wants_receipts() || message.incident.id.empty() ||
+      message.sequence <= 1) {
+    done({});
+    return;
+  }
+  world_.store.receipts(
+      {message.incident.id, message.receiver, message.channel}, world_.executor,
+      [this, alive = alive_, delivery,
+       done = std::move(done)](const base::Result<std::vector<incident::Receipt>>& stored) {
         if (!*alive) return;
-        if (stored) {
-          delivery->store_failures = 0;
-          ++delivery->attempt;
-          send(delivery);
-          return;
-        }
-        release_slot(*delivery);
-        delivery->phase = Phase::Waiting;
-        if (stored.error().code == base::ErrorCode::NotFound ||
-            stored.error().code == base::ErrorCode::InvalidArgument) {
-          // Pruned, or finished by another process.
-          base::log_info(kComponent, "{}: {}", delivery->channel_name, stored.error().message);
-          drop(delivery);
+        std::vector<Receipt> receipts;
+        if (!stored) {
+          base::log_warning(kComponent, "{}: cannot read the receipts of {}: {}",
+                            delivery->channel_name, delivery->message().incident.id,
+                            stored.error().message);
         } else {
-          ++delivery->store_failures;
-          base::log_error(kComponent, "{}: cannot record an attempt: {}", delivery->channel_name,
-                          stored.error().message);
-          delivery->due =
-              world_.executor.clock().monotonic() + store_retry_delay(delivery->store_failures);
+          for (const incident::Receipt& one : *stored) {
+            receipts.push_back({one.sequence, one.receipt});
+          }
         }
-        pump();
+        done(std::move(receipts));
       });
 }
 
-void Notifier::send(const DeliveryPtr& delivery) {
+void Notifier::send(const DeliveryPtr& delivery, std::vector<Receipt> receipts) {
   const std::shared_ptr<ChannelState> used = delivery->used;
   const std::uint32_t attempt = delivery->attempt;
-  delivery->phase = Phase::Sending;
   delivery->sent_at = world_.executor.clock().monotonic();
-  if (!used->settings.send_resolved &&
-      delivery->row.notification.kind == NotificationKind::Resolved) {
+  incident::Notification& message = delivery->row.notification;
+  if (!used->settings.send_resolved && message.kind == NotificationKind::Resolved) {
     ended(delivery, attempt,
           {Verdict::Delivered, "not sent: send_resolved is false for this channel"});
     return;
   }
   if (!used->settings.send_resolved) {
-    std::erase_if(delivery->row.notification.alerts,
-                  [](const incident::NotifiedAlert& one) { return !one.firing; });
+    std::erase_if(message.alerts, [](const incident::NotifiedAlert& one) { return !one.firing; });
   }
   delivery->watchdog = world_.executor.post_after(
       used->settings.timeout + kWatchdogSlack, [this, alive = alive_, delivery, attempt] {
-        if (*alive)
-          ended(
-              delivery, attempt,
+        if (!*alive) return;
+        ended(delivery, attempt,
               {Verdict::Retry, "the channel did not answer", {}, true, FailureReason::Unreachable});
       });
-  const DeliveryKey key{delivery->row.notification.key, delivery->row.outcome_unknown};
+  const DeliveryKey key{message.key, delivery->row.outcome_unknown, std::move(receipts)};
   // `used` is held until the answer: the channel may be replaced by a reload meanwhile.
-  used->channel->send(delivery->row.notification, key,
+  used->channel->send(message, key,
                       [this, alive = alive_, delivery, attempt, used](Outcome outcome) {
                         if (*alive) ended(delivery, attempt, std::move(outcome));
                       });
@@ -117,80 +149,137 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
   result.latency =
       std::chrono::duration_cast<base::Duration>(clock.monotonic() - delivery->sent_at);
   result.text = outcome.text.substr(0, incident::kAttemptTextMax);
+  result.receipt = std::move(outcome.receipt);
   delivery->phase = Phase::Recording;
   delivery->failure = outcome.reason;
+  // After a reload what is learnt belongs to the channel's new record.
+  const auto current = channels_.find(delivery->channel_name);
+  note_outcome(current == channels_.end() ? *delivery->used : *current->second, *delivery, outcome);
   release_slot(*delivery);
+  if (outcome.verdict == Verdict::Retry) ++delivery->failures;
   if (outcome.verdict == Verdict::Delivered) {
     result.state = DeliveryState::Delivered;
   } else if (outcome.verdict == Verdict::Permanent || expired(*delivery)) {
     result.state = DeliveryState::Dead;
   } else {
-    const base::Duration delay = retry_delay(attempt, outcome.retry_after, world_.random);
-    result.state = DeliveryState::Pending;
-    result.next_due = clock.wall() + delay;
-    delivery->due = clock.monotonic() + delay;
-    delivery->row.outcome_unknown = outcome.unknown;
-    base::log_warning(kComponent, "{} {}: attempt {}: {}; next in {}", delivery->channel_name,
-                      delivery->row.notification.incident.id, attempt,
-                      base::escape_control(outcome.text), base::format_duration(delay));
+    retry_later(delivery, outcome, result);
   }
   count(*delivery, attempt_outcome(result.state).data());
-  const std::string key = delivery->row.notification.key;
-  if (tests_.count(key) > 0) {
+  const std::string key = delivery->message().key;
+  if (tests_.contains(key)) {
     answer_test(key, TestResult{result.state == DeliveryState::Delivered, result.text, {}});
   }
-  record(delivery, std::move(result));
+  recording_->finished.push_back({delivery, std::move(result)});
   pump();
 }
 
-void Notifier::record(const DeliveryPtr& delivery, AttemptResult result) {
-  world_.store.attempt_finished(
-      result, world_.executor,
-      [this, alive = alive_, delivery, result](const base::Result<void>& stored) {
-        if (*alive) recorded(delivery, result, stored);
-      });
+void Notifier::retry_later(const DeliveryPtr& delivery, const Outcome& outcome,
+                           AttemptResult& result) {
+  const base::Clock& clock = world_.executor.clock();
+  // The count goes over to the messages that supersede this one, so that their incident does not
+  // begin again with short waits.
+  const base::Duration delay = retry_delay(delivery->failures, outcome.retry_after, world_.random);
+  result.state = DeliveryState::Pending;
+  result.next_due = clock.wall() + delay;
+  delivery->due = clock.monotonic() + delay;
+  delivery->row.outcome_unknown = outcome.unknown;
+  base::log_warning(kComponent, "{} {}: attempt {}: {}; next in {}", delivery->channel_name,
+                    delivery->message().incident.id, result.attempt,
+                    base::escape_control(outcome.text), base::format_duration(delay));
+  if (delivery->failures >= delivery->used->settings.delivery.failover_after) {
+    fail_over(delivery, fmt::format("{} failed attempts, the last: {}", delivery->failures,
+                                    base::escape_control(outcome.text)));
+  }
+}
+
+// What the answer says about the channel, beyond this one message.
+void Notifier::note_outcome(ChannelState& channel, const Delivery& delivery,
+                            const Outcome& outcome) {
+  const base::Clock& clock = world_.executor.clock();
+  const base::MonotonicTime now = clock.monotonic();
+  if (outcome.verdict == Verdict::Delivered) {
+    ++channel.delivered;
+    channel.last_delivered = clock.wall();
+    if (delivery.message().kind != NotificationKind::Test) channel.last_real = clock.wall();
+  } else {
+    ++channel.failed;
+    channel.last_failed = clock.wall();
+    channel.last_error = base::escape_control(outcome.text);
+  }
+  if (outcome.verdict != Verdict::Retry) {
+    const bool was_open = !channel.breaker.closed();
+    channel.breaker.answered();
+    channel.breaker_open.set(0);
+    if (!was_open) return;
+    base::log_info(kComponent, "{}: answers again", delivery.channel_name);
+    // They waited because of the channel; that is over.
+    const auto queue = queue_.channels().find(delivery.channel_name);
+    if (queue != queue_.channels().end()) queue->second.release_all(now);
+    return;
+  }
+  if (outcome.reason == FailureReason::RateLimited) {
+    // The others would only be refused too. It is alive, so the breaker has no part in this.
+    channel.breaker.abandoned();
+    channel.paused_until = std::max(
+        channel.paused_until, now + std::clamp(outcome.retry_after, kBackoffMin, kRetryAfterMax));
+    return;
+  }
+  if (!channel.breaker.failed(now, world_.random)) return;
+  channel.breaker_open.set(1);
+  channel.urgent_looked_at = false;
+  base::log_error(kComponent, "{}: {} failures in a row, only probed from now on; the last: {}",
+                  delivery.channel_name, channel.breaker.failures(), channel.last_error);
 }
 
 void Notifier::recorded(const DeliveryPtr& delivery, const AttemptResult& result,
                         const base::Result<void>& stored) {
-  if (!stored && stored.error().code != base::ErrorCode::NotFound) {
-    // Until it is recorded the lane waits: sending the next message now and this one again after a
-    // crash would turn their order around.
-    ++delivery->store_failures;
-    base::log_error(kComponent, "{}: cannot record an outcome: {}", delivery->channel_name,
-                    stored.error().message);
-    world_.executor.post_after(store_retry_delay(delivery->store_failures),
-                               [this, alive = alive_, delivery, result] {
-                                 if (*alive) record(delivery, result);
-                               });
+  if (!stored && (stored.error().code == base::ErrorCode::NotFound ||
+                  stored.error().code == base::ErrorCode::Cancelled)) {
+    drop(delivery);
     return;
   }
-  delivery->store_failures = 0;
   if (!stored) {
-    drop(delivery);
-  } else if (result.state == DeliveryState::Pending) {
+    // Until it is recorded the lane waits: sending the next message now and this one again after a
+    // crash would turn their order around.
+    base::log_error(kComponent, "{}: cannot record an outcome: {}", delivery->channel_name,
+                    stored.error().message);
+    world_.executor.post_after(store_retry_delay(), [this, alive = alive_, delivery, result] {
+      if (!*alive) return;
+      recording_->finished.push_back({delivery, result});
+      flush();
+    });
+    return;
+  }
+  delivery->unrecorded = false;
+  if (result.state == DeliveryState::Pending) {
     delivery->phase = Phase::Waiting;
+    queue_.changed(delivery);
+    supersede_in(delivery);
   } else {
     finish(delivery, result.state, result.text);
   }
-  pump();
 }
 
 void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const std::string& text) {
-  const incident::Notification& notification = delivery->row.notification;
+  const incident::Notification& message = delivery->message();
   if (state == DeliveryState::Delivered) {
-    const auto age = world_.executor.clock().wall() - notification.created_at;
+    const auto age = world_.executor.clock().wall() - message.created_at;
     if (delivery->used) {
       delivery->used->latency.observe(std::max(0.0, static_cast<double>(age.count()) / 1000.0));
     }
     base::log_info(kComponent, "{} {}: {} delivered: {}", delivery->channel_name,
-                   notification.incident.id, to_string(notification.kind),
-                   base::escape_control(text));
+                   message.incident.id, to_string(message.kind), base::escape_control(text));
+  } else if (state == DeliveryState::Superseded) {
+    superseded_.increment();
+    base::log_info(kComponent, "{} {}: {} not sent: {}", delivery->channel_name,
+                   message.incident.id, to_string(message.kind), text);
   } else {
     dead_letters(world_.metrics, delivery->channel_name, delivery->failure).increment();
     base::log_error(kComponent, "{} {}: {} GIVEN UP after {} attempts: {}", delivery->channel_name,
-                    notification.incident.id, to_string(notification.kind), delivery->attempt,
+                    message.incident.id, to_string(message.kind), delivery->attempt,
                     base::escape_control(text));
+    if (!delivery->failed_over) fail_over(delivery, "given up: " + base::escape_control(text));
+    dead_letter(*delivery, base::escape_control(text));
   }
   delivery->row.attempts = delivery->attempt;
   delivery->row.state = state;
@@ -198,48 +287,10 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
   drop(delivery);
 }
 
-// Gives a row up without sending. The store wants an attempt to hang the outcome on.
-void Notifier::bury(const DeliveryPtr& delivery, const std::string& why) {
-  delivery->phase = Phase::Starting;
-  const base::WallTime now = world_.executor.clock().wall();
-  world_.store.attempt_started(
-      delivery->row.id, delivery->attempt + 1, now, world_.executor,
-      [this, alive = alive_, delivery, why, now](const base::Result<void>& stored) {
-        if (!*alive) return;
-        if (!stored && base::is_retryable(stored.error().code)) {
-          ++delivery->store_failures;
-          delivery->phase = Phase::Waiting;
-          delivery->due =
-              world_.executor.clock().monotonic() + store_retry_delay(delivery->store_failures);
-          pump();
-          return;
-        }
-        if (!stored) {
-          drop(delivery);
-          return;
-        }
-        delivery->phase = Phase::Recording;
-        ++delivery->attempt;
-        count(*delivery, "dead");
-        AttemptResult result;
-        result.row_id = delivery->row.id;
-        result.attempt = delivery->attempt;
-        result.state = DeliveryState::Dead;
-        result.finished_at = now;
-        result.text = why;
-        answer_test(delivery->row.notification.key, TestResult{false, why, {}});
-        record(delivery, std::move(result));
-      });
-}
-
-void Notifier::drop(const DeliveryPtr& delivery) {
-  delivery->used.reset();
-  if (const auto lane = lanes_.find(delivery->lane); lane != lanes_.end()) {
-    lane->second.rows.erase(delivery->row.id);
-    if (lane->second.rows.empty()) lanes_.erase(lane);
-  }
-  deliveries_.erase(delivery->row.id);
-  pending_.set(static_cast<double>(deliveries_.size()));
+// The attempt did not take place.
+void Notifier::give_back(Delivery& delivery) {
+  if (delivery.used) delivery.used->breaker.abandoned();
+  release_slot(delivery);
 }
 
 void Notifier::release_slot(Delivery& delivery) {
@@ -253,83 +304,6 @@ void Notifier::count(const Delivery& delivery, const char* outcome) {
       .counter("tocsin_alertd_notifications_total", "Attempts to deliver a message, by outcome.",
                {{"channel", delivery.channel_name}, {"outcome", outcome}})
       .increment();
-}
-
-void Notifier::send_test(std::string target, std::string requested_by,
-                         std::function<void(base::Result<TestResult>)> done) {
-  post([this, target = std::move(target), requested_by = std::move(requested_by),
-        done = std::move(done)]() mutable {
-    const ChannelState* chosen = nullptr;
-    for (const auto& [name, channel] : channels_) {
-      if (chosen == nullptr && (name == target || channel->settings.receiver == target)) {
-        chosen = channel.get();
-      }
-    }
-    if (chosen == nullptr) {
-      std::vector<std::string> names;
-      for (const auto& [name, channel] : channels_) names.push_back(name);
-      const auto close = base::closest(target, names);
-      done(base::error(base::ErrorCode::NotFound,
-                       close ? fmt::format("no channel '{}'; did you mean '{}'?", target, *close)
-                             : fmt::format("no channel '{}'; there are: {}", target,
-                                           names.empty() ? "none" : base::join(names, ", "))));
-      return;
-    }
-    const base::WallTime now = world_.executor.clock().wall();
-    incident::Notification notification;
-    notification.kind = NotificationKind::Test;
-    notification.reason = incident::Reason::Requested;
-    notification.receiver = chosen->settings.receiver;
-    notification.channel = chosen->settings.name;
-    notification.created_at = now;
-    notification.incident.opened_at = now;
-    notification.incident.severity = model::Severity::Low;
-    notification.incident.peak_severity = model::Severity::Low;
-    notification.incident.title = "Test message";
-    notification.incident.comment = "requested by " + requested_by;
-    notification.sequence = world_.random.next() >> 1U;  // the store keeps signed numbers
-    notification.key = incident::delivery_key("", notification.receiver, notification.channel,
-                                              notification.kind, notification.sequence);
-    const std::string key = notification.key;
-    TestWaiter& waiter = tests_[key];
-    waiter.done = std::move(done);
-    waiter.since = world_.executor.clock().monotonic();
-    waiter.timer = world_.executor.post_after(kTestDeadline, [this, alive = alive_, key] {
-      if (*alive) {
-        answer_test(key, base::error(base::ErrorCode::Timeout,
-                                     "no outcome within a minute; see the daemon's log"));
-      }
-    });
-    commit_test(std::move(notification));
-  });
-}
-
-void Notifier::commit_test(incident::Notification notification) {
-  const std::string key = notification.key;
-  incident::StateChange change;
-  change.outbox.push_back(std::move(notification));
-  world_.store.commit(std::move(change), world_.executor,
-                      [this, alive = alive_, key](const base::Result<void>& stored) {
-                        if (!*alive) return;
-                        if (!stored) {
-                          answer_test(key, stored.error());
-                        } else {
-                          fetch();
-                        }
-                      });
-}
-
-void Notifier::answer_test(const std::string& key, base::Result<TestResult> result) {
-  const auto found = tests_.find(key);
-  if (found == tests_.end()) return;
-  TestWaiter waiter = std::move(found->second);
-  tests_.erase(found);
-  world_.executor.cancel(waiter.timer);
-  if (result) {
-    result->took = std::chrono::duration_cast<base::Duration>(world_.executor.clock().monotonic() -
-                                                              waiter.since);
-  }
-  waiter.done(std::move(result));
 }
 
 }  // namespace tocsin::notify

@@ -5,43 +5,27 @@
 
 namespace tocsin::notify {
 
-/// Where a row stands in this process.
-enum class Phase {
-  Waiting,   ///< For its lane, its time, a slot or a token.
-  Starting,  ///< The start of an attempt is being recorded.
-  Sending,
-  Recording,  ///< The outcome is being recorded.
-};
-
-struct Notifier::Delivery {
-  incident::OutboxRow row;
-  std::string channel_name;
-  std::string lane;
-  Phase phase = Phase::Waiting;
-  base::MonotonicTime due{};
-  base::MonotonicTime sent_at{};
-  base::WallTime started_at{};
-  std::uint32_t attempt = 0;
-  std::uint32_t store_failures = 0;
-  FailureReason failure = FailureReason::Unknown;  ///< Of the last attempt.
-  base::TimerId watchdog = 0;
-  bool holds_slot = false;
-  std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
-};
-
-/// Rows of one incident to one channel, oldest first.
-struct Notifier::Lane {
-  std::map<std::int64_t, DeliveryPtr> rows;
-};
-
-struct Notifier::ChannelState {
+/// One configured channel and how it is doing.
+struct ChannelState {
   ChannelSettings settings;
   std::shared_ptr<Channel> channel;
   TokenBucket bucket;
-  std::size_t in_flight = 0;
+  CircuitBreaker breaker;
   base::Counter rate_limited;
   base::Histogram latency;
-  bool limited = false;  ///< Said already that messages wait for the rate.
+  base::Gauge breaker_open;
+  std::size_t in_flight = 0;
+  bool limited = false;                ///< Said already that messages wait for the rate.
+  bool urgent_looked_at = false;       ///< What waits behind the open breaker went to the failover.
+  base::MonotonicTime paused_until{};  ///< The other side asked for a pause (429).
+
+  // For people.
+  std::optional<base::WallTime> last_delivered{};
+  std::optional<base::WallTime> last_real{};  ///< Of a message that was no test.
+  std::optional<base::WallTime> last_failed{};
+  std::string last_error{};
+  std::uint64_t delivered = 0;
+  std::uint64_t failed = 0;
 };
 
 struct Notifier::TestWaiter {
@@ -50,10 +34,46 @@ struct Notifier::TestWaiter {
   base::TimerId timer = 0;
 };
 
+/// A row that ends without an attempt.
+struct Notifier::Settled {
+  DeliveryPtr delivery;
+  incident::DeliveryState state = incident::DeliveryState::Superseded;
+  std::string why;
+};
+
+/// What goes into the store with one call, and whom each part belongs to.
+struct Notifier::Recording {
+  struct Finished {
+    DeliveryPtr delivery;
+    incident::AttemptResult result;
+  };
+  std::vector<DeliveryPtr> started;
+  std::vector<Finished> finished;
+  std::vector<Settled> settled;
+  std::vector<incident::Notification> outbox;  ///< New messages, made by the notifier itself.
+  std::size_t extra_starts = 0;  ///< Starts written first, of attempts that ended meanwhile.
+
+  bool empty() const {
+    return started.empty() && finished.empty() && settled.empty() && outbox.empty();
+  }
+};
+
 /// Counts messages given up.
 base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
                            FailureReason reason);
 
+/// Comment of a test message that nobody asked for.
+inline constexpr std::string_view kProofComment = "daily proof that this channel works";
+
+/// Returns whether it is one; it is tried several times, and its failure is told.
+inline bool is_proof(const incident::Notification& message) {
+  return message.kind == incident::NotificationKind::Test &&
+         message.incident.comment == kProofComment;
+}
+
+/// Messages sent before they were stored, remembered until they are.
+inline constexpr std::size_t kAheadMax = 1'000;
 inline constexpr base::Duration kTestDeadline{60'000};
+inline constexpr const char* kComponent = "alertd/notify";
 
 }  // namespace tocsin::notify

@@ -50,8 +50,8 @@ RateLimit read_rate(config::Table& table) {
   rate.per_minute = table.number("rate_per_minute", rate.per_minute);
   rate.burst = table.number("rate_burst", rate.burst);
   rate.critical_share = table.number("critical_share", rate.critical_share);
-  if (!(rate.per_minute >= 0.1 && rate.per_minute <= 100'000)) {
-    table.error("rate_per_minute", "rate_per_minute must be 0.1 to 100000");
+  if (rate.per_minute != 0 && !(rate.per_minute >= 0.1 && rate.per_minute <= 100'000)) {
+    table.error("rate_per_minute", "rate_per_minute must be 0.1 to 100000, or 0 for no limit");
     rate.per_minute = 60;
   }
   if (!(rate.burst >= 1 && rate.burst <= 100'000)) {
@@ -81,6 +81,7 @@ ChannelSettings read_channel(config::Table& table, const KindReader& kind,
   }
   channel.in_flight_max = static_cast<std::size_t>(table.integer("in_flight", 4, 1, 64));
   channel.rate = read_rate(table);
+  channel.delivery = read_delivery(table);
   if (kind.texts) {
     channel.templates.title = table.string("title", "");
     channel.templates.text = table.string("text", "");
@@ -113,11 +114,45 @@ void read_kind(config::Table& table, const KindReader& kind, const ReadContext& 
   }
 }
 
-void read_channels(config::Table& table, const ReadContext& context, ReceiverSettings& receiver) {
+template <class Function>
+void each_kind(Function function) {
   // One line for each family of channels.
-  for (const KindReader& kind : basic_kinds()) read_kind(table, kind, context, receiver);
-  for (const KindReader& kind : chat_kinds()) read_kind(table, kind, context, receiver);
-  for (const KindReader& kind : pager_kinds()) read_kind(table, kind, context, receiver);
+  for (const KindReader& kind : basic_kinds()) function(kind);
+  for (const KindReader& kind : chat_kinds()) function(kind);
+  for (const KindReader& kind : pager_kinds()) function(kind);
+}
+
+void read_channels(config::Table& table, const ReadContext& context, ReceiverSettings& receiver) {
+  each_kind([&](const KindReader& kind) { read_kind(table, kind, context, receiver); });
+  const std::string failover = table.string("failover", "");
+  for (ChannelSettings& channel : receiver.channels) {
+    if (channel.delivery.failover.empty()) channel.delivery.failover = failover;
+  }
+}
+
+// Names of channels and receivers are all known only now.
+void check_detours(config::Table& root, const NotifySettings& settings) {
+  if (base::has_errors(root.context().diagnostics)) return;
+  std::size_t next = 0;
+  for (config::Table& table : root.tables("receiver")) {
+    const ReceiverSettings& receiver = settings.receivers[next++];
+    std::size_t channel = 0;
+    each_kind([&](const KindReader& kind) {
+      for (config::Table& one : table.tables(kind.key)) {
+        const DeliverySettings& delivery = receiver.channels[channel++].delivery;
+        const std::string mistake = failover_mistake(receiver.name, delivery, settings);
+        config::Table& place = one.has("failover") ? one : table;
+        if (!mistake.empty()) place.error("failover", mistake);
+      }
+    });
+  }
+  const std::string& fallback = settings.delivery.fallback;
+  const std::vector<std::string> names = receiver_names(settings);
+  if (fallback.empty() || std::find(names.begin(), names.end(), fallback) != names.end()) return;
+  const auto close = base::closest(fallback, names);
+  root.table("notify").error("fallback",
+                             fmt::format("fallback: there is no receiver '{}'", fallback),
+                             close ? fmt::format("did you mean \"{}\"?", *close) : "");
 }
 
 void read_notify(config::Table table, NotifySettings& settings) {
@@ -131,6 +166,7 @@ void read_notify(config::Table table, NotifySettings& settings) {
     }
   }
   deadline.finish();
+  settings.delivery = read_delivery_policy(table);
   settings.allow_commands = table.boolean("allow_commands", false);
   const std::string& file = table.context().source.file;
   const std::size_t slash = file.rfind('/');
@@ -178,6 +214,7 @@ NotifySettings read_notify_settings(config::Table& root) {
     table.finish();
     settings.receivers.push_back(std::move(receiver));
   }
+  check_detours(root, settings);
   return settings;
 }
 

@@ -14,6 +14,7 @@
 #include "alertd/notify/basic_settings.h"
 #include "alertd/notify/chat_settings.h"
 #include "alertd/notify/pager_settings.h"
+#include "alertd/notify/delivery_settings.h"
 #include "common/base/time.h"
 #include "common/config/table.h"
 #include "common/model/severity.h"
@@ -22,7 +23,7 @@ namespace tocsin::notify {
 
 /// How much a channel may send. Beyond it messages wait; none is lost.
 struct RateLimit {
-  double per_minute = 60;
+  double per_minute = 60;  ///< 0: no limit.
   double burst = 20;
   double critical_share = 0.3;  ///< Part of the burst that only Critical may use.
 };
@@ -53,6 +54,7 @@ struct ChannelSettings {
   TemplateTexts templates;
   base::Duration timeout{10'000};
   std::size_t in_flight_max = 4;
+  DeliverySettings delivery = {};
   ChannelKind kind;
 };
 
@@ -67,6 +69,7 @@ struct NotifySettings {
   std::string external_url;  ///< Without a slash at the end; set by the caller.
   /// Texts of the template files; their {{ define }}s are known to every template.
   std::vector<std::string> definitions;
+  DeliveryPolicy delivery;
   bool allow_commands = false;  ///< Whether channels of the kind "command" may be configured.
   /// How long delivery is tried, by Severity; then the message is a dead letter.
   std::array<base::Duration, 4> deadlines{std::chrono::hours(6), std::chrono::hours(6),

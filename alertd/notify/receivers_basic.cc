@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "alertd/notify/channel_reader.h"
-#include "alertd/notify/message.h"
+#include "alertd/notify/template_check.h"
 #include "common/base/strings.h"
 
 namespace tocsin::notify {
@@ -195,8 +195,8 @@ net::TlsOptions read_tls(config::Table& table) {
 void check_template(config::Table& table, std::string_view key, const std::string& text,
                     const ReadContext& context) {
   if (text.empty()) return;
-  if (const auto parsed = parse_message_template(text, context.definitions); !parsed) {
-    report_template(table, key, parsed.error().message);
+  if (const auto checked = check_message_template(text, context.definitions); !checked) {
+    report_template(table, key, checked.error().message);
   }
 }
 

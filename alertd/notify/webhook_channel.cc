@@ -66,6 +66,9 @@ json::object incident_object(const Notification& notification, const std::string
   object["kind"] = to_string(notification.kind);
   object["sequence"] = notification.sequence;
   object["key"] = notification.key;
+  if (!notification.note.empty()) object["note"] = notification.note;
+  if (!notification.failover_for.empty()) object["failoverFor"] = notification.failover_for;
+  if (notification.drill()) object["drill"] = true;
   return object;
 }
 
@@ -161,6 +164,8 @@ class WebhookChannel final : public Channel {
                    done(std::move(outcome));
                  });
   }
+
+  bool takes_summary() const override { return false; }
 
  private:
   // Puts in what templates give. A payload that fails leaves the built-in one; without its URL a

@@ -44,6 +44,20 @@ class SqliteStateStore final : public incident::StateStore {
                                [this, now, limit] { return tables_.pending(now, limit); });
   }
 
+  void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
+                     Done<incident::PendingRows> done) override {
+    run<incident::PendingRows>(reply_on, std::move(done), [this, after_id, limit] {
+      return tables_.pending_after(after_id, limit);
+    });
+  }
+
+  void record(incident::DeliveryBatch batch, base::Executor& reply_on,
+              Done<incident::DeliveryBatchOutcome> done) override {
+    run<incident::DeliveryBatchOutcome>(
+        reply_on, std::move(done),
+        [this, batch = std::move(batch)] { return tables_.record(batch); });
+  }
+
   void attempt_started(std::int64_t row_id, std::uint32_t attempt, WallTime at,
                        base::Executor& reply_on, Done<void> done) override {
     run<void>(reply_on, std::move(done),

@@ -10,6 +10,7 @@
 #include "common/base/file_system.h"
 #include "common/base/mutex.h"
 #include "common/base/random.h"
+#include "tests/sim/state/state_store_batch_suite.h"
 #include "tests/sim/state/state_store_log_suite.h"
 
 namespace tocsin::state {
@@ -78,6 +79,10 @@ TEST_CASE("sqlite store: kept records") {
 TEST_CASE("sqlite store: superseding") {
   suite_superseding(World().test);
 }
+TEST_CASE("sqlite store: batches") {
+  suite_batches(World().test);
+}
+
 TEST_CASE("sqlite store: decisions") {
   suite_decisions(World().test);
 }

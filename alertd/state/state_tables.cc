@@ -229,60 +229,18 @@ Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
   return pending;
 }
 
-Result<void> StateTables::attempt_started(std::int64_t row_id, std::uint32_t attempt, WallTime at) {
-  Transaction transaction(database_);
-  TC_TRY(transaction.begin());
-  {
-    Statement query = database_.statement("SELECT state FROM outbox WHERE id = ?");
-    query.integer(row_id);
+Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_t limit) {
+  PendingRows pending;
+  Statement query = database_.statement(
+      "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
+      " WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
+  query.integer(after_id).integer(static_cast<std::int64_t>(limit));
+  while (true) {
     TC_TRY(const bool row, query.next());
-    if (!row) {
-      return base::error(ErrorCode::NotFound, fmt::format("there is no outbox row {}", row_id));
-    }
-    if (query.text_at(0) != to_string(DeliveryState::Pending)) {
-      return base::error(ErrorCode::InvalidArgument,
-                         fmt::format("outbox row {} is finished", row_id));
-    }
+    if (!row) return pending;
+    TC_TRY(auto read, read_row(query));
+    pending.rows.push_back(std::move(read));
   }
-  {
-    Statement insert =
-        database_.statement("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, NULL, 0, '', '')");
-    TC_TRY(insert.integer(row_id).integer(attempt).integer(base::to_ms(at)).run());
-  }
-  {
-    Statement update = database_.statement(
-        "UPDATE outbox SET attempts = max(attempts, ?), outcome_unknown = 1 WHERE id = ?");
-    TC_TRY(update.integer(attempt).integer(row_id).run());
-  }
-  return transaction.commit();
-}
-
-Result<void> StateTables::attempt_finished(const AttemptResult& result) {
-  Transaction transaction(database_);
-  TC_TRY(transaction.begin());
-  {
-    Statement update = database_.statement(
-        "UPDATE attempts SET finished_ms = ?, latency_ms = ?, outcome = ?, text = ?"
-        " WHERE row_id = ? AND attempt = ?");
-    update.integer(base::to_ms(result.finished_at)).integer(result.latency.count());
-    update.text(incident::attempt_outcome(result.state));
-    update.text(incident::attempt_text(result));
-    TC_TRY(update.integer(result.row_id).integer(result.attempt).run());
-    if (database_.changes() == 0) {
-      return base::error(ErrorCode::NotFound, fmt::format("outbox row {} has no attempt {}",
-                                                          result.row_id, result.attempt));
-    }
-  }
-  {
-    Statement update = database_.statement(
-        "UPDATE outbox SET state = ?1, outcome_unknown = 0,"
-        " due_ms = CASE WHEN ?1 = 'pending' THEN ?2 ELSE due_ms END,"
-        " receipt = CASE WHEN ?4 = '' THEN receipt ELSE ?4 END WHERE id = ?3");
-    update.text(to_string(result.state)).integer(base::to_ms(result.next_due));
-    update.integer(result.row_id).text(incident::kept_receipt(result));
-    TC_TRY(update.run());
-  }
-  return transaction.commit();
 }
 
 Result<std::vector<IncidentRecord>> StateTables::incidents(const IncidentQuery& query) {

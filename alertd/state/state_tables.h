@@ -15,6 +15,8 @@ class StateTables {
   base::Result<incident::LoadedState> load(base::WallTime resolved_since);
   base::Result<void> commit(const incident::StateChange& change);
   base::Result<incident::PendingRows> pending(base::WallTime now, std::size_t limit);
+  base::Result<incident::PendingRows> pending_after(std::int64_t after_id, std::size_t limit);
+  base::Result<incident::DeliveryBatchOutcome> record(const incident::DeliveryBatch& batch);
   base::Result<void> attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
   base::Result<void> attempt_finished(const incident::AttemptResult& result);
   base::Result<std::vector<incident::IncidentRecord>> incidents(
@@ -35,6 +37,9 @@ class StateTables {
   base::Result<void> write_incident(const incident::IncidentRecord& record);
   base::Result<void> write_event(const incident::TimelineEvent& event);
   base::Result<void> write_row(const incident::Notification& notification);
+  base::Result<void> settle(const incident::SettledRow& row);
+  base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
+  base::Result<void> finish_attempt(const incident::AttemptResult& result);
   base::Result<void> write_cancel(const incident::OutboxCancel& cancel);
   base::Result<void> write_kept(const incident::StateChange& change);
   base::Result<void> write_decisions(const incident::StateChange& change);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "alertd/incident/incident.h"
-#include "alertd/routing/route.h"
+#include "alertd/routing/routing.h"
 #include "cli/backtest/backtest.h"
 
 namespace tocsin::backtest {

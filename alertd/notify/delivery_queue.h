@@ -1,0 +1,147 @@
+// What waits to be sent, in the order in which it may go.
+//
+// Messages of one incident to one channel form a lane; only a lane's first row may go. For each
+// channel the heads of its lanes are kept sorted, those that may go now by severity and age, the
+// others by the time from which they may. So a storm of 50,000 rows costs a look-up for each row
+// that goes, not a walk over all that wait.
+//
+// Owner: the notifier, on its executor. No IO, no clock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "alertd/incident/state_store.h"
+#include "alertd/notify/channel.h"
+#include "common/base/executor.h"
+
+namespace tocsin::notify {
+
+struct ChannelState;
+struct Lane;
+class ChannelQueue;
+
+/// Where a row stands in this process.
+enum class Phase {
+  Waiting,   ///< For its lane, its time, a slot or a token.
+  Starting,  ///< The start of an attempt is being recorded.
+  Sending,
+  Recording,  ///< The outcome is being recorded.
+  Settling,   ///< That it ends without an attempt is being recorded.
+};
+
+/// One row of the outbox on its way.
+struct Delivery {
+  incident::OutboxRow row;
+  std::string channel_name;  ///< "receiver/channel"
+  Lane* lane = nullptr;
+  Phase phase = Phase::Waiting;
+  base::MonotonicTime due{};
+  base::MonotonicTime seen{};  ///< When this process saw it first.
+  base::MonotonicTime sent_at{};
+  base::WallTime started_at{};
+  std::uint32_t attempt = 0;  ///< Of this row, the current or last one.
+
+  // What it took over from the messages that it supersedes.
+  base::WallTime since{};      ///< When the oldest of them was decided.
+  std::uint32_t failures = 0;  ///< Attempts that failed.
+  bool opens = false;          ///< Nothing the receiver knows of came before: Firing or Reopened.
+
+  bool elsewhere = false;  ///< A copy of one of them went to another channel.
+
+  bool failed_over = false;  ///< A copy of this one went to the failover channel.
+  bool unrecorded = false;   ///< Sent although its start could not be recorded.
+  FailureReason failure = FailureReason::Unknown;  ///< Of the last attempt.
+  std::uint32_t store_failures = 0;
+  base::TimerId watchdog = 0;
+  bool holds_slot = false;
+  std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
+
+  const incident::Notification& message() const { return row.notification; }
+  model::Severity severity() const { return row.notification.incident.severity; }
+  bool critical() const { return severity() == model::Severity::Critical; }
+  /// Returns whether it is worth a detour: Critical or High.
+  bool urgent() const { return severity() >= model::Severity::High; }
+};
+using DeliveryPtr = std::shared_ptr<Delivery>;
+
+/// Rows of one incident to one channel, oldest first; never empty.
+struct Lane {
+  std::string key;
+  ChannelQueue* channel = nullptr;
+  std::vector<DeliveryPtr> rows;
+  DeliveryPtr listed;  ///< The row under which the channel lists it, if it does.
+  bool listed_ready = false;
+  base::MonotonicTime listed_due{};  ///< Its place among those that wait for their time.
+};
+
+/// The lanes of one channel.
+class ChannelQueue {
+ public:
+  explicit ChannelQueue(std::string name) : name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+  /// Counts lanes whose time has come into what may go.
+  void advance(base::MonotonicTime now);
+  /// Returns the best row that may go: the worst severity, then the oldest; null: none.
+  DeliveryPtr front() const { return ready_.empty() ? nullptr : ready_.begin()->delivery; }
+  /// Returns the best row that waits, also one whose time has not come; null: none.
+  DeliveryPtr best() const;
+  /// Returns every row that may go, the best first.
+  std::vector<DeliveryPtr> ready() const;
+  /// Returns every Critical or High row that waits, the best first.
+  std::vector<DeliveryPtr> urgent() const;
+  std::size_t ready_count() const { return ready_.size(); }
+  std::size_t waiting_count() const { return ready_.size() + later_.size(); }
+  /// Returns when the next lane may go that may not yet.
+  std::optional<base::MonotonicTime> next_due() const;
+  /// Lets everything that waits for its time go now.
+  void release_all(base::MonotonicTime now);
+
+ private:
+  friend class DeliveryQueue;
+  struct Entry {
+    DeliveryPtr delivery;
+    bool operator<(const Entry& other) const;
+  };
+  void list(Lane& lane);
+  void unlist(Lane& lane);
+
+  std::string name_;
+  std::set<Entry> ready_;
+  std::map<std::pair<base::MonotonicTime, std::int64_t>, DeliveryPtr> later_;
+};
+
+class DeliveryQueue {
+ public:
+  /// Takes a row; returns null if it is known already.
+  DeliveryPtr add(incident::OutboxRow row, base::MonotonicTime now, base::MonotonicTime due);
+  /// Call after a change of phase or time of the row.
+  void changed(const DeliveryPtr& delivery);
+  void remove(const DeliveryPtr& delivery);
+  /// Removes every row of which nothing is under way.
+  void remove_waiting();
+  void clear();
+
+  bool knows(std::int64_t row_id) const { return rows_.contains(row_id); }
+  std::size_t size() const { return rows_.size(); }
+  /// By name; a channel stays once it was seen.
+  std::map<std::string, ChannelQueue>& channels() { return channels_; }
+
+ private:
+  std::unordered_map<std::int64_t, DeliveryPtr> rows_;
+  std::unordered_map<std::string, Lane> lanes_;
+  std::map<std::string, ChannelQueue> channels_;
+};
+
+/// Returns "receiver/channel" of a message.
+std::string channel_key(const incident::Notification& notification);
+
+}  // namespace tocsin::notify

@@ -1,0 +1,105 @@
+// What every StateStore must do with the notifier's batches and its reading of the outbox in order
+// of commit. Include from a *_test.cc only; state_store_suite.h says how.
+#pragma once
+
+#include "tests/sim/state/state_store_suite.h"
+
+namespace tocsin::incident {
+
+inline PendingRows suite_pending_after(const StoreUnderTest& test, StateStore& store,
+                                       std::int64_t after_id, std::size_t limit) {
+  auto rows = ask<PendingRows>(
+      test.executor, [&](auto done) { store.pending_after(after_id, limit, test.executor, done); });
+  REQUIRE(rows);
+  return std::move(*rows);
+}
+
+inline DeliveryBatchOutcome suite_record(const StoreUnderTest& test, StateStore& store,
+                                         const DeliveryBatch& batch) {
+  auto outcome = ask<DeliveryBatchOutcome>(
+      test.executor, [&](auto done) { store.record(batch, test.executor, done); });
+  REQUIRE(outcome);
+  REQUIRE(outcome->settled.size() == batch.settled.size());
+  REQUIRE(outcome->started.size() == batch.started.size());
+  REQUIRE(outcome->finished.size() == batch.finished.size());
+  return std::move(*outcome);
+}
+
+inline void suite_batches(const StoreUnderTest& test) {
+  StateStore* store = &test.reopen();
+  StateChange change;
+  for (std::uint64_t sequence = 1; sequence <= 4; ++sequence) {
+    change.outbox.push_back(suite_notification("T-1001", sequence));
+  }
+  change.incidents_upsert = {suite_incident(1001, IncidentState::Open)};
+  REQUIRE(suite_commit(test, *store, change));
+
+  // In order of commit, due or not, from a place on.
+  const PendingRows all = suite_pending_after(test, *store, 0, 10);
+  REQUIRE(all.rows.size() == 4);
+  CHECK(suite_pending_after(test, *store, 0, 2).rows.size() == 2);
+  const PendingRows later = suite_pending_after(test, *store, all.rows[1].id, 10);
+  REQUIRE(later.rows.size() == 2);
+  CHECK(later.rows[0].id == all.rows[2].id);
+
+  // Errors of single rows hinder no other.
+  DeliveryBatch batch;
+  batch.settled = {{all.rows[0].id, DeliveryState::Superseded, "superseded by message 2"},
+                   {999'999, DeliveryState::Superseded, "no such row"}};
+  batch.started = {{all.rows[1].id, 1, suite_time(5)},
+                   {999'999, 1, suite_time(5)},
+                   {all.rows[2].id, 1, suite_time(5)}};
+  AttemptResult delivered;
+  delivered.row_id = all.rows[1].id;
+  delivered.attempt = 1;
+  delivered.state = DeliveryState::Delivered;
+  delivered.finished_at = suite_time(6);
+  delivered.text = "taken";
+  delivered.receipt = "1712.1";
+  AttemptResult unknown = delivered;
+  unknown.row_id = all.rows[3].id;
+  batch.finished = {delivered, unknown};
+  batch.outbox = {suite_notification("T-1001", 5)};
+  const DeliveryBatchOutcome outcome = suite_record(test, *store, batch);
+  CHECK(outcome.settled[0]);
+  CHECK(outcome.settled[1].error().code == base::ErrorCode::NotFound);
+  CHECK(outcome.started[0]);
+  CHECK(outcome.started[1].error().code == base::ErrorCode::NotFound);
+  CHECK(outcome.started[2]);
+  CHECK(outcome.finished[0]);
+  CHECK(outcome.finished[1].error().code == base::ErrorCode::NotFound);
+
+  store = &test.reopen();
+  const PendingRows left = suite_pending_after(test, *store, 0, 10);
+  REQUIRE(left.rows.size() == 3);
+  CHECK(left.rows[0].id == all.rows[2].id);
+  CHECK(left.rows[0].outcome_unknown);
+  CHECK(left.rows[0].attempts == 1);
+  CHECK(left.rows[1].id == all.rows[3].id);
+  CHECK(left.rows[2].notification.sequence == 5);
+
+  // The same again: what was written stays as it is.
+  DeliveryBatch again;
+  again.settled = {batch.settled[0], {all.rows[1].id, DeliveryState::Dead, "too late"}};
+  again.finished = {delivered};
+  again.outbox = batch.outbox;
+  const DeliveryBatchOutcome repeated = suite_record(test, *store, again);
+  CHECK(repeated.settled[0]);
+  CHECK(repeated.settled[1].error().code == base::ErrorCode::InvalidArgument);
+  CHECK(repeated.finished[0]);
+  CHECK(suite_pending_after(test, *store, 0, 10).rows.size() == 3);
+
+  const auto detail = ask<IncidentDetail>(
+      test.executor, [&](auto done) { store->incident("T-1001", test.executor, done); });
+  REQUIRE(detail);
+  REQUIRE(detail->deliveries.size() == 5);
+  CHECK(detail->deliveries[0].row.state == DeliveryState::Superseded);
+  CHECK(detail->deliveries[0].row.note == "superseded by message 2");
+  CHECK(detail->deliveries[0].row.attempts == 0);
+  CHECK(detail->deliveries[1].row.state == DeliveryState::Delivered);
+  CHECK(detail->deliveries[1].row.receipt == "1712.1");
+  REQUIRE(detail->deliveries[1].attempts.size() == 1);
+  CHECK(detail->deliveries[1].attempts[0].outcome == "delivered");
+}
+
+}  // namespace tocsin::incident

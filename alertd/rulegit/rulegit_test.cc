@@ -187,7 +187,8 @@ TEST_CASE("rule files in folders below path are not read, and named") {
   follower->start();
   bench.executor.run_for(std::chrono::seconds(1));
   CHECK(follower->status().not_read == below);
-  bench.origin.commit({{"a.toml", "one\n"}, {"b.yml", "two\n"}}, "moved");
+  bench.origin.commit({{"b.yml", "two\n"}, {.path = "team/b.yml", .content = {}, .remove = true}},
+                      "moved");
   bench.executor.run_for(std::chrono::seconds(70));
   CHECK(follower->status().not_read.empty());
 }

@@ -14,8 +14,8 @@
 
 namespace tocsin::cli {
 
-/// What a script may rely on, the same for every command; `tocsin --help` and docs/exit-codes.md say
-/// so too.
+/// What a script may rely on, the same for every command; `tocsin --help` and docs/exit-codes.md
+/// say so too.
 enum ExitCode : int {
   kOk = 0,
   kNegative = 1,     ///< The server refused, the daemon is degraded, the check found errors.

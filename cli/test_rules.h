@@ -32,8 +32,8 @@ struct TestWorld {
   std::ostream& err;
 };
 
-/// Runs the tests. Returns 0 if all pass (and enough is covered), 1 if not, 2 if there is nothing to
-/// test: a path that does not exist, no test; 64 if an expression of `run` cannot be read.
+/// Runs the tests. Returns 0 if all pass (and enough is covered), 1 if not, 2 if there is nothing
+/// to test: a path that does not exist, no test; 64 if an expression of `run` cannot be read.
 int run_tests(const TestOptions& options, const TestWorld& world);
 
 }  // namespace tocsin::cli

@@ -38,9 +38,9 @@ struct LoadOutcome {
   std::size_t rules = 0;
 };
 
-/// Thread: load(), when_in_force(), view() and stop() from any; the swap of generations runs on an own strand.
-/// Lifecycle: the world outlives the executor's last task; after stop() nothing of the world is
-/// called.
+/// Thread: load(), when_in_force(), view() and stop() from any; the swap of generations runs on an
+/// own strand. Lifecycle: the world outlives the executor's last task; after stop() nothing of the
+/// world is called.
 class Ruler {
  public:
   Ruler(const RulerWorld& world, const RulerOptions& options, const base::FileSystem& files);

@@ -131,9 +131,9 @@ class PlaceTest(unittest.TestCase):
         good = node.config.read_text()
         node.config.write_text(good.replace("receiver: dba", "receiver: nobody"))
         self.assertNotEqual(node.request("POST", "/am/-/reload")[0], 200)
-        node.config.write_text(good.replace("team = dba", "team = web"))
+        node.config.write_text(good.replace("repeat_interval: 1h", "repeat_interval: 2h"))
         node.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "web" in node.json("/api/v2/status")["config"]["original"], 5,
+        wait_until(lambda: "repeat_interval: 2h" in node.json("/api/v2/status")["config"]["original"], 5,
                    "the new file")
         time.sleep(1.5)
         self.assertEqual(len(messages(self.hook, "Slow")), 1)

@@ -89,7 +89,7 @@ poll = "1s"
 [[receiver]]
 name = "ops"
 [[receiver.email]]
-to = ["Ada Lovelace <ada@mail.test>"]
+to = ["ada@mail.test"]
 [route]
 receiver = "ops"
 group_wait = "0s"

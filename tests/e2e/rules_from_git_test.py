@@ -159,6 +159,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 AllowUsers %s
 LogLevel VERBOSE
+# bash then leaves out the user's .bashrc, which may take seconds.
+SetEnv SHLVL=2
 """ % (self.port, self.host_key, keys, self.user))
         self.world.start("sshd", SSHD, "-D", "-e", "-f", config)
 

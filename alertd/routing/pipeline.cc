@@ -70,7 +70,7 @@ std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> a
   advance_suppression(now, touched);
   for (const model::Alert& alert : alerts) {
     if (routing_.alertmanager) {
-      take_in_alertmanager(alert, now);
+      take_in_alertmanager(alert, now, touched);
     } else {
       take_in(alert, now, touched);
     }
@@ -135,7 +135,7 @@ void Pipeline::take_in(const model::Alert& alert, WallTime now, Touched& touched
   if (began && flapping_.changed(fingerprint, now)) force(entry, Reason::Flapping, now);
 }
 
-void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now) {
+void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now, Touched& touched) {
   const Fingerprint fingerprint = alert.fingerprint();
   const auto known = alerts_.find(fingerprint);
   const bool is_new = known == alerts_.end();
@@ -152,7 +152,6 @@ void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now) {
   expiries_.erase({entry.expires_at, fingerprint});
   entry.alert = merged;
   entry.resolved = resolved;
-  Touched touched;
   if (resolved) {
     entry.alert.ends_at = merged.valid_until;
     if (changed) unhide_others(fingerprint, now, touched);
@@ -170,7 +169,6 @@ void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now) {
     }
     touched.insert(key);
   }
-  for (const std::string& key : touched) refresh(groups_.at(key), now);
 }
 
 bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry* known,

@@ -108,7 +108,7 @@ class Pipeline {
 
   // ---- alerts come in (pipeline.cc)
   void take_in(const model::Alert& alert, base::WallTime now, Touched& touched);
-  void take_in_alertmanager(const model::Alert& alert, base::WallTime now);
+  void take_in_alertmanager(const model::Alert& alert, base::WallTime now, Touched& touched);
   bool refuse(const model::Alert& alert, bool resolved, const AlertEntry* known,
               base::WallTime now);
   void merge(AlertEntry& entry, const model::Alert& alert, bool resolved);

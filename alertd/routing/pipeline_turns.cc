@@ -15,7 +15,7 @@ namespace {
 
 /// Alertmanager logs a notification after it was delivered. So a repeat_interval that is a multiple
 /// of group_interval is not over at that tick but at the next one, as people know it.
-constexpr base::Duration kLoggedAfter{500};
+constexpr base::Duration kLoggedAfter{250};
 
 }  // namespace
 
@@ -276,8 +276,10 @@ void Pipeline::drop_resolved(Group& group, const Batch* told) {
 }
 
 Timing Pipeline::timing(const Group& group) const {
-  const Route* its = route(group.route);
-  return (its ? *its : routing_.root).timing_for(group.severity());
+  const Route* found = route(group.route);
+  const Route& its = found ? *found : routing_.root;
+  // There routes say all three, and the severity of a large group costs a look at each member.
+  return its.timing_for(routing_.alertmanager ? model::Severity::Medium : group.severity());
 }
 
 void Pipeline::record(Action action, WallTime now) {

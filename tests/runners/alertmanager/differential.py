@@ -24,6 +24,7 @@ import generator  # noqa: E402
 import harness  # noqa: E402
 
 TOLERANCE = 0.35   # seconds; ticks are apart from operations by more, see generator.py
+START = 8          # seconds in which Alertmanager must be up
 RFC3339 = "%Y-%m-%dT%H:%M:%S"
 
 Batch = collections.namedtuple("Batch", "at firing resolved")
@@ -115,10 +116,9 @@ def line_of(at, operation, start, done, path):
 class Case:
     """One world on both sides."""
 
-    def __init__(self, player, seed, slot):
+    def __init__(self, player, seed):
         self.player = player
         self.seed = seed
-        self.slot = slot
 
     def play(self, lines):
         lines = lines + [{"at": int((self.world.start + generator.SECONDS) * 1000), "op": "end"}]
@@ -130,7 +130,8 @@ class Case:
 
     def plan(self):
         """Shakes the operations until none is near a tick."""
-        for _ in range(80):
+        for _ in range(150):
+            self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
             start = self.world.start
             lines = [line_of(start + at, operation, start, {}, str(self.config_path))
                      for at, operation in self.world.operations]
@@ -143,23 +144,22 @@ class Case:
         """Returns (features, batches compared, text of what differs, counts of known differences)."""
         with harness.World() as folder:
             hook = harness.HookReceiver()
-            folder.hook = hook
-            start = time.time() + 6 + self.slot * 0.1
-            self.world = generator.World(self.seed, start, hook.url)
+            self.world = generator.World(self.seed, hook.url)
             self.config_path = pathlib.Path(folder.folder) / "am.json"
-            self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
             try:
                 if not self.plan():
                     return self.world.features, 0, "", {"not planned": 1}
                 done = self.live(folder)
                 theirs = self.theirs(hook)
             finally:
-                hook.close()
+                hook.stop()
             ours = self.play([line_of(at, operation, self.world.start, told, str(self.config_path))
                               for at, operation, told in done])
         return self.compare(ours, theirs)
 
     def live(self, folder):
+        self.world.begin(time.time() + START)
+        self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
         alertmanager = Alertmanager(folder, self.world.config)
         harness.wait_until(alertmanager.ready, 60, "alertmanager to be ready")
         if time.time() > self.world.start:
@@ -271,7 +271,7 @@ def main():
     features = collections.Counter()
     seeds = range(options.seed, options.seed + options.worlds)
     with concurrent.futures.ThreadPoolExecutor(options.at_once) as pool:
-        cases = [Case(options.player, seed, number % options.at_once) for number, seed in enumerate(seeds)]
+        cases = [Case(options.player, seed) for seed in seeds]
         for case, future in [(case, pool.submit(case.run)) for case in cases]:
             try:
                 has, count, text, differences = future.result()

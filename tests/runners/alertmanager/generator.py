@@ -17,18 +17,22 @@ SECONDS = 28
 APART = 0.4
 
 
-class World:
-    """One configuration and one timeline, planned to begin at `start` (seconds since 1970)."""
+NOMINAL = 1_700_000_040  # a full minute; where worlds are planned
 
-    def __init__(self, seed, start, url):
+
+class World:
+    """One configuration and one timeline; planned at a nominal time, then moved to begin()."""
+
+    def __init__(self, seed, url):
         self.rng = random.Random(seed)
         self.seed = seed
-        self.start = start
+        # With quiet times the second of the minute matters: the next minute begins in the timeline.
+        self.second = self.rng.uniform(36, 54)
+        self.start = NOMINAL + self.second
         self.url = url
         self.counter = 0
         self.features = set()
         self.config = self.make_config()
-        self.reloaded = None
         self.operations = self.make_operations()
 
     # --- configuration
@@ -47,6 +51,7 @@ class World:
             config["inhibit_rules"] = [self.inhibit_rule() for _ in range(rng.randint(1, 2))]
         if rng.random() < 0.4:
             self.features.add("mute")
+            self.quiet_first = self.rng.random() < 0.5
             config["time_intervals"] = [self.interval("quiet")]
             self.name_interval(config["route"], "quiet")
         return config
@@ -109,7 +114,7 @@ class World:
         now = datetime.datetime.fromtimestamp(self.start, datetime.timezone.utc)
         minute = now.replace(second=0, microsecond=0)
         later = minute + datetime.timedelta(minutes=1)
-        if self.rng.random() < 0.5:
+        if not self.quiet_first:
             begin, end = later, later + datetime.timedelta(minutes=2)
         else:
             begin, end = minute - datetime.timedelta(minutes=2), later
@@ -118,6 +123,19 @@ class World:
         self.boundary = later.timestamp() - self.start
         times = {"start_time": begin.strftime("%H:%M"), "end_time": end.strftime("%H:%M")}
         return {"name": name, "time_intervals": [{"times": [times]}]}
+
+    def begin(self, earliest):
+        """Moves the world to the first time it can begin, not before `earliest`; returns that."""
+        start = earliest
+        if "mute" in self.features:
+            second = self.start % 60
+            start = earliest - earliest % 60 + second
+            if start < earliest:
+                start += 60
+        self.start = start
+        if "mute" in self.features:
+            self.config["time_intervals"] = [self.interval("quiet")]
+        return start
 
     def name_interval(self, route, name):
         for child in route.get("routes", []):
@@ -210,7 +228,7 @@ class World:
                 near = True
         self.operations.sort(key=lambda one: one[0])
         if "mute" in self.features and any(abs(tick - self.boundary) < APART for tick in ticks):
-            self.start += 0.5
-            self.boundary -= 0.5
+            self.start += 0.5 if self.start % 60 < 57 else -20
+            self.config["time_intervals"] = [self.interval("quiet")]
             near = True
         return near

@@ -25,7 +25,7 @@ void Engine::on_report(const DeliveryReport& report) {
                         report.channel, attempts, report.text.empty() ? "" : ": ", report.text),
             result_.change.events);
   changed_.insert(incident->number);
-  on_step_report(*incident, report);
+  if (!superseded) on_step_report(*incident, report);  // what took its place reports for it
 }
 
 void Engine::run_timers() {

@@ -78,7 +78,8 @@ int preview_channel(const ChannelOptions& options, Context& context,
   if (show_text) {
     context.out << printable("of:    " + text_of(data, "of")) << '\n'
                 << printable("title: " + text_of(data, "title")) << "\n\n";
-    for (const std::string_view line : base::split(text_of(data, "text"), '\n')) {
+    const std::string words = text_of(data, "text");  // the lines are views into it
+    for (const std::string_view line : base::split(words, '\n')) {
       context.out << printable(line) << '\n';
     }
   }

@@ -211,12 +211,12 @@ TEST_CASE("channel preview: what it would say, and what is wrong with its templa
   Fixture f;
   const auto files = base::make_real_file_system();
   f.api.answer.data =
-      R"({"of":"T-7, firing","title":"[HIGH] x","text":"one\ntwo","html":"","failure":""})";
+      R"({"of":"T-7, firing","title":"[HIGH] x","text":"a line of some length\ntwo","failure":""})";
   ChannelOptions options{ChannelOptions::Action::Preview, "ops/mail", "7", {}};
   CHECK(run_channel(options, f.context, *files) == kOk);
   CHECK(f.api.request.path == "/api/v1/notify/preview");
   CHECK(f.api.request.body == R"({"channel":"ops/mail","incident":"T-7"})");
-  CHECK(f.out.str() == "of:    T-7, firing\ntitle: [HIGH] x\n\none\ntwo\n");
+  CHECK(f.out.str() == "of:    T-7, firing\ntitle: [HIGH] x\n\na line of some length\ntwo\n");
   f.api.answer.data = R"({"of":"a","title":"b","text":"c","failure":"template 'text' failed"})";
   CHECK(run_channel(options, f.context, *files) == kNegative);
   CHECK(has(f.err.str(), "template 'text' failed; the built-in words stand in"));

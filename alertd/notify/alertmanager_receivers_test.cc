@@ -272,6 +272,23 @@ receivers:
   CHECK(attachment.at("fields").at(1).at("title") == "B");
 }
 
+TEST_CASE("times of a place, and a zone that does not exist") {
+  const auto title = [](const std::string& text) {
+    const Read result =
+        read("receivers:\n- name: a\n  opsgenie_configs:\n  - api_key: k\n    message: >-\n      " +
+             text + "\n");
+    CHECK(result.errors.empty());
+    base::SimClock clock{kNow};
+    const Message message = MessageWriter(result.channel(0), result.settings, clock)
+                                .write(sample_notification(), Escaping::None, false);
+    return message.template_failure.empty() ? message.title : message.template_failure;
+  };
+  CHECK(title("{{ range .Alerts }}{{ (tz \"Europe/Berlin\" .StartsAt).Format \"15:04 MST -0700\" }}"
+              "{{ .StartsAt | tz \"America/New_York\" | date \" 15:04\" }}{{ end }}") ==
+        "15:03 CET +0100 09:03");
+  CHECK(title("{{ tz \"Nowhere/Else\" now }}").find("Nowhere/Else") != std::string::npos);
+}
+
 TEST_CASE("fingerprints are those that Alertmanager 0.25 gave for the same labels") {
   const auto hex = [](const model::Labels& labels) {
     return fmt::format("{:016x}", labels.fingerprint());

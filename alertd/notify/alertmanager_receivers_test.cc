@@ -194,6 +194,11 @@ receivers:
   pushover_configs: [{user_key: u, token: t}]
   victorops_configs: [{routing_key: team}]
   webex_configs: [{room_id: r, http_config: {authorization: {credentials: c}}}]
+  discord_configs: [{webhook_url: 'https://h/x'}]
+  telegram_configs: [{bot_token: b, chat_id: -100123}]
+  msteamsv2_configs: [{webhook_url: 'https://h/x'}]
+  rocketchat_configs: [{token: t, token_id: i, channel: '#ops'}]
+  mattermost_configs: [{webhook_url: 'https://h/x'}]
 )");
   CHECK(result.errors.empty());
   base::SimClock clock{kNow};

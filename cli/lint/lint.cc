@@ -10,6 +10,7 @@
 #include "agent/app/settings.h"
 #include "alertd/notify/alertmanager_receivers.h"
 #include "alertd/oncall/directory_config.h"
+#include "alertd/routing/alertmanager_config.h"
 #include "cli/lint/expr_checks.h"
 #include "cli/lint/route_checks.h"
 #include "cli/lint/rule_checks.h"
@@ -216,10 +217,7 @@ void Run::load_alertmanager(const std::string& path, const base::FileSystem& fil
   config::Table root(context, &document);
   if (!base::has_errors(diagnostics)) {
     notify::read_alertmanager_receivers(root);
-    for (const char* key : {"route", "inhibit_rules", "time_intervals", "mute_time_intervals",
-                            "tracing", "event_recorder"}) {
-      root.node(key);
-    }
+    routing::read_alertmanager_routing(root);
     root.finish();
   }
   note(diagnostics, "config");

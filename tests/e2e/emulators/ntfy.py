@@ -2,7 +2,7 @@
 
 import email.header
 
-from strict_http import Emulator, Refuse
+from emulators.strict_http import Emulator, Refuse
 
 
 def decoded(text):

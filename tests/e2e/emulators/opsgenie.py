@@ -1,6 +1,6 @@
 """Opsgenie's alert API: alerts by alias, as a responder would see them."""
 
-from strict_http import Emulator, Refuse, known_keys
+from emulators.strict_http import Emulator, Refuse, known_keys
 
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 

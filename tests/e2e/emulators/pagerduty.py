@@ -2,7 +2,7 @@
 
 import datetime
 
-from strict_http import Emulator, Refuse, known_keys
+from emulators.strict_http import Emulator, Refuse, known_keys
 
 SEVERITIES = ("critical", "error", "warning", "info")
 

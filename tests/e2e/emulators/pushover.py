@@ -1,6 +1,6 @@
 """Pushover: messages, and what still rings."""
 
-from strict_http import Emulator, Refuse, known_keys
+from emulators.strict_http import Emulator, Refuse, known_keys
 
 FIELDS = ("token", "user", "message", "title", "device", "html", "monospace", "priority", "sound",
           "timestamp", "ttl", "url", "url_title", "retry", "expire", "callback", "tags")

@@ -2,7 +2,7 @@
 
 import base64
 
-from strict_http import Emulator, Refuse, known_keys
+from emulators.strict_http import Emulator, Refuse, known_keys
 
 
 class Twilio(Emulator):

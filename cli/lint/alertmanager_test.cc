@@ -21,11 +21,12 @@ TEST_CASE("alertmanager.yml: what cannot be sent is said with its place") {
   CHECK_MESSAGE(text.find("/r/alertmanager.yml:6:5: error: Amazon SNS is not supported [config]") !=
                     std::string::npos,
                 text);
-  CHECK_MESSAGE(text.find("'api_url' is missing [config] or set global slack_api_url") !=
-                    std::string::npos,
-                text);
+  CHECK_MESSAGE(
+      text.find("'api_url' is missing [config] or set global slack_api_url") != std::string::npos,
+      text);
   world.write("/r/alertmanager.yml",
-              "receivers:\n- name: a\n  webhook_configs: [{url: 'http://127.0.0.1/'}]\n");
+              "route: {receiver: a}\nreceivers:\n- name: a\n"
+              "  webhook_configs: [{url: 'http://127.0.0.1/'}]\n");
   CHECK(world.check({"/r/alertmanager.yml"}).text() == "");
 }
 

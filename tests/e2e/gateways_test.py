@@ -3,7 +3,7 @@
 
 kannel: bearerbox, smsbox and a fake SMS centre; the SMS arrive at the centre, umlauts and all.
 Alertmanager: the alert is there by its API, as itself, stays while it fires, and is gone at the end.
-nginx: limit_req in front of a webhook; of 12 messages at once most get a 429 first, and all arrive.
+nginx: limit_req in front of a webhook; of 8 messages at once most get a 429 first, and all arrive.
 """
 
 import json
@@ -168,7 +168,7 @@ http {
   fastcgi_temp_path %(folder)s/nginx-f; uwsgi_temp_path %(folder)s/nginx-u; scgi_temp_path %(folder)s/nginx-s;
   log_format short '$status';
   access_log %(folder)s/access.log short;
-  limit_req_zone $server_name zone=hooks:1m rate=4r/s;
+  limit_req_zone $binary_remote_addr zone=hooks:1m rate=2r/s;
   limit_req_status 429;
   server {
     listen 127.0.0.1:%(port)d;
@@ -186,7 +186,7 @@ url = "http://127.0.0.1:%d/hook"
 rate_per_minute = 6000
 rate_burst = 100
 """ % port)
-        items = ["item%02d" % number for number in range(12)]
+        items = ["item%02d" % number for number in range(8)]
         for item in items:
             self.probes.values[item] = 9.0
 

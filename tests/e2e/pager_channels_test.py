@@ -146,7 +146,7 @@ class PagerChannelsTest(unittest.TestCase):
         self.assertEqual(self.alert()["responders"], [{"type": "team", "name": "dba"},
                                                       {"type": "user", "username": "ada@example.org"}])
         self.assertEqual(self.ntfy.messages[0]["priority"], 4)
-        self.assertIn("DiskFull", self.ntfy.messages[0]["title"])
+        self.assertIn("[HIGH] / on db 1 is 60 % full – Größe prüfen", self.ntfy.messages[0]["title"])
         self.assertIn("Größe prüfen", self.ntfy.messages[0]["message"])
         self.assertEqual(self.pushover.ringing, {})
         self.assertEqual(self.twilio.sms[0][0], "+4917000000000")

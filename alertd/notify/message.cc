@@ -4,7 +4,7 @@
 
 #include "common/base/strings.h"
 #include "common/gotemplate/escape.h"
-#include "common/timezone/zone.h"
+#include "common/timezone/offset.h"
 
 namespace tocsin::notify {
 namespace {
@@ -34,14 +34,9 @@ base::Result<Value> in_zone(const std::vector<Value>& arguments) {
     return base::error(base::ErrorCode::InvalidArgument, "tz needs a zone's name and a time");
   }
   TC_TRY(const Value ms, (*found->second.function())({}));
-  TC_TRY(const timezone::Zone zone, timezone::Zone::find(*name));
   const base::WallTime at = base::wall_time(*ms.integer());
-  const auto offset = zone.to_local(at).time_since_epoch() - at.time_since_epoch();
-  const std::string local = timezone::format_local(zone, at);
-  gotemplate::ZoneOffset written;
-  written.seconds =
-      static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(offset).count());
-  written.name = local.substr(local.rfind(' ') + 1);
+  TC_TRY(timezone::Offset offset, timezone::offset_at(*name, at));
+  const gotemplate::ZoneOffset written{offset.seconds, std::move(offset.abbreviation)};
   return gotemplate::time_value(at, written);
 }
 

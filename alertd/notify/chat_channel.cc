@@ -59,7 +59,8 @@ class ChatChannel final : public Channel {
     };
     job->done = std::move(done);
     job->is_test = notification.kind == incident::NotificationKind::Test;
-    job->later = notification.kind != incident::NotificationKind::Firing && !job->is_test;
+    job->later = notification.kind != incident::NotificationKind::Firing &&
+                 notification.kind != incident::NotificationKind::Summary && !job->is_test;
     if (!job->is_test) job->first = first_message(key, product_->place());
     start(job);
   }

@@ -165,7 +165,9 @@ ChatMessage chat_message(const MessageWriter& writer, const Notification& notifi
   message.at = notification.created_at;
   message.loud = notification.kind == NotificationKind::Reopened ||
                  notification.reason == incident::Reason::SeverityRaised ||
-                 notification.reason == incident::Reason::AckExpired;
+                 notification.reason == incident::Reason::AckExpired ||
+                 notification.reason == incident::Reason::SnoozeEnded ||
+                 notification.reason == incident::Reason::Escalated;
   return message;
 }
 

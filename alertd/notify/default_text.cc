@@ -250,12 +250,12 @@ std::string default_title(const Notification& notification) {
 }
 
 std::string headline(const Notification& notification) {
-  return first_line(notification);
+  return drill_mark(notification) + first_line(notification);
 }
 
 std::string default_text(const Notification& notification, const std::string& external_url,
                          std::size_t alerts_shown_max) {
-  std::string text = drill_mark(notification) + first_line(notification) + "\n";
+  std::string text = headline(notification) + "\n";
   for (const char* name : {"summary", "description", "message"}) {
     const std::string_view words = annotation(notification, name);
     if (!words.empty()) text += clean(words) + "\n";

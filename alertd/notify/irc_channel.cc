@@ -65,6 +65,7 @@ class IrcChannel final : public Channel {
     irc.target = settings_.target;
     irc.key = settings_.key;
     irc.lines = lines(message, notification.kind == incident::NotificationKind::Firing ||
+                                   notification.kind == incident::NotificationKind::Summary ||
                                    notification.kind == incident::NotificationKind::Test);
     client_->send(std::move(irc), timeout_, executor_,
                   [done = std::move(done),

@@ -225,7 +225,7 @@ void read_irc(config::Table& table, const ReadContext&, ChannelSettings& channel
     table.error("tls", "a user's password must not go over an unencrypted connection",
                 "remove tls = false");
   }
-  irc.lines_max = static_cast<std::size_t>(table.integer("max_lines", 6, 2, 20));
+  irc.lines_max = static_cast<std::size_t>(table.integer("max_lines", 4, 2, 20));
   if (!table.has("timeout")) channel.timeout = base::Duration{30'000};
   channel.in_flight_max = 1;
   channel.kind = std::move(irc);

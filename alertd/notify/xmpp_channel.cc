@@ -75,6 +75,7 @@ class XmppChannel final : public Channel {
     xmpp.room_password = settings_.room_password;
     xmpp.thread = message.thread_key;
     const bool full = notification.kind == incident::NotificationKind::Firing ||
+                      notification.kind == incident::NotificationKind::Summary ||
                       notification.kind == incident::NotificationKind::Test;
     std::string body = message.emoji + " ";
     body += full ? message.title + "\n" + message.text : message.brief;

@@ -71,7 +71,10 @@ void XmppSession::on_log(void* self, xmpp_log_level_t level, const char*, const 
   // The only place where libstrophe tells a refused password from a lost connection.
   if (words.find("auth failed") != std::string_view::npos) session.refused_login_ = true;
   if (level == XMPP_LEVEL_ERROR || level == XMPP_LEVEL_WARN) {
-    session.trouble_ = base::escape_control(words.substr(0, 200));
+    // Its words for a certificate that nobody vouches for.
+    const bool stranger = words.find("certfail") != std::string_view::npos;
+    session.trouble_ = stranger ? "the server's certificate is not trusted; is ca_file missing?"
+                                : base::escape_control(words.substr(0, 200));
   }
 }
 

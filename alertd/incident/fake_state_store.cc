@@ -227,6 +227,7 @@ Result<void> FakeStateStore::finish_attempt(const AttemptResult& result) {
   record.latency = result.latency;
   record.outcome = attempt_outcome(result.state);
   record.text = attempt_text(result);
+  if (row->second.state != DeliveryState::Pending) return base::ok();  // the last word was said
   if (std::string receipt = kept_receipt(result); !receipt.empty()) {
     row->second.receipt = std::move(receipt);
   }

@@ -101,11 +101,12 @@ void FakeStateStore::acquire_lease(std::string holder, base::Duration duration,
   }
   const base::WallTime now = reply_on.clock().wall();
   const bool ours = epoch_ != 0 && epoch_ == disk_->lease_epoch;
-  if (!ours && (disk_->lease_holder.empty() || disk_->lease_until <= now)) {
+  if (ours) {
+    disk_->lease_until = now + duration;
+  } else if (disk_->lease_holder.empty() || disk_->lease_holder == holder ||
+             disk_->lease_until <= now) {
     disk_->lease_holder = std::move(holder);
     epoch_ = ++disk_->lease_epoch;
-    disk_->lease_until = now + duration;
-  } else if (ours) {
     disk_->lease_until = now + duration;
   }
   answer<Lease>(reply_on, std::move(done), lease());

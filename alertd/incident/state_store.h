@@ -102,9 +102,10 @@ class StateStore {
   virtual void prune(base::WallTime before, base::WallTime decisions_before,
                      base::Executor& reply_on, Done<std::uint64_t> done) = 0;
 
-  /// Takes the lease for `holder` (unique to this process) if nobody else has it, and says who has
-  /// it now. Held already by this store: renewed, with the same epoch.
-  /// Errors: InvalidArgument (empty holder, or `duration` under a second).
+  /// Takes the lease for `holder` if nobody else has it, and says who has it now. Held already by
+  /// this store: renewed, with the same epoch. `holder` names the daemon, not the process: started
+  /// again, it has its lease at once, with a new epoch.
+  /// Errors: InvalidArgument (those of check_lease).
   virtual void acquire_lease(std::string holder, base::Duration duration, base::Executor& reply_on,
                              Done<Lease> done) = 0;
 

@@ -116,7 +116,8 @@ Result<void> StateTables::finish_attempt(const AttemptResult& result) {
   Statement update = database_.statement(
       "UPDATE outbox SET state = ?1, outcome_unknown = 0,"
       " due_ms = CASE WHEN ?1 = 'pending' THEN ?2 ELSE due_ms END,"
-      " receipt = CASE WHEN ?4 = '' THEN receipt ELSE ?4 END WHERE id = ?3");
+      " receipt = CASE WHEN ?4 = '' THEN receipt ELSE ?4 END"
+      " WHERE id = ?3 AND state = 'pending'");
   update.text(to_string(result.state)).integer(base::to_ms(result.next_due));
   update.integer(result.row_id).text(incident::kept_receipt(result));
   return update.run();

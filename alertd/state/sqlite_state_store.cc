@@ -1,172 +1,22 @@
 #include "alertd/state/sqlite_state_store.h"
 
-#include <fmt/format.h>
-
-#include <atomic>
-
 #include "alertd/state/schema.h"
 #include "alertd/state/state_tables.h"
-#include "common/base/asio_executor.h"
 
 namespace tocsin::state {
 
-using base::ErrorCode;
 using base::Result;
-using base::WallTime;
-using incident::Done;
 
 namespace {
 
-class SqliteStateStore final : public incident::StateStore {
+/// The tables and the connection they use, in the order in which they go.
+class SqliteStore final : public StateTables {
  public:
-  SqliteStateStore(SqliteOptions options, const base::Clock& clock,
-                   std::unique_ptr<Database> database)
-      : options_(std::move(options)), database_(std::move(database)), tables_(*database_) {
-    if (!options_.worker) own_worker_ = std::make_unique<base::AsioExecutor>(clock, "state", 1);
-  }
-
-  ~SqliteStateStore() override { own_worker_.reset(); }  // joins before the database goes
-
-  void load(WallTime resolved_since, base::Executor& reply_on,
-            Done<incident::LoadedState> done) override {
-    run<incident::LoadedState>(reply_on, std::move(done),
-                               [this, resolved_since] { return tables_.load(resolved_since); });
-  }
-
-  void commit(incident::StateChange change, base::Executor& reply_on, Done<void> done) override {
-    run<void>(reply_on, std::move(done),
-              [this, change = std::move(change)] { return tables_.commit(change); });
-  }
-
-  void pending(WallTime now, std::size_t limit, base::Executor& reply_on,
-               Done<incident::PendingRows> done) override {
-    run<incident::PendingRows>(reply_on, std::move(done),
-                               [this, now, limit] { return tables_.pending(now, limit); });
-  }
-
-  void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
-                     Done<incident::PendingRows> done) override {
-    run<incident::PendingRows>(reply_on, std::move(done), [this, after_id, limit] {
-      return tables_.pending_after(after_id, limit);
-    });
-  }
-
-  void record(incident::DeliveryBatch batch, base::Executor& reply_on,
-              Done<incident::DeliveryBatchOutcome> done) override {
-    run<incident::DeliveryBatchOutcome>(
-        reply_on, std::move(done),
-        [this, batch = std::move(batch)] { return tables_.record(batch); });
-  }
-
-  void attempt_started(std::int64_t row_id, std::uint32_t attempt, WallTime at,
-                       base::Executor& reply_on, Done<void> done) override {
-    run<void>(reply_on, std::move(done),
-              [this, row_id, attempt, at] { return tables_.attempt_started(row_id, attempt, at); });
-  }
-
-  void attempt_finished(incident::AttemptResult result, base::Executor& reply_on,
-                        Done<void> done) override {
-    run<void>(reply_on, std::move(done),
-              [this, result = std::move(result)] { return tables_.attempt_finished(result); });
-  }
-
-  void incidents(incident::IncidentQuery query, base::Executor& reply_on,
-                 Done<std::vector<incident::IncidentRecord>> done) override {
-    run<std::vector<incident::IncidentRecord>>(reply_on, std::move(done),
-                                               [this, query] { return tables_.incidents(query); });
-  }
-
-  void incident(std::string id, base::Executor& reply_on,
-                Done<incident::IncidentDetail> done) override {
-    run<incident::IncidentDetail>(reply_on, std::move(done),
-                                  [this, id = std::move(id)] { return tables_.incident(id); });
-  }
-
-  void decisions(incident::DecisionQuery query, base::Executor& reply_on,
-                 Done<std::vector<incident::DecisionRecord>> done) override {
-    run<std::vector<incident::DecisionRecord>>(
-        reply_on, std::move(done),
-        [this, query = std::move(query)] { return tables_.decisions(query); });
-  }
-
-  void audit(incident::AuditQuery query, base::Executor& reply_on,
-             Done<std::vector<incident::StoredAudit>> done) override {
-    run<std::vector<incident::StoredAudit>>(
-        reply_on, std::move(done),
-        [this, query = std::move(query)] { return tables_.audit(query); });
-  }
-
-  void verify_audit(base::Executor& reply_on, Done<incident::AuditVerdict> done) override {
-    run<incident::AuditVerdict>(reply_on, std::move(done),
-                                [this] { return tables_.verify_audit(); });
-  }
-
-  void receipts(incident::ReceiptQuery query, base::Executor& reply_on,
-                Done<std::vector<incident::Receipt>> done) override {
-    run<std::vector<incident::Receipt>>(
-        reply_on, std::move(done),
-        [this, query = std::move(query)] { return tables_.receipts(query); });
-  }
-
-  void prune(WallTime before, WallTime decisions_before, base::Executor& reply_on,
-             Done<std::uint64_t> done) override {
-    run<std::uint64_t>(reply_on, std::move(done), [this, before, decisions_before] {
-      return tables_.prune(before, decisions_before);
-    });
-  }
-
-  // The file is locked for this process: whoever has it open has the lease.
-
-  void acquire_lease(std::string holder, base::Duration duration, base::Executor& reply_on,
-                     Done<incident::Lease> done) override {
-    run<incident::Lease>(reply_on, std::move(done),
-                         [this, holder = std::move(holder), duration]() -> Result<incident::Lease> {
-                           TC_TRY(incident::check_lease(holder, duration));
-                           lease_ = {holder, 1, true};
-                           return lease_;
-                         });
-  }
-
-  void renew_lease(base::Duration, base::Executor& reply_on, Done<incident::Lease> done) override {
-    run<incident::Lease>(reply_on, std::move(done), [this]() -> Result<incident::Lease> {
-      if (!lease_.held) return base::error(ErrorCode::Cancelled, "this store has no lease");
-      return lease_;
-    });
-  }
-
-  void release_lease(base::Executor& reply_on, Done<void> done) override {
-    run<void>(reply_on, std::move(done), [this] {
-      lease_ = {};
-      return base::ok();
-    });
-  }
+  explicit SqliteStore(std::unique_ptr<Database> database)
+      : StateTables(*database), owned_(std::move(database)) {}
 
  private:
-  base::Executor& worker() { return options_.worker ? *options_.worker : *own_worker_; }
-
-  template <class T, class Work>
-  void run(base::Executor& reply_on, Done<T> done, Work work) {
-    if (waiting_.fetch_add(1) >= options_.queue_max) {
-      waiting_.fetch_sub(1);
-      reply_on.post([done = std::move(done), queue_max = options_.queue_max] {
-        done(base::error(ErrorCode::Unavailable,
-                         fmt::format("state store queue is full: {} calls wait", queue_max)));
-      });
-      return;
-    }
-    worker().post([this, &reply_on, done = std::move(done), work = std::move(work)]() mutable {
-      Result<T> result = work();
-      waiting_.fetch_sub(1);
-      reply_on.post([done = std::move(done), result = std::move(result)] { done(result); });
-    });
-  }
-
-  SqliteOptions options_;
-  std::unique_ptr<Database> database_;
-  StateTables tables_;
-  incident::Lease lease_;  ///< Owned by the worker.
-  std::atomic<std::size_t> waiting_{0};
-  std::unique_ptr<base::AsioExecutor> own_worker_;
+  std::unique_ptr<Database> owned_;
 };
 
 }  // namespace
@@ -177,8 +27,8 @@ Result<std::unique_ptr<incident::StateStore>> open_sqlite_state_store(SqliteOpti
   if (auto migrated = migrate(*database, newest_schema_version(), clock.wall()); !migrated) {
     return with_context(migrated.error(), options.path);
   }
-  return std::unique_ptr<incident::StateStore>(
-      std::make_unique<SqliteStateStore>(std::move(options), clock, std::move(database)));
+  return make_async_state_store(std::make_unique<SqliteStore>(std::move(database)),
+                                {options.queue_max, options.worker}, clock);
 }
 
 }  // namespace tocsin::state

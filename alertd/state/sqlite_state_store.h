@@ -8,6 +8,7 @@
 #include <string>
 
 #include "alertd/incident/state_store.h"
+#include "alertd/state/async_state_store.h"
 #include "common/base/clock.h"
 
 namespace tocsin::state {

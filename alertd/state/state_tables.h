@@ -2,32 +2,43 @@
 // sqlite_state_store.h.
 #pragma once
 
-#include "alertd/incident/state_store.h"
+#include "alertd/state/blocking_store.h"
 #include "alertd/state/sqlite.h"
 
 namespace tocsin::state {
 
 /// Thread: the connection's. Errors and meaning: alertd/incident/state_store.h, same names.
-class StateTables {
+class StateTables : public BlockingStore {
  public:
   explicit StateTables(Database& database) : database_(database) {}
 
-  base::Result<incident::LoadedState> load(base::WallTime resolved_since);
-  base::Result<void> commit(const incident::StateChange& change);
-  base::Result<incident::PendingRows> pending(base::WallTime now, std::size_t limit);
-  base::Result<incident::PendingRows> pending_after(std::int64_t after_id, std::size_t limit);
-  base::Result<incident::DeliveryBatchOutcome> record(const incident::DeliveryBatch& batch);
-  base::Result<void> attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
-  base::Result<void> attempt_finished(const incident::AttemptResult& result);
+  base::Result<incident::LoadedState> load(base::WallTime resolved_since) override;
+  base::Result<void> commit(const incident::StateChange& change) override;
+  base::Result<incident::PendingRows> pending(base::WallTime now, std::size_t limit) override;
+  base::Result<incident::PendingRows> pending_after(std::int64_t after_id,
+                                                    std::size_t limit) override;
+  base::Result<incident::DeliveryBatchOutcome> record(
+      const incident::DeliveryBatch& batch) override;
+  base::Result<void> attempt_started(std::int64_t row_id, std::uint32_t attempt,
+                                     base::WallTime at) override;
+  base::Result<void> attempt_finished(const incident::AttemptResult& result) override;
   base::Result<std::vector<incident::IncidentRecord>> incidents(
-      const incident::IncidentQuery& query);
-  base::Result<incident::IncidentDetail> incident(const std::string& id);
+      const incident::IncidentQuery& query) override;
+  base::Result<incident::IncidentDetail> incident(const std::string& id) override;
   base::Result<std::vector<incident::DecisionRecord>> decisions(
-      const incident::DecisionQuery& query);
-  base::Result<std::vector<incident::StoredAudit>> audit(const incident::AuditQuery& query);
-  base::Result<incident::AuditVerdict> verify_audit();
-  base::Result<std::vector<incident::Receipt>> receipts(const incident::ReceiptQuery& query);
-  base::Result<std::uint64_t> prune(base::WallTime before, base::WallTime decisions_before);
+      const incident::DecisionQuery& query) override;
+  base::Result<std::vector<incident::StoredAudit>> audit(
+      const incident::AuditQuery& query) override;
+  base::Result<incident::AuditVerdict> verify_audit() override;
+  base::Result<std::vector<incident::Receipt>> receipts(
+      const incident::ReceiptQuery& query) override;
+  base::Result<std::uint64_t> prune(base::WallTime before,
+                                    base::WallTime decisions_before) override;
+  // The file is locked for this process: whoever has it open has the lease.
+  base::Result<incident::Lease> acquire_lease(const std::string& holder,
+                                              base::Duration duration) override;
+  base::Result<incident::Lease> renew_lease(base::Duration duration) override;
+  base::Result<void> release_lease() override;
 
  private:
   base::Result<void> write(const incident::StateChange& change);
@@ -52,6 +63,7 @@ class StateTables {
   base::Result<std::vector<incident::AttemptRecord>> attempts(std::int64_t row_id);
 
   Database& database_;
+  incident::Lease lease_;
 };
 
 }  // namespace tocsin::state

@@ -221,4 +221,22 @@ Result<std::vector<incident::Receipt>> StateTables::receipts(const incident::Rec
   return found;
 }
 
+Result<incident::Lease> StateTables::acquire_lease(const std::string& holder,
+                                                   base::Duration duration) {
+  TC_TRY(incident::check_lease(holder, duration));
+  lease_ = {holder, 1, true};
+  return lease_;
+}
+
+Result<incident::Lease> StateTables::renew_lease(base::Duration duration) {
+  if (!lease_.held) return base::error(base::ErrorCode::Cancelled, "this store has no lease");
+  TC_TRY(incident::check_lease(lease_.holder, duration));
+  return lease_;
+}
+
+Result<void> StateTables::release_lease() {
+  lease_ = {};
+  return base::ok();
+}
+
 }  // namespace tocsin::state

@@ -88,6 +88,10 @@ inline void suite_lease(const PairUnderTest& test) {
   CHECK(commit(test.second, "d").error().code == base::ErrorCode::Cancelled);
   CHECK(suite_acquire(test, test.first, "one", kTerm).epoch > taken.epoch);  // without waiting
   REQUIRE(commit(test.first, "e"));
+  // The same daemon, started again, does not wait for itself.
+  CHECK(suite_acquire(test, test.second, "one", kTerm).held);
+  CHECK(commit(test.first, "f").error().code == base::ErrorCode::Cancelled);
+  REQUIRE(commit(test.second, "g"));
 }
 
 }  // namespace tocsin::incident

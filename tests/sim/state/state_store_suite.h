@@ -159,7 +159,10 @@ inline void suite_outbox(const StoreUnderTest& test) {
   const AttemptResult delivered{
       id, 3, DeliveryState::Delivered, {}, suite_time(31), base::Duration{7}, "ok", ""};
   REQUIRE(finish(delivered));
-  REQUIRE(finish(delivered));  // twice is once
+  REQUIRE(finish(delivered));      // twice is once
+  AttemptResult late = delivered;
+  late.attempt = 2, late.state = DeliveryState::Pending;  // an answer after it was given up
+  REQUIRE(finish(late));
   CHECK(start(id, 4).error().code == base::ErrorCode::InvalidArgument);
   CHECK(suite_pending(test, *store, 100, 10).rows.size() == 2);
 }

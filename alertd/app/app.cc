@@ -2,11 +2,14 @@
 
 #include <fmt/core.h>
 
-#include "alertd/app/alertmanager_settings.h"
+#include <utility>
+
 #include "alertd/api/channel_handlers.h"
+#include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/links.h"
 #include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
+#include "common/base/strings.h"
 #include "common/config/source.h"
 
 namespace tocsin::alertd {
@@ -14,6 +17,8 @@ namespace {
 
 constexpr std::string_view kComponent = "alertd/app";
 constexpr base::Duration kSelfMetricsInterval{15'000};
+constexpr base::Duration kLoadAgain{1'000};
+constexpr std::size_t kInstanceBytesMax = 256;
 
 base::Error diagnostics_error(const base::Diagnostics& diagnostics,
                               std::span<const config::Source> sources) {
@@ -84,6 +89,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   app->make_notifier();
   app->make_dispatcher();
   TC_TRY(app->join_cluster());
+  TC_TRY(app->make_lease());
   TC_TRY(app->follow_repository());
   TC_TRY(app->load_rules());
   // Beyond this point rules are known to be good; nothing evaluates before start().
@@ -116,9 +122,8 @@ void App::make_notifier() {
                              const std::string& text) {
     const incident::Notification& sent = row.notification;
     if (sent.incident.id.empty()) return;  // a test, a summary: belongs to no incident
-    dispatcher_->report(
-        {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text,
-         sent.sequence});
+    dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
+                         row.attempts, text, sent.sequence});
     if (cluster_ && state == incident::DeliveryState::Delivered) cluster_->delivered(sent);
   };
   notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);
@@ -143,6 +148,7 @@ void App::make_dispatcher() {
   options.commit_failing = [this](const std::vector<incident::Notification>& messages) {
     notifier_->send_uncommitted(messages);
   };
+  options.lease_lost = [this] { lease_->refused(); };
   dispatcher_ = std::make_unique<incident::Dispatcher>(std::move(options), world_.core,
                                                        world_.state, world_.metrics);
   notifier_->set_self_alerts(*dispatcher_);
@@ -163,6 +169,23 @@ base::Result<void> App::join_cluster() {
 
 void App::handle_peer(net::ServerRequest request, net::Respond respond) {
   if (cluster_) cluster_->handle(std::move(request), std::move(respond));
+}
+
+// The lease is this data folder's, so that a restart does not wait for the lease of its own past.
+base::Result<void> App::make_lease() {
+  const std::string path = base::join_path(settings_.data_folder, "instance");
+  if (!world_.files.exists(path)) {
+    TC_TRY(world_.files.write_atomic(path, world_.random.hex(16), 0600));
+  }
+  TC_TRY(const std::string instance, world_.files.read(path, kInstanceBytesMax));
+  LeaseOptions options;
+  options.holder = world_.host_name + " " + std::string(base::trim(instance));
+  options.term = settings_.state.lease;
+  options.renew = options.term / 3;
+  options.poll = options.term / 6;
+  lease_ =
+      std::make_unique<LeaseKeeper>(std::move(options), world_.state, world_.core, world_.metrics);
+  return base::ok();
 }
 
 // The rules of the repository are one more folder; it always holds one whole good commit.
@@ -277,21 +300,57 @@ std::vector<api::Route> App::extra_routes() {
 }
 
 void App::start(std::function<void(base::Result<void>)> done) {
-  dispatcher_->start([this, done = std::move(done)](base::Result<void> loaded) {
-    if (!loaded) return done(loaded.error());
+  started_ = std::move(done);
+  LeaseKeeper::Hooks hooks;
+  hooks.taken = [this] { take_over(); };
+  hooks.lost = [this] {
+    notifier_->stop();
+    dispatcher_->stand_by();
+  };
+  hooks.not_first = [this] {
+    dispatcher_->stand_by();
+    told_ = true;  // who has the lease says what ended
+    world_.background.post(
+        [this] { start_rules([this](auto result) { answer_start(std::move(result)); }); });
+  };
+  lease_->start(std::move(hooks), [this](const base::Error& error) { answer_start(error); });
+}
+
+// The lease is had: what is stored is ours to go on with.
+void App::take_over() {
+  dispatcher_->start([this](base::Result<void> loaded) {
+    if (!loaded && started_) return answer_start(loaded.error());
+    if (!loaded) {
+      base::log_error(kComponent, "{}", loaded.error().message);
+      world_.core.post_after(kLoadAgain, [this] {
+        if (lease_->held()) take_over();
+      });
+      return;
+    }
     // The state of incidents is back: alerts may come, messages may leave.
     notifier_->start();
-    if (cluster_) cluster_->start();
-    dispatcher_->snapshot(world_.background,
-                          [this, done](std::shared_ptr<const incident::Snapshot> snapshot) {
-                            std::vector<model::Alert> told;
-                            for (const incident::AlertView& view : snapshot->alerts) {
-                              if (!view.resolved && !view.alert.rule_source.empty())
-                                told.push_back(view.alert);
-                            }
-                            ruler_->set_told(std::move(told));
-                            start_rules(done);
-                          });
+    if (cluster_ && !std::exchange(cluster_started_, true)) cluster_->start();
+    if (!std::exchange(told_, true)) first_start();
+  });
+}
+
+void App::first_start() {
+  dispatcher_->snapshot(world_.background,
+                        [this](std::shared_ptr<const incident::Snapshot> snapshot) {
+                          std::vector<model::Alert> told;
+                          for (const incident::AlertView& view : snapshot->alerts) {
+                            if (!view.resolved && !view.alert.rule_source.empty())
+                              told.push_back(view.alert);
+                          }
+                          ruler_->set_told(std::move(told));
+                          start_rules([this](auto result) { answer_start(std::move(result)); });
+                        });
+}
+
+// Only core touches started_.
+void App::answer_start(base::Result<void> result) {
+  world_.core.post([this, result = std::move(result)] {
+    if (started_) std::exchange(started_, nullptr)(result);
   });
 }
 
@@ -332,7 +391,8 @@ void App::stop() {
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
   notifier_->stop();
-  dispatcher_->stop([] {});
+  // Given back after the last commit, so that the other daemon need not wait for its end.
+  dispatcher_->stop([this] { lease_->stop(); });
 }
 
 void App::reload(std::string source, api::Done<api::ReloadOutcome> done) {
@@ -429,6 +489,7 @@ api::StatusInfo App::status() const {
   info.ready = ready();
   info.parts.push_back({"store", !store.read_only, store.last_error});
   info.parts.push_back({"rules", rules.last_load_ok, rules.last_load_error});
+  if (settings_.state.postgres) info.parts.push_back({"lease", true, lease_->describe()});
   if (rules_git_) {
     info.parts.push_back(
         {"rules from git", rules_git_->healthy(), rules_git_->describe(world_.clock.wall())});

@@ -15,8 +15,9 @@
 #include "alertd/api/api.h"
 #include "alertd/app/adapters.h"
 #include "alertd/app/alertmanager_adapter.h"
-#include "alertd/app/cluster_link.h"
 #include "alertd/app/channel_adapter.h"
+#include "alertd/app/cluster_link.h"
+#include "alertd/app/lease_keeper.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -56,7 +57,7 @@ struct World {
   base::Executor* git = nullptr;      ///< What may take minutes; null: on `background`.
   base::Executor* cluster = nullptr;  ///< Talks with peers; null: on `background`.
   base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
-  net::ImapClient* imap = nullptr;    ///< Null: no mailbox is looked into.
+  net::ImapClient* imap = nullptr;          ///< Null: no mailbox is looked into.
 };
 
 /// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.
@@ -69,8 +70,9 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
                                                  std::optional<std::string> config_path);
   ~App() override;
 
-  /// Loads the state of incidents, then starts evaluating and sending. `done` runs on `core`, when
-  /// the rules run; never if stop() came first.
+  /// Loads the state of incidents, then starts evaluating and sending; while another daemon has the
+  /// lease of the state store: evaluating only. `done` runs on `core`, when the rules run; never if
+  /// stop() came first.
   /// Errors in `done`: InvalidArgument (rules), those of the state store.
   void start(std::function<void(base::Result<void>)> done);
   void stop();
@@ -100,6 +102,10 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void make_notifier();
   void make_dispatcher();
   base::Result<void> join_cluster();
+  base::Result<void> make_lease();
+  void take_over();
+  void first_start();
+  void answer_start(base::Result<void> result);
   base::Result<void> follow_repository();
   base::Result<void> load_rules();
   void start_rules(const std::function<void(base::Result<void>)>& done);
@@ -133,8 +139,12 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<incident::Dispatcher> dispatcher_;
   std::unique_ptr<ClusterLink> cluster_;  ///< Null: we have no peers.
-  std::vector<std::string> rule_paths_;   ///< Those of the settings, and the repository's folder.
-  std::unique_ptr<RulesGit> rules_git_;   ///< Null: no repository is followed.
+  std::unique_ptr<LeaseKeeper> lease_;
+  std::function<void(base::Result<void>)> started_;  ///< Of start(), until it is answered.
+  bool cluster_started_ = false;                     ///< Owned by core, as the next.
+  bool told_ = false;                    ///< The rules know what was told before. Owned by core.
+  std::vector<std::string> rule_paths_;  ///< Those of the settings, and the repository's folder.
+  std::unique_ptr<RulesGit> rules_git_;  ///< Null: no repository is followed.
   std::unique_ptr<ProvenanceSink> provenance_sink_;
   std::unique_ptr<ruler::Ruler> ruler_;
   std::unique_ptr<SelfMetrics> self_metrics_;

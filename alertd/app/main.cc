@@ -9,6 +9,7 @@
 
 #include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/app.h"
+#include "alertd/state/postgres_state_store.h"
 #include "alertd/state/sqlite_state_store.h"
 #include "common/base/asio_executor.h"
 #include "common/base/process.h"
@@ -99,6 +100,15 @@ base::Result<void> wait_for_start(App& app) {
   return *started;
 }
 
+base::Result<std::unique_ptr<incident::StateStore>> open_state(const Settings& settings,
+                                                               const base::Clock& clock) {
+  if (settings.state.postgres) {
+    return state::open_postgres_state_store(settings.state.server, {}, clock);
+  }
+  return state::open_sqlite_state_store({.path = base::join_path(settings.data_folder, "state.db")},
+                                        clock);
+}
+
 /// Listens for peers, if we are to have some.
 base::Result<std::unique_ptr<net::HttpServer>> listen_for_peers(base::AsioExecutor& io,
                                                                 const std::string& address,
@@ -130,8 +140,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   }
   // Clients answer on these threads' executors, so they are made after them and go before them.
   Threads threads(clock);
-  const std::string state_path = base::join_path(settings.data_folder, "state.db");
-  auto state = state::open_sqlite_state_store({.path = state_path}, clock);
+  auto state = open_state(settings, clock);
   if (!state) return fail(kExitRuntime, state.error().message);
 
   const auto http = net::make_http_client(clock, 4, 10'000);
@@ -146,8 +155,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                     threads.core,    threads.notify,
                     threads.queries, threads.background,
                     &threads.git,    &threads.cluster,
-                    commands.get(),
-                    imap.get()};
+                    commands.get(),  imap.get()};
   const std::string cluster_address =
       settings.alertmanager ? settings.alertmanager->flags.cluster_listen : std::string();
   auto app = App::make(world, std::move(settings), config_path);

@@ -87,6 +87,41 @@ void read_store(config::Table table, Settings& settings) {
   table.finish();
 }
 
+void read_state(config::Table table, Settings& settings) {
+  StateSettings& state = settings.state;
+  state.postgres = table.one_of("engine", "sqlite", {"sqlite", "postgresql"}) == "postgresql";
+  state.server.dsn = table.string("dsn", "");
+  if (const auto password = table.secret("password")) state.server.password = *password;
+  state.server.statement_timeout =
+      table.duration("statement_timeout", state.server.statement_timeout);
+  state.lease = table.duration("lease", state.lease);
+  if (!state.postgres) {
+    for (const char* key : {"dsn", "password", "password_file", "statement_timeout", "lease"}) {
+      if (table.has(key)) {
+        table.error(key, "this belongs to PostgreSQL", "add engine = \"postgresql\"");
+      }
+    }
+  } else if (state.server.dsn.empty()) {
+    table.error("dsn", "engine = \"postgresql\" needs a dsn",
+                "dsn = \"host=db1 dbname=tocsin user=tocsin sslmode=verify-full\"");
+  }
+  if (state.server.dsn.find("password=") != std::string::npos) {
+    table.error("dsn", "the password does not belong into the dsn",
+                "put it into a file of its own: password_file = \"/etc/tocsin/state.password\"");
+  }
+  if (state.lease < std::chrono::seconds(3) || state.lease > std::chrono::minutes(10)) {
+    table.error("lease", "a lease lasts 3s to 10m",
+                "short ones are lost in a busy moment, long ones keep pages waiting");
+  }
+  if (state.server.statement_timeout < std::chrono::milliseconds(500) ||
+      state.server.statement_timeout * 3 > state.lease * 2) {
+    table.error("statement_timeout",
+                "statement_timeout is under 500ms, or over two thirds of lease",
+                "one slow statement must not cost the lease");
+  }
+  table.finish();
+}
+
 void read_evaluation(config::Table& table, Settings& settings) {
   ruler::RuleFileOptions& options = settings.rule_files;
   if (options.interval_default < std::chrono::seconds(1)) {
@@ -247,6 +282,7 @@ bool read_alertmanager_instead(config::Table& root, const base::FileSystem& file
 void read_all(config::Table& root, const base::FileSystem& files, Settings& settings) {
   read_server(root.table("server"), settings);
   read_store(root.table("store"), settings);
+  read_state(root.table("state"), settings);
   read_ingest(root.table("ingest"), settings);
   read_rules(root.table("rules"), files, settings);
   read_promql(root.table("promql"), settings);

@@ -18,6 +18,7 @@
 #include "alertd/routing/routing.h"
 #include "alertd/rulegit/git_settings.h"
 #include "alertd/ruler/rule_file.h"
+#include "alertd/state/postgres.h"
 #include "alertd/tsdb/store.h"
 #include "common/base/log.h"
 #include "common/net/http_server.h"
@@ -31,6 +32,13 @@ struct AlertmanagerMode {
   base::Secret cluster_secret;
 };
 
+/// `[state]`: where incidents and messages are kept.
+struct StateSettings {
+  bool postgres = false;  ///< Else SQLite, in the data folder.
+  state::PgSettings server;
+  base::Duration lease{9'000};  ///< How long a daemon that is gone keeps the other waiting.
+};
+
 struct Settings {
   net::ServerOptions server;
   std::string route_prefix;                      ///< "/alertd": everything is served below it.
@@ -41,6 +49,8 @@ struct Settings {
 
   tsdb::StoreOptions store;
   std::string data_folder;  ///< Of everything that must survive: the store, state.db, agents.json.
+
+  StateSettings state;
 
   ingest::RemoteWriteOptions ingest;
 

@@ -1,6 +1,7 @@
 #include "alertd/incident/dispatcher.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "common/base/check.h"
@@ -27,6 +28,24 @@ constexpr base::Duration kPruneInterval = std::chrono::hours(6);
 /// How long "why was nobody called" can be answered.
 constexpr base::Duration kDecisionHistory = std::chrono::hours(30 * 24);
 
+base::Error stands_by() {
+  return base::error(ErrorCode::Unavailable,
+                     "this daemon stands by: another one has the lease and takes commands");
+}
+
+/// Keeps the last word about each alert, and leaves out what is no longer valid.
+void keep_latest(std::vector<model::Alert>& alerts, WallTime now) {
+  std::set<std::uint64_t> seen;
+  std::vector<model::Alert> latest;
+  for (auto alert = alerts.rbegin(); alert != alerts.rend(); ++alert) {
+    if (!seen.insert(alert->fingerprint()).second) continue;
+    if (!alert->ends_at && alert->valid_until < now) continue;
+    latest.push_back(std::move(*alert));
+  }
+  std::reverse(latest.begin(), latest.end());
+  alerts = std::move(latest);
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(DispatcherOptions options, base::Executor& executor, StateStore& store,
@@ -52,8 +71,8 @@ void Dispatcher::start(Done<void> done) {
     if (!*alive || running_) return;
     const WallTime now = executor_.clock().wall();
     store_.load(now - engine_.settings().reopen_window, executor_,
-                [this, alive, done](Result<LoadedState> state) {
-                  if (*alive) loaded(std::move(state), done);
+                [this, alive, done, generation = ++generation_](Result<LoadedState> state) {
+                  if (*alive && generation == generation_) loaded(std::move(state), done);
                 });
   });
 }
@@ -75,11 +94,57 @@ void Dispatcher::loaded(Result<LoadedState> state, const Done<void>& done) {
   base::log_info("alertd/incident", "loaded {} alerts, {} groups, {} incidents",
                  state->alerts.size(), state->groups.size(), state->incidents.size());
   running_ = true;
+  {
+    MutexLock lock(mutex_);
+    if (std::exchange(standing_by_, false)) keep_latest(queue_.alerts, now);
+  }
   prune();
   done(base::ok());
   if (options_.outbox_changed) options_.outbox_changed();  // rows of before the restart
   set_gauges();
   pump();
+}
+
+void Dispatcher::stand_by() {
+  TC_DCHECK(executor_.running_here(), "dispatcher used from a foreign thread");
+  ++generation_;
+  running_ = false;
+  committing_ = false;
+  waiting_for_store_ = false;
+  change_ = {};
+  executor_.cancel(timer_);
+  executor_.cancel(prune_timer_);
+  engine_ = Engine(options_.routing, options_.limits, options_.settings);
+  snapshot_stale_ = true;
+  set_gauges();
+  for (PendingReply& reply : std::exchange(replies_, {})) {
+    // Whether it is done is unknown: the commit may have been the last that passed.
+    reply.reply_on->post([done = std::move(reply.done)] { done(stands_by()); });
+  }
+  for (PendingEdit& reply : std::exchange(edit_replies_, {})) {
+    reply.reply_on->post([done = std::move(reply.done)] { done(stands_by()); });
+  }
+  failing_since_.reset();
+  told_of_failing_ = false;
+  refuse_waiting(stands_by());
+  if (stopped_) finish_stop();
+}
+
+// Alerts stay: they are the last word about what fires.
+void Dispatcher::refuse_waiting(const base::Error& why) {
+  Queue left;
+  {
+    MutexLock lock(mutex_);
+    standing_by_ = true;
+    std::swap(left, queue_);
+    std::swap(left.alerts, queue_.alerts);
+  }
+  for (WaitingCommand& waiting : left.commands) {
+    waiting.reply_on->post([done = std::move(waiting.done), why] { done(why); });
+  }
+  for (WaitingEdit& waiting : left.edits) {
+    waiting.reply_on->post([done = std::move(waiting.done), why] { done(why); });
+  }
 }
 
 void Dispatcher::stop(base::Task done) {
@@ -124,6 +189,9 @@ bool Dispatcher::offer(std::vector<model::Alert> alerts) {
   const auto refused = static_cast<double>(alerts.size());
   {
     MutexLock lock(mutex_);
+    if (standing_by_ && queue_.alerts.size() + alerts.size() > options_.queue_max) {
+      keep_latest(queue_.alerts, executor_.clock().wall());
+    }
     // One post larger than the bound must pass some time, or its alerts never would.
     full = stopped_for_good_ ||
            (!queue_.alerts.empty() && queue_.alerts.size() + alerts.size() > options_.queue_max);
@@ -143,12 +211,18 @@ bool Dispatcher::offer(std::vector<model::Alert> alerts) {
 }
 
 void Dispatcher::command(Command command, base::Executor& reply_on, Done<IncidentRecord> done) {
+  bool refused = false;
   {
     MutexLock lock(mutex_);
-    if (!stopped_for_good_ && queue_.commands.size() < options_.queue_max / 10) {
+    refused = standing_by_;
+    if (!refused && !stopped_for_good_ && queue_.commands.size() < options_.queue_max / 10) {
       queue_.commands.push_back({std::move(command), &reply_on, std::move(done)});
       done = nullptr;
     }
+  }
+  if (refused) {
+    reply_on.post([done = std::move(done)] { done(stands_by()); });
+    return;
   }
   if (done) {
     reply_on.post([done = std::move(done)] {
@@ -161,12 +235,18 @@ void Dispatcher::command(Command command, base::Executor& reply_on, Done<Inciden
 }
 
 void Dispatcher::edit(routing::Edit edit, base::Executor& reply_on, Done<std::string> done) {
+  bool refused = false;
   {
     MutexLock lock(mutex_);
-    if (!stopped_for_good_ && queue_.edits.size() < options_.queue_max / 10) {
+    refused = standing_by_;
+    if (!refused && !stopped_for_good_ && queue_.edits.size() < options_.queue_max / 10) {
       queue_.edits.push_back({std::move(edit), &reply_on, std::move(done)});
       done = nullptr;
     }
+  }
+  if (refused) {
+    reply_on.post([done = std::move(done)] { done(stands_by()); });
+    return;
   }
   if (done) {
     reply_on.post([done = std::move(done)] {
@@ -293,9 +373,10 @@ void Dispatcher::check_clock(WallTime now) {
 
 void Dispatcher::commit() {
   waiting_for_store_ = true;
-  store_.commit(change_, executor_, [this, alive = alive_](Result<void> result) {
-    if (*alive) committed(std::move(result));
-  });
+  store_.commit(change_, executor_,
+                [this, alive = alive_, generation = generation_](Result<void> result) {
+                  if (*alive && generation == generation_) committed(std::move(result));
+                });
 }
 
 void Dispatcher::committed(Result<void> result) {
@@ -303,7 +384,13 @@ void Dispatcher::committed(Result<void> result) {
   if (!committing_) return;
   base::Gauge failing = metrics_.gauge("tocsin_alertd_state_commit_failing",
                                        "1 while alert state cannot be written, else 0.");
-  failing.set(result ? 0 : 1);
+  const bool lost = !result && result.error().code == ErrorCode::Cancelled;
+  failing.set(result || lost ? 0 : 1);
+  if (lost) {
+    stand_by();
+    if (options_.lease_lost) options_.lease_lost();
+    return;
+  }
   if (!result) {
     metrics_
         .counter("tocsin_alertd_state_commit_failures_total",
@@ -315,8 +402,8 @@ void Dispatcher::committed(Result<void> result) {
       return;
     }
     tell_of_failing();
-    executor_.post_after(retry_delay_, [this, alive = alive_] {
-      if (*alive && committing_) commit();
+    executor_.post_after(retry_delay_, [this, alive = alive_, generation = generation_] {
+      if (*alive && committing_ && generation == generation_) commit();
     });
     retry_delay_ = std::min(retry_delay_ * 2, kRetryMax);
     return;
@@ -499,6 +586,8 @@ void Dispatcher::reload(routing::Routing routing, IncidentSettings settings) {
   executor_.post([this, alive = alive_, routing = std::move(routing),
                   settings = std::move(settings)]() mutable {
     if (!*alive) return;
+    options_.routing = routing;  // for the engine after a stand-by
+    options_.settings = settings;
     engine_.reload(std::move(routing), std::move(settings), executor_.clock().wall());
     pump();
   });

@@ -42,6 +42,9 @@ struct DispatcherOptions {
   /// Called on the executor, once for each change, with the messages of a change that cannot be
   /// committed for a while: the urgent ones should not wait for the disk.
   std::function<void(const std::vector<Notification>&)> commit_failing;
+  /// Called on the executor when a commit was refused because another daemon has the lease; this
+  /// one stands by already then.
+  std::function<void()> lease_lost;
 };
 
 /// An alert as the API shows it.
@@ -93,9 +96,15 @@ class Dispatcher final : public model::AlertSink {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  /// Loads the stored state, then begins to work. `done` runs on the executor.
+  /// Loads the stored state, then begins to work, also after stand_by(). `done` runs on the
+  /// executor.
   /// Errors in `done`: those of StateStore::load; nothing runs then, start again later.
   void start(Done<void> done);
+
+  /// Stops stepping at once and forgets what is in memory: another daemon works on the stored
+  /// state. Alerts that are posted meanwhile wait, the last word of each, for the next start();
+  /// commands are refused. On the executor.
+  void stand_by();
 
   /// Ends after the commit that is under way; `done` runs on the executor, nothing after it.
   void stop(base::Task done);
@@ -194,6 +203,7 @@ class Dispatcher final : public model::AlertSink {
   void count(const std::vector<Decided>& decisions);
   void set_gauges();
   void finish_stop();
+  void refuse_waiting(const base::Error& why) EXCLUDES(mutex_);
   std::shared_ptr<const Snapshot> build_snapshot() const;
 
   DispatcherOptions options_;
@@ -207,11 +217,13 @@ class Dispatcher final : public model::AlertSink {
   Queue queue_ GUARDED_BY(mutex_);
   bool pump_posted_ GUARDED_BY(mutex_) = false;
   bool stopped_for_good_ GUARDED_BY(mutex_) = false;
+  bool standing_by_ GUARDED_BY(mutex_) = false;
 
   // Owned by the executor's thread.
   bool running_ = false;
   bool committing_ = false;         ///< A change is not durable yet.
   bool waiting_for_store_ = false;  ///< The store owes an answer about it.
+  std::uint64_t generation_ = 0;    ///< Of starts; answers to calls of an older one are dropped.
   StateChange change_;              ///< Being committed; kept to be tried again.
   std::vector<PendingReply> replies_;
   std::vector<PendingEdit> edit_replies_;

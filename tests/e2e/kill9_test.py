@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""kill -9 of alertd at 50 random instants while alerts fire and resolve.
+"""kill -9 of alertd at 50 random instants while alerts fire and resolve; the state is in SQLite.
+
+kill9_postgres_test.py does the same with the state in PostgreSQL.
 
 Afterwards: every sample that was acknowledged is in the store; every alert that fired was delivered, and
 every delivered firing got its resolve; a receiver that honours the idempotency key acted once for each.
@@ -57,20 +59,24 @@ class Writer(threading.Thread):
 
 class Kill9Test(unittest.TestCase):
     def test_nothing_lost_nothing_doubled(self):
-        print("seed %d (TOCSIN_KILL_SEED repeats it), %d kills" % (SEED, KILLS))
+        self.run_kills(KILLS)
+
+    def run_kills(self, kills, state_config="", between=lambda kill: None):
+        """`between` is called after each kill of alertd, before it is started again."""
+        print("seed %d (TOCSIN_KILL_SEED repeats it), %d kills" % (SEED, kills))
         dice = random.Random(SEED)
         world = self.enterContext(World())
         hook = HookReceiver()
         world.cleanups.append(hook.stop)
         # The writer does not pause: three seconds are enough for what it sends to be there again.
         world.alertd_config(RULES, 'restart_window = "3s"\n'
-                            + route_to(hook.url, ["alertname", "item"]))
+                            + route_to(hook.url, ["alertname", "item"]) + state_config)
         world.start_alertd()
         writer = Writer(world)
         writer.start()
 
         fired = []
-        for kill in range(KILLS):
+        for kill in range(kills):
             # Every few kills another alert begins; it ends a few kills later.
             if kill % 5 == 0:
                 item = "item%d" % kill
@@ -80,6 +86,7 @@ class Kill9Test(unittest.TestCase):
                 writer.probes[fired[-1]] = 1.0
             time.sleep(dice.uniform(0.0, 1.2))
             world.stop("alertd", signal.SIGKILL)
+            between(kill)
             world.start_alertd(ready_within=30)
 
         for item in fired:
@@ -105,11 +112,11 @@ class Kill9Test(unittest.TestCase):
                                 "%s was told twice: %s" % (item, told))
             repeats = len(hook.requests) - len(hook.distinct())
             print("deliveries %d, repeats with the same key %d" % (len(hook.requests), repeats))
-            self.assertLessEqual(repeats, KILLS)
+            self.assertLessEqual(repeats, kills)
 
             writer.stopping.set()
             writer.join(10)
-            self.assertGreater(len(writer.acknowledged), KILLS)
+            self.assertGreater(len(writer.acknowledged), kills)
             self.check_samples(world, writer.acknowledged)
         except AssertionError as failure:
             raise AssertionError("seed %d: %s" % (SEED, failure)) from failure

@@ -154,6 +154,59 @@ TEST_CASE("ack and resolve") {
   CHECK(f.api.request.body == R"({"by":"ann"})");
 }
 
+TEST_CASE("incident: what a person does beyond acknowledging") {
+  Fixture f;
+  f.api.answer.data = R"({"id":"T-7","state":"open"})";
+  IncidentActionOptions options;
+  options.action = "merge";
+  options.id = "7";
+  options.by = "ann";
+  options.value = "8";
+  CHECK(run_incident_action(options, f.context) == kOk);
+  CHECK(f.api.request.path == "/api/v1/incidents/T-7/merge");
+  CHECK(f.api.request.body == R"({"by":"ann","into":"T-8"})");
+  options = {};
+  options.action = "create";
+  options.by = "ann";
+  options.title = "phones";
+  options.value = "critical";
+  options.labels = {"service=pbx"};
+  CHECK(run_incident_action(options, f.context) == kOk);
+  CHECK(f.api.request.path == "/api/v1/incidents");
+  CHECK(f.api.request.body ==
+        R"({"by":"ann","title":"phones","severity":"critical","labels":{"service":"pbx"}})");
+  CHECK(f.out.str() == "T-7 is open\nT-7 is open\n");
+}
+
+TEST_CASE("oncall and change") {
+  Fixture f;
+  f.api.answer.data =
+      R"({"schedules":[{"schedule":"primary","persons":["ada"],"until":"2026-01-12T08:00:00Z",)"
+      R"("next":["ben"],"layer":"week"},{"schedule":"second","persons":[],"until":null,)"
+      R"("next":[],"layer":""}]})";
+  CHECK(run_oncall({}, f.context) == kOk);
+  CHECK(f.out.str().find("primary   ada      2026-01-12T08:00:00Z  ben   week") !=
+        std::string::npos);
+  CHECK(f.out.str().find("second    nobody") != std::string::npos);
+  f.api.answer.data = R"({"id":"O-1"})";
+  OnCallOptions put;
+  put.action = OnCallOptions::Action::Override;
+  put.schedule = "primary";
+  put.person = "ben";
+  put.hold = "2h";
+  put.by = "ada";
+  CHECK(run_oncall(put, f.context) == kOk);
+  CHECK(f.api.request.body == R"({"by":"ada","schedule":"primary","person":"ben","for":"2h"})");
+  CHECK(f.out.str().find("override O-1\n") != std::string::npos);
+  ChangeOptions change;
+  change.by = "ci";
+  change.service = "shop";
+  change.text = "deploy";
+  CHECK(run_change(change, f.context) == kOk);
+  CHECK(f.api.request.path == "/api/v1/changes");
+  CHECK(f.api.request.body == R"({"by":"ci","service":"shop","text":"deploy"})");
+}
+
 TEST_CASE("agents") {
   Fixture f;
   f.api.answer.data = R"({"name":"db1","token":"tk"})";

@@ -37,6 +37,11 @@ void print_detail(const json::value& incident, Context& context) {
   print_line(context, "resolved by", text_of(incident, "resolvedBy"));
   print_line(context, "comment", text_of(incident, "comment"));
   print_line(context, "escalation", text_of(incident, "escalation"));
+  print_line(context, "owner", text_of(incident, "owner"));
+  print_line(context, "snoozed until", text_of(incident, "snoozedUntil"));
+  print_line(context, "part of", text_of(incident, "mergedInto"));
+  print_line(context, "mitigated", text_of(incident, "mitigatedAt"));
+  print_line(context, "reviewed", text_of(incident, "reviewedAt"));
 
   Table alerts({"ALERT", "STATE", "SINCE", "HELD BY"});
   for (const json::value& alert : array_of(incident, "alerts")) {
@@ -144,6 +149,34 @@ int run_resolve(const ResolveOptions& options, Context& context) {
   json::object body{{"by", options.by}};
   if (!options.message.empty()) body["comment"] = options.message;
   return change(context, {"POST", path_of(options.id, "/resolve"), {}, json::serialize(body)});
+}
+
+int run_incident_action(const IncidentActionOptions& options, Context& context) {
+  json::object body{{"by", options.by}};
+  const auto put = [&body](const char* key, const std::string& value) {
+    if (!value.empty()) body[key] = value;
+  };
+  put("comment", options.message);
+  put("for", options.hold);
+  put("title", options.title);
+  put("receiver", options.receiver);
+  put("policy", options.policy);
+  if (options.action == "merge") {
+    put("into", incident_id(options.value));
+  } else if (options.action == "owner") {
+    put("owner", options.value);
+  } else {
+    put("severity", options.value);
+  }
+  json::object labels;
+  for (const std::string& pair : options.labels) {
+    const std::size_t equals = pair.find('=');
+    labels[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  if (!labels.empty()) body["labels"] = std::move(labels);
+  const std::string path =
+      options.action == "create" ? "/api/v1/incidents" : path_of(options.id, "/" + options.action);
+  return change(context, {"POST", path, {}, json::serialize(body)});
 }
 
 }  // namespace tocsin::cli

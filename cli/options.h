@@ -65,6 +65,46 @@ struct ResolveOptions {
   std::string message;
 };
 
+/// `tocsin incident ...`: one action on an incident, or a new one.
+struct IncidentActionOptions {
+  std::string action;  ///< "create", "snooze", ... as in the API's path.
+  std::string id;      ///< Empty for create.
+  std::string by;
+  std::string message;
+  std::string hold;   ///< `--for`
+  std::string value;  ///< merge: into; severity and create: severity; owner: who.
+  std::string title;
+  std::string receiver;
+  std::string policy;
+  std::vector<std::string> labels;  ///< "name=value"
+};
+
+/// `tocsin oncall ...`
+struct OnCallOptions {
+  enum class Action { Now, Shifts, Override, Remove };
+  Action action = Action::Now;
+  std::string schedule;
+  std::string person;  ///< "ada+ben": together.
+  std::string from;    ///< RFC 3339; of Now: the time asked about. Empty: now.
+  std::string to;
+  std::string hold;  ///< `--for`
+  std::string id;    ///< Of an override.
+  std::string by;
+  std::string message;
+};
+
+/// `tocsin change ...`
+struct ChangeOptions {
+  bool list = false;
+  std::string service;
+  std::string version;
+  std::string author;
+  std::string link;
+  std::string text;
+  std::string at;  ///< RFC 3339; empty: now.
+  std::string by;
+};
+
 struct AgentOptions {
   enum class Action { Add, List, Remove };
   Action action = Action::List;
@@ -121,7 +161,7 @@ using Command =
     std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
                  ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions,
-                 ChannelOptions, DrillOptions>;
+                 ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions, ChangeOptions>;
 
 struct Invocation {
   GlobalOptions global;

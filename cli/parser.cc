@@ -38,6 +38,9 @@ struct Program {
   IncidentsOptions incidents;
   AckOptions ack;
   ResolveOptions resolve;
+  IncidentActionOptions incident;
+  OnCallOptions oncall;
+  ChangeOptions change;
   AgentOptions agent_add{AgentOptions::Action::Add, {}, {}};
   AgentOptions agent_list;
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
@@ -189,6 +192,100 @@ void add_channel_commands(Program& program) {
       ->check(CLI::Validator(check_pair, "NAME=VALUE"));
 }
 
+/// One sub-command an action; all write to the same options, of which one run has one.
+void add_incident_actions(Program& program) {
+  CLI::App* incident =
+      program.app.add_subcommand("incident", "open, snooze, merge, ... an incident");
+  incident->require_subcommand(1);
+  IncidentActionOptions& options = program.incident;
+  const auto add = [&](const char* name, const char* what, bool on_one) {
+    CLI::App* command = incident->add_subcommand(name, what);
+    if (on_one) command->add_option("id", options.id, "such as T-1042")->required();
+    command->add_option("-m,--message", options.message, "comment for the timeline");
+    command->add_option("--by", options.by, "who; default: you");
+    return command;
+  };
+  const auto add_for = [&](CLI::App* command, const char* what) {
+    command->add_option("--for", options.hold, what)
+        ->check(CLI::Validator(check_duration, "DURATION"));
+  };
+  const auto severities = CLI::IsMember({"critical", "high", "medium", "low"});
+  CLI::App* create = add("create", "open an incident by hand", false);
+  create->add_option("title", options.title, "what is wrong")->required();
+  create->add_option("--severity", options.value, "critical, high, medium or low")
+      ->check(severities)
+      ->required();
+  create->add_option("--receiver", options.receiver, "who is told; default: the root route's");
+  create->add_option("--policy", options.policy, "escalation policy; default: by severity");
+  create->add_option("-l,--label", options.labels, "label of the incident")
+      ->check(CLI::Validator(check_pair, "NAME=VALUE"));
+  add_for(add("snooze", "say nothing before, unless it becomes worse", true), "default: 1h");
+  add("unsnooze", "end a snooze", true);
+  add("unack", "take an acknowledgement back: it escalates again", true);
+  CLI::App* merge = add("merge", "tell an incident as a part of another", true);
+  merge->add_option("into", options.value, "the other incident")->required();
+  add("unmerge", "make a part an incident of its own again", true);
+  CLI::App* note = add("note", "add a line to the timeline", true);
+  note->get_option("--message")->required();
+  CLI::App* severity = add("severity", "set the severity by hand", true);
+  severity->add_option("severity", options.value, "critical, high, medium or low")
+      ->check(severities)
+      ->required();
+  CLI::App* owner = add("owner", "say who leads; default: you", true);
+  owner->add_option("owner", options.value, "name of the person");
+  add_for(add("mitigate", "the impact is over; acknowledges too", true),
+          "as of ack: escalate again after this time");
+  add("review", "it was looked at afterwards", true);
+  add("resolve", "close it, as `tocsin resolve`", true);
+}
+
+void add_oncall(Program& program) {
+  CLI::App* oncall = program.app.add_subcommand("oncall", "who is on call: now, shifts, override");
+  oncall->require_subcommand(1);
+  OnCallOptions& options = program.oncall;
+  CLI::App* now = oncall->add_subcommand("now", "who is on call, until when, and who then");
+  now->add_option("--at", options.from, "RFC 3339 instead of now");
+  CLI::App* shifts = oncall->add_subcommand("shifts", "the coming shifts, gaps in red");
+  shifts->add_option("schedule", options.schedule, "only this one");
+  shifts->add_option("--from", options.from, "RFC 3339; default: now");
+  shifts->add_option("--to", options.to, "RFC 3339; default: four weeks later");
+  CLI::App* put = oncall->add_subcommand("override", "put somebody else on call for a time");
+  put->add_option("schedule", options.schedule, "name of the schedule")->required();
+  put->add_option("person", options.person, "who; ada+ben: together")->required();
+  put->add_option("--from", options.from, "RFC 3339; default: now");
+  CLI::Option* to = put->add_option("--to", options.to, "RFC 3339");
+  put->add_option("--for", options.hold, "instead of --to")
+      ->check(CLI::Validator(check_duration, "DURATION"))
+      ->excludes(to);
+  put->add_option("-m,--message", options.message, "why");
+  put->add_option("--by", options.by, "who does this; default: you");
+  CLI::App* remove = oncall->add_subcommand("remove", "take an override back");
+  remove->add_option("id", options.id, "as `override` printed it")->required();
+  remove->add_option("--by", options.by, "who does this; default: you");
+
+  CLI::App* change = program.app.add_subcommand("change", "announce a change, such as a deploy");
+  change->require_subcommand(1);
+  ChangeOptions& what = program.change;
+  CLI::App* add = change->add_subcommand("add", "incidents that open soon after list it");
+  add->add_option("text", what.text, "what changed");
+  add->add_option("--service", what.service, "only incidents of this service");
+  add->add_option("--version", what.version, "of the service");
+  add->add_option("--author", what.author, "who changed it; default: --by");
+  add->add_option("--link", what.link, "where to read about it");
+  add->add_option("--at", what.at, "RFC 3339; default: now");
+  add->add_option("--by", what.by, "who announces it; default: you");
+  change->add_subcommand("list", "the changes of the last week");
+}
+
+OnCallOptions oncall_of(const Program& program, const std::string& action) {
+  OnCallOptions options = program.oncall;
+  options.action = action == "shifts"     ? OnCallOptions::Action::Shifts
+                   : action == "override" ? OnCallOptions::Action::Override
+                   : action == "remove"   ? OnCallOptions::Action::Remove
+                                          : OnCallOptions::Action::Now;
+  return options;
+}
+
 void add_import(Program& program) {
   CLI::App* import =
       program.app.add_subcommand("import", "convert files of other programs to ours");
@@ -318,6 +415,8 @@ std::unique_ptr<Program> make_program() {
   add_reading_commands(*program);
   add_changing_commands(*program);
   add_channel_commands(*program);
+  add_incident_actions(*program);
+  add_oncall(*program);
   add_check(*program);
   add_test(*program);
   add_import(*program);
@@ -333,6 +432,19 @@ Command chosen(const Program& program) {
   if (name == "incidents") return program.incidents;
   if (name == "ack") return program.ack;
   if (name == "resolve") return program.resolve;
+  if (name == "incident") {
+    IncidentActionOptions options = program.incident;
+    options.action = command->get_subcommands().front()->get_name();
+    return options;
+  }
+  if (name == "oncall") {
+    return oncall_of(program, command->get_subcommands().front()->get_name());
+  }
+  if (name == "change") {
+    ChangeOptions options = program.change;
+    options.list = command->get_subcommands().front()->get_name() == "list";
+    return options;
+  }
   if (name == "send-test") return program.send_test;
   if (name == "channels") return program.channels;
   if (name == "channel") {
@@ -415,6 +527,9 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
   program->global.ca_file = defaults.ca_file;
   program->ack.by = defaults.person;
   program->resolve.by = defaults.person;
+  program->incident.by = defaults.person;
+  program->oncall.by = defaults.person;
+  program->change.by = defaults.person;
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     program->app.parse(reversed);

@@ -33,6 +33,19 @@ TEST_CASE("commands and options") {
   CHECK(ack.message == "on it");
   CHECK(ack.hold == "2h");
 
+  parsed = parse_arguments({"incident", "snooze", "T-1", "--for", "2h"}, defaults);
+  REQUIRE(parsed.invocation);
+  const auto snooze = std::get<IncidentActionOptions>(parsed.invocation->command);
+  CHECK(snooze.action == "snooze");
+  CHECK(snooze.id == "T-1");
+  CHECK(snooze.by == "ann");
+  CHECK(snooze.hold == "2h");
+  parsed = parse_arguments({"oncall", "override", "primary", "ben", "--for", "1h"}, defaults);
+  REQUIRE(parsed.invocation);
+  CHECK(std::get<OnCallOptions>(parsed.invocation->command).person == "ben");
+  CHECK_FALSE(parse_arguments({"incident", "note", "T-1"}, defaults).invocation);
+  CHECK_FALSE(parse_arguments({"incident", "severity", "T-1", "bad"}, defaults).invocation);
+
   parsed = parse_arguments({"agent", "add", "db1", "-l", "env=prod", "-l", "a=b=c"}, defaults);
   REQUIRE(parsed.invocation);
   const auto agent = std::get<AgentOptions>(parsed.invocation->command);

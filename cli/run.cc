@@ -46,6 +46,11 @@ int dispatch(const Command& command, Context& context, const base::FileSystem& f
     }
     int operator()(const AckOptions& options) const { return run_ack(options, context); }
     int operator()(const ResolveOptions& options) const { return run_resolve(options, context); }
+    int operator()(const IncidentActionOptions& options) const {
+      return run_incident_action(options, context);
+    }
+    int operator()(const OnCallOptions& options) const { return run_oncall(options, context); }
+    int operator()(const ChangeOptions& options) const { return run_change(options, context); }
     int operator()(const AgentOptions& options) const { return run_agent(options, context); }
     int operator()(const StatusOptions&) const { return run_status(context); }
     int operator()(const SendTestOptions& options) const { return run_send_test(options, context); }

@@ -11,6 +11,9 @@ Api::Api(ApiOptions options, ApiParts parts)
       inventory_(parts.source, parts.metadata, parts.clock, runner_),
       rules_(parts.rules),
       incidents_(parts.incidents, parts.commands),
+      incident_commands_(parts.commands),
+      oncall_(parts.oncall ? std::make_unique<OnCallHandlers>(*parts.oncall, parts.clock)
+                           : nullptr),
       admin_(AdminHandlers::Parts{parts.clock, parts.metrics, parts.agents, parts.reloader,
                                   parts.test_sender, parts.status}),
       router_(table(std::move(parts.write), std::move(parts.extra), options.open_as_alertmanager),
@@ -67,6 +70,10 @@ std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra, bool
        }},
   };
   // clang-format on
+  for (Route& route : incident_commands_.routes()) routes.push_back(std::move(route));
+  if (oncall_) {
+    for (Route& route : oncall_->routes()) routes.push_back(std::move(route));
+  }
   routes.insert(routes.end(), std::make_move_iterator(extra.begin()),
                 std::make_move_iterator(extra.end()));
   return routes;

@@ -1,9 +1,13 @@
 // The HTTP API of the daemon: the table of all routes, over the handlers of this folder.
 #pragma once
 
+#include <memory>
+
 #include "alertd/api/admin_handlers.h"
+#include "alertd/api/incident_commands.h"
 #include "alertd/api/incident_handlers.h"
 #include "alertd/api/inventory_handlers.h"
+#include "alertd/api/oncall_handlers.h"
 #include "alertd/api/query_handlers.h"
 #include "alertd/api/router.h"
 #include "alertd/api/rule_handlers.h"
@@ -37,7 +41,8 @@ struct ApiParts {
   const StatusView& status;
   net::Handler write;  ///< POST /api/v1/write; authenticates by itself.
   net::Handler page;   ///< The web page: GET of everything that is no API route; may be empty.
-  std::vector<Route> extra;  ///< Routes of other folders, checked by the same router.
+  std::vector<Route> extra;      ///< Routes of other folders, checked by the same router.
+  OnCallView* oncall = nullptr;  ///< Null: its routes are not there.
   const model::MetadataTable* metadata = nullptr;  ///< Types of metrics; may be null.
 };
 
@@ -63,6 +68,8 @@ class Api {
   InventoryHandlers inventory_;
   RuleHandlers rules_;
   IncidentHandlers incidents_;
+  IncidentCommandHandlers incident_commands_;
+  std::unique_ptr<OnCallHandlers> oncall_;
   AdminHandlers admin_;
   Router router_;
 };

@@ -40,6 +40,7 @@ struct Fixture {
     ApiCall call;
     call.source = "api test";
     call.request.method = routes[route].method;
+    call.request.headers = {{"content-type", "application/json"}};
     call.request.body = body;
     json::object answer;
     call.respond = [&](const net::ServerResponse& response) {

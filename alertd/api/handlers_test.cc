@@ -100,6 +100,46 @@ TEST_CASE("incidents: list, one, acknowledge, resolve") {
   CHECK(world.ask(World::json("/api/v1/incidents/T-9/ack", R"({"by":"ann"})")).status == 404);
 }
 
+TEST_CASE("incidents: what else a person does") {
+  World world;
+  IncidentInfo incident;
+  incident.id = "T-1042";
+  incident.owner = "ann";
+  world.daemon.incident_list = {incident};
+  const auto act = [&](std::string action, std::string body) {
+    return world.ask(World::json("/api/v1/incidents/T-1042/" + action, std::move(body)));
+  };
+  CHECK(has(act("snooze", R"({"by":"ann","for":"2h"})"), R"("owner":"ann")"));
+  CHECK(world.daemon.action == IncidentAction::Snooze);
+  CHECK(world.daemon.command.hold == std::chrono::hours(2));
+  CHECK(act("merge", R"({"by":"ann","into":"T-1"})").status == 200);
+  CHECK(world.daemon.command.target == "T-1");
+  CHECK(act("severity", R"({"by":"ann","severity":"low"})").status == 200);
+  CHECK(world.daemon.command.severity == model::Severity::Low);
+  CHECK(act("owner", R"({"by":"ann","owner":"ben"})").status == 200);
+  CHECK(world.daemon.command.target == "ben");
+  CHECK(act("note", R"({"by":"ann","comment":"restarted it"})").status == 200);
+  for (const char* plain : {"unack", "unsnooze", "unmerge", "mitigate", "review"}) {
+    CAPTURE(plain);
+    CHECK(act(plain, R"({"by":"ann"})").status == 200);
+  }
+  CHECK(world.daemon.action == IncidentAction::Review);
+  CHECK(world.daemon.command.source == "api 127.0.0.1 local");
+  CHECK(has(act("merge", R"({"by":"ann"})"), "'into' is missing"));
+  CHECK(has(act("note", R"({"by":"ann"})"), "'comment' is missing"));
+  CHECK(has(act("severity", R"({"by":"ann","severity":"bad"})"), "'severity' is none of"));
+  CHECK(has(act("snooze", R"({"by":"ann","for":"31d"})"), "at most 30d"));
+  CHECK(has(act("snooze", R"({"for":"1h"})"), "'by' is missing"));
+  CHECK(world
+            .ask(World::json("/api/v1/incidents", R"({"by":"ann","title":"slow","severity":"high",)"
+                                                  R"("labels":{"service":"shop"}})"))
+            .status == 200);
+  CHECK(world.daemon.action == IncidentAction::Create);
+  CHECK(world.daemon.command.labels == Labels{{"service", "shop"}});
+  CHECK(has(world.ask(World::json("/api/v1/incidents", R"({"by":"ann","severity":"high"})")),
+            "'title' is missing"));
+}
+
 TEST_CASE("bodies that are refused") {
   World world;
   const auto refusal = [&](std::string body) {

@@ -67,7 +67,12 @@ json::object summary_json(const IncidentInfo& incident) {
           {"comment", clean(incident.comment)},
           {"labels", labels_json(incident.labels)},
           {"alertsFiring", incident.alerts_firing},
-          {"escalation", clean(incident.escalation)}};
+          {"escalation", clean(incident.escalation)},
+          {"owner", clean(incident.owner)},
+          {"snoozedUntil", time_json(incident.snoozed_until)},
+          {"mergedInto", incident.merged_into},
+          {"mitigatedAt", time_json(incident.mitigated_at)},
+          {"reviewedAt", time_json(incident.reviewed_at)}};
 }
 
 json::object detail_json(const IncidentInfo& incident) {
@@ -82,13 +87,6 @@ json::object detail_json(const IncidentInfo& incident) {
   object["timeline"] = std::move(timeline);
   object["deliveries"] = std::move(deliveries);
   return object;
-}
-
-/// Answers with the incident, or with the error.
-Done<IncidentInfo> answer_with(net::Respond respond) {
-  return [respond = std::move(respond)](base::Result<IncidentInfo> incident) {
-    respond(incident ? success(detail_json(*incident)) : failure(incident.error(), 400));
-  };
 }
 
 base::Error bad(std::string message) {
@@ -123,8 +121,11 @@ base::Result<IncidentCommand> read_command(const ApiCall& call,
   if (!body.objects.empty()) {
     return bad(fmt::format("request body: '{}' must be a text", body.objects.begin()->first));
   }
-  IncidentCommand command{
-      call.path.front(), body.texts["by"], body.texts["comment"], {}, call.source};
+  IncidentCommand command;
+  command.id = call.path.front();
+  command.by = body.texts["by"];
+  command.comment = body.texts["comment"];
+  command.source = call.source;
   if (base::trim(command.by).empty()) return bad("request body: 'by' is missing: who does this?");
   if (command.by.size() > kNameBytesMax) {
     return bad(
@@ -147,6 +148,12 @@ base::Result<IncidentCommand> read_command(const ApiCall& call,
 
 }  // namespace
 
+Done<IncidentInfo> answer_with_incident(net::Respond respond) {
+  return [respond = std::move(respond)](base::Result<IncidentInfo> incident) {
+    respond(incident ? success(detail_json(*incident)) : failure(incident.error(), 400));
+  };
+}
+
 void IncidentHandlers::list(ApiCall call) const {
   const auto filter = read_filter(call.request);
   if (!filter) {
@@ -166,7 +173,7 @@ void IncidentHandlers::list(ApiCall call) const {
 }
 
 void IncidentHandlers::find(ApiCall call) const {
-  view_.find(call.path.front(), answer_with(std::move(call.respond)));
+  view_.find(call.path.front(), answer_with_incident(std::move(call.respond)));
 }
 
 void IncidentHandlers::acknowledge(ApiCall call) const {
@@ -175,7 +182,7 @@ void IncidentHandlers::acknowledge(ApiCall call) const {
     call.respond(failure(command.error(), 400));
     return;
   }
-  commands_.acknowledge(std::move(*command), answer_with(std::move(call.respond)));
+  commands_.acknowledge(std::move(*command), answer_with_incident(std::move(call.respond)));
 }
 
 void IncidentHandlers::resolve(ApiCall call) const {
@@ -184,7 +191,7 @@ void IncidentHandlers::resolve(ApiCall call) const {
     call.respond(failure(command.error(), 400));
     return;
   }
-  commands_.resolve(std::move(*command), answer_with(std::move(call.respond)));
+  commands_.resolve(std::move(*command), answer_with_incident(std::move(call.respond)));
 }
 
 }  // namespace tocsin::api

@@ -6,6 +6,9 @@
 
 namespace tocsin::api {
 
+/// Answers with the incident and all that is known of it, or with the error.
+Done<IncidentInfo> answer_with_incident(net::Respond respond);
+
 /// /api/v1/incidents, /api/v1/incidents/<id>, .../ack and .../resolve.
 class IncidentHandlers {
  public:

@@ -83,6 +83,7 @@ class FakeDaemon final : public RuleView,
   StatusInfo status_info;
   IncidentFilter filter;
   IncidentCommand command;
+  IncidentAction action = IncidentAction::Note;
   std::string source;
   base::Error reload_error{base::ErrorCode::InvalidArgument, ""};
 
@@ -104,6 +105,12 @@ class FakeDaemon final : public RuleView,
   void resolve(IncidentCommand given, Done<IncidentInfo> done) override {
     command = given;
     find(given.id, std::move(done));
+  }
+  void act(IncidentAction given, IncidentCommand with, Done<IncidentInfo> done) override {
+    action = given;
+    command = with;
+    if (given == IncidentAction::Create && !incident_list.empty()) with.id = incident_list[0].id;
+    find(with.id, std::move(done));
   }
   void list(Done<std::vector<AgentInfo>> done) override {
     std::vector<AgentInfo> agents;
@@ -168,6 +175,7 @@ struct World {
                                        respond({200, {}, "text/html", "page"});
                                      },
                                      {},
+                                     nullptr,
                                      &metadata});
   }
   /// A request from this host.

@@ -68,6 +68,11 @@ struct IncidentInfo {
   model::Labels labels;  ///< The group's labels.
   std::uint64_t alerts_firing = 0;
   std::string escalation;  ///< For people: "step 2 of 4, next at 14:05"; empty for none.
+  std::string owner;       ///< Who leads; empty: nobody.
+  std::optional<base::WallTime> snoozed_until;
+  std::string merged_into;  ///< Id; empty: by itself.
+  std::optional<base::WallTime> mitigated_at;
+  std::optional<base::WallTime> reviewed_at;
   std::vector<IncidentAlert> alerts;
   std::vector<IncidentEvent> timeline;
   std::vector<IncidentDelivery> deliveries;
@@ -96,6 +101,27 @@ struct IncidentCommand {
   std::string comment;                 ///< At most 4000 bytes.
   std::optional<base::Duration> hold;  ///< `for`: how long an acknowledgement holds.
   std::string source;                  ///< How it came and with which right: "api 192.0.2.7 token".
+  std::string target;                  ///< Merge: into which; Owner: who, empty: `by`.
+  std::optional<model::Severity> severity;  ///< Severity and Create.
+  std::string title;                        ///< Of Create; so are the others.
+  std::string receiver;                     ///< Empty: the root route's.
+  std::string policy;                       ///< Empty: by severity.
+  model::Labels labels;
+};
+
+/// What a person does beyond acknowledging and resolving.
+enum class IncidentAction {
+  Create,
+  Unacknowledge,
+  Note,
+  Snooze,
+  Unsnooze,
+  Merge,
+  Unmerge,
+  Severity,
+  Owner,
+  Mitigate,
+  Review,
 };
 
 class IncidentCommands {
@@ -105,6 +131,8 @@ class IncidentCommands {
   /// Errors in `done`: NotFound; InvalidArgument (it is resolved already); Unavailable.
   virtual void acknowledge(IncidentCommand command, Done<IncidentInfo> done) = 0;
   virtual void resolve(IncidentCommand command, Done<IncidentInfo> done) = 0;
+  /// Errors in `done` also: LimitExceeded; InvalidArgument (it does not fit the incident's state).
+  virtual void act(IncidentAction action, IncidentCommand command, Done<IncidentInfo> done) = 0;
 };
 
 struct AgentInfo {

@@ -40,6 +40,8 @@ class IncidentAdapter final : public api::IncidentView, public api::IncidentComm
   void find(std::string id, api::Done<api::IncidentInfo> done) override;
   void acknowledge(api::IncidentCommand command, api::Done<api::IncidentInfo> done) override;
   void resolve(api::IncidentCommand command, api::Done<api::IncidentInfo> done) override;
+  void act(api::IncidentAction action, api::IncidentCommand command,
+           api::Done<api::IncidentInfo> done) override;
 
  private:
   using Snapshot = std::shared_ptr<const incident::Snapshot>;

@@ -236,6 +236,7 @@ void App::make_api() {
   rule_view_ = std::make_unique<RuleViewAdapter>(*ruler_, rules_git_.get());
   incident_view_ =
       std::make_unique<IncidentAdapter>(*dispatcher_, world_.state, world_.background, *ruler_);
+  oncall_view_ = std::make_unique<OnCallAdapter>(*dispatcher_, world_.background);
   agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background, *ruler_);
   channel_view_ = std::make_unique<ChannelAdapter>(*notifier_, *dispatcher_, world_.clock);
   api::ApiOptions options;
@@ -265,6 +266,7 @@ void App::make_api() {
                         },
                     .page = {},
                     .extra = extra_routes(),
+                    .oncall = oncall_view_.get(),
                     .metadata = &metadata_});
 }
 

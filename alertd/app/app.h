@@ -18,6 +18,7 @@
 #include "alertd/app/channel_adapter.h"
 #include "alertd/app/cluster_link.h"
 #include "alertd/app/lease_keeper.h"
+#include "alertd/app/oncall_adapter.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -158,6 +159,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<api::ChatButtons> chat_buttons_;
   std::unique_ptr<MailReplies> mail_replies_;
   std::unique_ptr<ChannelAdapter> channel_view_;
+  std::unique_ptr<OnCallAdapter> oncall_view_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -10,6 +10,18 @@ namespace {
 
 using Snapshot = std::shared_ptr<const incident::Snapshot>;
 
+/// Returns "page: step 2 of 4, next at 2026-11-26T14:05:00Z".
+std::string escalation_text(const incident::Incident& incident) {
+  if (!incident.escalation || incident.resolved()) return {};
+  const incident::Escalation& escalation = *incident.escalation;
+  std::string text = escalation.policy.name + ": " + escalation.position();
+  if (escalation.due) text += ", next at " + base::format_rfc3339(*escalation.due);
+  for (const incident::Waiting& each : escalation.waiting) {
+    text += ", " + each.person + " at " + base::format_rfc3339(each.at);
+  }
+  return text;
+}
+
 // The body of the record is the engine's own; what cannot be read is left out, the columns remain.
 api::IncidentInfo to_api(const incident::IncidentRecord& record) {
   api::IncidentInfo info;
@@ -30,6 +42,14 @@ api::IncidentInfo to_api(const incident::IncidentRecord& record) {
       info.acknowledged_until = full->acknowledgement->until;
       info.comment = full->acknowledgement->comment;
     }
+    info.escalation = escalation_text(*full);
+    info.owner = full->owner;
+    info.snoozed_until = full->snoozed_until;
+    if (full->merged_into != 0) {
+      info.merged_into = incident::Incident::incident_id(full->merged_into);
+    }
+    info.mitigated_at = full->mitigated_at;
+    info.reviewed_at = full->reviewed_at;
   }
   return info;
 }
@@ -68,6 +88,35 @@ api::IncidentDelivery to_api(const incident::DeliveryRecord& record) {
   if (!record.attempts.empty()) delivery.detail = record.attempts.back().text;
   delivery.created_at = notification.created_at;
   return delivery;
+}
+
+incident::Command::Kind kind_of(api::IncidentAction action) {
+  using Kind = incident::Command::Kind;
+  switch (action) {
+    case api::IncidentAction::Create:
+      return Kind::Create;
+    case api::IncidentAction::Unacknowledge:
+      return Kind::Unacknowledge;
+    case api::IncidentAction::Note:
+      return Kind::Comment;
+    case api::IncidentAction::Snooze:
+      return Kind::Snooze;
+    case api::IncidentAction::Unsnooze:
+      return Kind::Unsnooze;
+    case api::IncidentAction::Merge:
+      return Kind::Merge;
+    case api::IncidentAction::Unmerge:
+      return Kind::Unmerge;
+    case api::IncidentAction::Severity:
+      return Kind::Severity;
+    case api::IncidentAction::Owner:
+      return Kind::Owner;
+    case api::IncidentAction::Mitigate:
+      return Kind::Mitigate;
+    case api::IncidentAction::Review:
+      return Kind::Review;
+  }
+  return Kind::Comment;
 }
 
 base::Result<incident::IncidentQuery> to_query(const api::IncidentFilter& filter) {
@@ -139,8 +188,14 @@ void IncidentAdapter::command(incident::Command::Kind kind, api::IncidentCommand
   command.actor = std::move(request.by);
   command.comment = std::move(request.comment);
   command.expires_in = request.hold;
-  base::log_info("alertd/audit", "{} of {} by {} ({})",
-                 kind == incident::Command::Kind::Resolve ? "resolve" : "acknowledge",
+  command.target = std::move(request.target);
+  command.severity = request.severity.value_or(command.severity);
+  command.title = std::move(request.title);
+  command.receiver = std::move(request.receiver);
+  command.policy = std::move(request.policy);
+  command.labels = std::move(request.labels);
+  command.source = request.source;
+  base::log_info("alertd/audit", "{} of {} by {} ({})", incident::to_string(kind),
                  command.incident_id, command.actor, request.source);
   dispatcher_.command(std::move(command), executor_, [done = std::move(done)](auto record) {
     if (!record) return done(record.error());
@@ -150,6 +205,11 @@ void IncidentAdapter::command(incident::Command::Kind kind, api::IncidentCommand
 
 void IncidentAdapter::acknowledge(api::IncidentCommand request, api::Done<api::IncidentInfo> done) {
   command(incident::Command::Kind::Acknowledge, std::move(request), std::move(done));
+}
+
+void IncidentAdapter::act(api::IncidentAction action, api::IncidentCommand request,
+                          api::Done<api::IncidentInfo> done) {
+  command(kind_of(action), std::move(request), std::move(done));
 }
 
 void IncidentAdapter::resolve(api::IncidentCommand request, api::Done<api::IncidentInfo> done) {

@@ -298,6 +298,7 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   settings.incident = incident::read_incident_settings(incident);
   settings.incident.receivers = notify::channels_by_receiver(settings.notify);
   settings.incident.directory = oncall::read_directory(root, receivers);
+  settings.incident.dependencies = incident::read_dependencies(root);
   settings.incident.policies =
       incident::read_policies(root, settings.incident.directory, settings.incident.receivers);
   read_acknowledge(root.table("acknowledge"), settings);

@@ -54,7 +54,7 @@ Dispatcher::Dispatcher(DispatcherOptions options, base::Executor& executor, Stat
       executor_(executor),
       store_(store),
       metrics_(metrics),
-      engine_(options_.routing, options_.limits, options_.settings) {
+      engine_(std::in_place, options_.routing, options_.limits, options_.settings) {
   // Counters exist from the start, so that the first increment is a visible increase.
   metrics_.counter("tocsin_alertd_alerts_refused_total",
                    "Alerts refused because the dispatcher's queue was full.");
@@ -70,7 +70,7 @@ void Dispatcher::start(Done<void> done) {
   executor_.post([this, alive = alive_, done = std::move(done)] {
     if (!*alive || running_) return;
     const WallTime now = executor_.clock().wall();
-    store_.load(now - engine_.settings().reopen_window, executor_,
+    store_.load(now - engine_->settings().look_back(), executor_,
                 [this, alive, done, generation = ++generation_](Result<LoadedState> state) {
                   if (*alive && generation == generation_) loaded(std::move(state), done);
                 });
@@ -85,7 +85,7 @@ void Dispatcher::loaded(Result<LoadedState> state, const Done<void>& done) {
   const WallTime now = executor_.clock().wall();
   last_wall_ = now;
   last_monotonic_ = executor_.clock().monotonic();
-  for (const base::Error& error : engine_.restore(*state, now)) {
+  for (const base::Error& error : engine_->restore(*state, now)) {
     base::log_error("alertd/incident", "left out at start: {}", error.message);
     metrics_
         .counter("tocsin_alertd_state_unreadable_total", "Stored records that could not be read.")
@@ -114,7 +114,7 @@ void Dispatcher::stand_by() {
   change_ = {};
   executor_.cancel(timer_);
   executor_.cancel(prune_timer_);
-  engine_ = Engine(options_.routing, options_.limits, options_.settings);
+  engine_.emplace(options_.routing, options_.limits, options_.settings);
   snapshot_stale_ = true;
   set_gauges();
   for (PendingReply& reply : std::exchange(replies_, {})) {
@@ -262,7 +262,7 @@ void Dispatcher::preview_silence(std::vector<routing::MatcherSet> sets, base::Ex
                                  std::function<void(routing::SilencePreview)> done) {
   executor_.post([this, alive = alive_, sets = std::move(sets), &reply_on, done = std::move(done)] {
     if (!*alive) return;
-    reply_on.post([done, preview = engine_.pipeline().preview(sets)] { done(preview); });
+    reply_on.post([done, preview = engine_->pipeline().preview(sets)] { done(preview); });
   });
 }
 
@@ -271,7 +271,7 @@ void Dispatcher::notify_log(base::Executor& reply_on,
   executor_.post([this, alive = alive_, &reply_on, done = std::move(done)] {
     if (!*alive) return;
     std::vector<routing::LoggedNotification> entries;
-    for (const auto& [key, entry] : engine_.pipeline().notify_logs().all()) {
+    for (const auto& [key, entry] : engine_->pipeline().notify_logs().all()) {
       entries.push_back(entry);
     }
     reply_on.post([done, entries = std::move(entries)] { done(entries); });
@@ -324,7 +324,7 @@ void Dispatcher::run_step(Queue input) {
   std::vector<routing::Edit> edits;
   edits.reserve(input.edits.size());
   for (WaitingEdit& waiting : input.edits) edits.push_back(std::move(waiting.edit));
-  StepResult result = engine_.step(now, {input.alerts, commands, input.reports, edits});
+  StepResult result = engine_->step(now, {input.alerts, commands, input.reports, edits});
   count(result.decisions);
   for (std::size_t i = 0; i < input.commands.size(); ++i) {
     replies_.push_back({input.commands[i].reply_on, std::move(input.commands[i].done),
@@ -368,7 +368,7 @@ void Dispatcher::check_clock(WallTime now) {
   base::log_warning("alertd/incident", "the clock jumped by {} s; alerts time out later",
                     static_cast<double>(jump.count()) / 1000.0);
   metrics_.counter("tocsin_alertd_clock_jumps_total", "Jumps of the wall clock.").increment();
-  engine_.clock_jumped(now);
+  engine_->clock_jumped(now);
 }
 
 void Dispatcher::commit() {
@@ -452,7 +452,7 @@ void Dispatcher::finish_step() {
 void Dispatcher::schedule() {
   executor_.cancel(timer_);
   timer_ = 0;
-  const auto due = engine_.next_due();
+  const auto due = engine_->next_due();
   if (!due) return;
   const WallTime now = executor_.clock().wall();
   const base::Duration wait = std::clamp<base::Duration>(*due - now, base::Duration{0}, kSleepMax);
@@ -463,7 +463,7 @@ void Dispatcher::schedule() {
 
 void Dispatcher::prune() {
   const WallTime now = executor_.clock().wall();
-  store_.prune(now - engine_.settings().history, now - kDecisionHistory, executor_,
+  store_.prune(now - engine_->settings().history, now - kDecisionHistory, executor_,
                [this, alive = alive_](Result<std::uint64_t> pruned) {
                  if (!*alive) return;
                  if (!pruned) {
@@ -489,11 +489,11 @@ void Dispatcher::count(const std::vector<Decided>& decisions) {
 
 void Dispatcher::set_gauges() {
   std::array<std::array<double, 2>, 4> alerts{};
-  for (const auto& [fingerprint, entry] : engine_.pipeline().alerts()) {
+  for (const auto& [fingerprint, entry] : engine_->pipeline().alerts()) {
     alerts[static_cast<std::size_t>(entry.alert.severity)][entry.resolved ? 1 : 0] += 1;
   }
   std::array<double, 4> open{};
-  for (const auto& [number, incident] : engine_.incidents()) {
+  for (const auto& [number, incident] : engine_->incidents()) {
     if (!incident.resolved()) open[static_cast<std::size_t>(incident.severity)] += 1;
   }
   for (const model::Severity severity : model::kSeverities) {
@@ -527,8 +527,10 @@ void Dispatcher::snapshot(base::Executor& reply_on,
 std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->at = executor_.clock().wall();
-  const routing::Pipeline& pipeline = engine_.pipeline();
-  for (const auto& [number, incident] : engine_.incidents()) {
+  snapshot->schedules = engine_->settings().directory.schedules;
+  snapshot->changes.assign(engine_->changes().begin(), engine_->changes().end());
+  const routing::Pipeline& pipeline = engine_->pipeline();
+  for (const auto& [number, incident] : engine_->incidents()) {
     IncidentView view{incident, 0, 0};
     if (const routing::Group* group = pipeline.find_group(incident.group_key)) {
       for (const auto& [fingerprint, member] : group->members) {
@@ -541,7 +543,7 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
     AlertView view{entry.alert, entry.resolved, {}, entry.suppression};
     for (const std::string& key : entry.groups) {
       const routing::Group* group = pipeline.find_group(key);
-      const Incident* incident = engine_.incident_of(key);
+      const Incident* incident = engine_->incident_of(key);
       view.groups.push_back({key, group ? group->receiver : "",
                              incident && !incident->resolved() ? incident->id() : "",
                              pipeline.last_decision(key), group ? group->mute : routing::Mute{}});
@@ -570,14 +572,14 @@ void Dispatcher::explain(model::Alert alert, base::Executor& reply_on,
   executor_.post([this, alive = alive_, alert = std::move(alert), &reply_on,
                   done = std::move(done)] {
     if (!*alive) return;
-    reply_on.post([done, explanation = engine_.pipeline().explain(alert)] { done(explanation); });
+    reply_on.post([done, explanation = engine_->pipeline().explain(alert)] { done(explanation); });
   });
 }
 
 void Dispatcher::set_peer_wait(base::Duration wait) {
   executor_.post([this, alive = alive_, wait] {
     if (!*alive) return;
-    engine_.set_peer_wait(wait);
+    engine_->set_peer_wait(wait);
     pump();
   });
 }
@@ -588,7 +590,7 @@ void Dispatcher::reload(routing::Routing routing, IncidentSettings settings) {
     if (!*alive) return;
     options_.routing = routing;  // for the engine after a stand-by
     options_.settings = settings;
-    engine_.reload(std::move(routing), std::move(settings), executor_.clock().wall());
+    engine_->reload(std::move(routing), std::move(settings), executor_.clock().wall());
     pump();
   });
 }

@@ -83,8 +83,10 @@ struct Snapshot {
   std::vector<IncidentView> incidents;     ///< By number; unresolved and recently resolved ones.
   std::vector<AlertView> alerts;           ///< By labels.
   std::vector<routing::Silence> silences;  ///< By id; those that are over too.
-  std::vector<routing::Maintenance> maintenances;  ///< By name.
-  std::vector<GroupView> groups;                   ///< By labels, then receiver.
+  std::vector<routing::Maintenance> maintenances;     ///< By name.
+  std::vector<GroupView> groups;                      ///< By labels, then receiver.
+  std::map<std::string, oncall::Schedule> schedules;  ///< With the overrides of persons.
+  std::vector<Change> changes;                        ///< Oldest first.
 };
 
 /// Thread: start, stop, post, command, report, snapshot, explain, reload from any.
@@ -210,7 +212,7 @@ class Dispatcher final : public model::AlertSink {
   base::Executor& executor_;
   StateStore& store_;
   base::Metrics& metrics_;
-  Engine engine_;
+  std::optional<Engine> engine_;  ///< Never empty; made anew when this daemon stands by.
   base::FailureLog failures_{"alertd/incident"};
 
   base::Mutex mutex_;

@@ -27,6 +27,24 @@ std::string list(const std::vector<Address>& addresses) {
   return text;
 }
 
+/// Returns what a message about an incident made by hand shows as its alert.
+model::Alert manual_alert(const Incident& incident) {
+  model::Alert alert;
+  model::LabelsBuilder labels;
+  for (const auto& label : incident.group_labels) {
+    labels.set(std::string(label.name), std::string(label.value));
+  }
+  labels.set(std::string(model::kAlertName), incident.title);
+  alert.labels = labels.build();
+  model::LabelsBuilder annotations;
+  annotations.set("summary", incident.title);
+  alert.annotations = annotations.build();
+  alert.severity = incident.severity;
+  alert.starts_at = alert.updated_at = incident.opened_at;
+  alert.ends_at = incident.resolved_at;
+  return alert;
+}
+
 }  // namespace
 
 Engine::Engine(routing::Routing routing, routing::PipelineLimits limits, IncidentSettings settings)
@@ -37,6 +55,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   result_ = {};
   changed_.clear();
   alarmed_.clear();
+  told_now_.clear();
   apply_edits(input.edits);
   for (const routing::Action& action : pipeline_.step(now, input.alerts)) {
     if (action.send && !action.integration.empty()) {
@@ -79,6 +98,12 @@ void Engine::on_all_resolved(const routing::Action& action, Incident* incident) 
     decided(Reason::ResolvedByPerson, false);
     return;
   }
+  if (has_open_parts(*incident)) {  // resolved with the last of them; see run_timer()
+    decided(Reason::Merged, false);
+    add_event(*incident, now_, "alerts_resolved", "", "merged incidents still fire",
+              result_.change.events);
+    return;
+  }
   if (resolve(*incident, now_, "", "", result_.change.events)) {
     tell_resolved(*incident, action.reason, {action.firing, action.resolved});
   }
@@ -89,7 +114,9 @@ void Engine::on_firing(const routing::Action& action, Incident* incident) {
   const bool news = action.reason != Reason::Repeat && action.reason != Reason::SomeResolved;
   if (!incident || (incident->resolved() && !incident->reopen_at &&
                     *incident->resolved_at + settings_.reopen_window <= now_)) {
-    tell_begin(open(action, incident), std::move(message));
+    Incident& opened = open(action, incident);
+    look_around(opened, action.firing);
+    if (!join_storm(opened) && !hold_for_root(opened)) tell_begin(opened, std::move(message));
     return;
   }
   const model::Severity severity = action.group.severity();
@@ -99,12 +126,12 @@ void Engine::on_firing(const routing::Action& action, Incident* incident) {
       return;
     }
     reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
-    set_severity(*incident, severity, now_, result_.change.events);
+    take_severity(*incident, severity);
     message.kind = NotificationKind::Reopened;
     tell_begin(*incident, std::move(message));
     return;
   }
-  set_severity(*incident, severity, now_, result_.change.events);
+  take_severity(*incident, severity);
   message.kind = NotificationKind::Update;
   tell_update(*incident, std::move(message));
 }
@@ -164,6 +191,14 @@ std::vector<Address> Engine::in_order(const Addresses& addresses) const {
   return ordered;
 }
 
+/// Whoever was told of the incident in this very step is not told again by its policy.
+Addresses Engine::not_told_now(const Incident& incident, Addresses addresses) const {
+  const auto told_now = told_now_.find(incident.number);
+  if (told_now == told_now_.end()) return addresses;
+  for (const Address& each : told_now->second) addresses.erase(each);
+  return addresses;
+}
+
 void Engine::notify(Incident& incident, Message message, const Addresses& addresses) {
   changed_.insert(incident.number);
   const std::vector<Address> ordered = in_order(addresses);
@@ -198,13 +233,19 @@ void Engine::notify(Incident& incident, Message message, const Addresses& addres
     notification.key = delivery_key(notification.incident.id, address.receiver, address.channel,
                                     notification.kind, notification.sequence);
     result_.change.outbox.push_back(notification);
+    told_now_[incident.number].insert(address);
     if (begins || message.kind == NotificationKind::Reopened) incident.told.insert(address);
   }
 }
 
-AlertSet Engine::alerts_of(const std::string& group_key) const {
+AlertSet Engine::alerts_of(const Incident& incident) const {
   AlertSet alerts;
-  const routing::Group* group = pipeline_.find_group(group_key);
+  if (incident.storm) return alerts_of_parts(incident);
+  if (incident.manual) {
+    (incident.resolved() ? alerts.resolved : alerts.firing).push_back(manual_alert(incident));
+    return alerts;
+  }
+  const routing::Group* group = pipeline_.find_group(incident.group_key);
   if (!group) return alerts;
   for (const auto& [fingerprint, member] : group->members) {
     const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint);
@@ -234,6 +275,7 @@ const Incident* Engine::incident_of(const std::string& group_key) const {
 
 std::optional<WallTime> Engine::next_due() const {
   std::optional<WallTime> next = pipeline_.next_due();
+  if (handovers_due_) next = std::min(next.value_or(*handovers_due_), *handovers_due_);
   for (const auto& [number, incident] : incidents_) {
     if (const auto at = due(incident)) next = std::min(next.value_or(WallTime::max()), *at);
   }

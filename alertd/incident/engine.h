@@ -1,13 +1,14 @@
 // The incident engine: pure steps from alerts, commands and time to one durable change.
 //
-//   alerts -> routing::Pipeline -> decisions -> incidents -> messages for each channel (outbox
-//   rows)
+//   alerts -> routing::Pipeline -> decisions -> incidents -> messages for each
+//   channel (outbox rows)
 //
 // Same inputs, same clock, same start: same change, with the same delivery keys. That is what makes
 // a crash before the commit harmless: the step is simply made again. The shell around it
 // (dispatcher.h) owns queue, timer and store.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <span>
 #include <string>
@@ -15,34 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include "alertd/incident/command.h"
 #include "alertd/incident/incident.h"
 #include "alertd/incident/notification_builder.h"
 #include "alertd/routing/pipeline.h"
 
 namespace tocsin::incident {
-
-/// What a person does to an incident.
-struct Command {
-  enum class Kind { Acknowledge, Unacknowledge, Resolve, Comment };
-  Kind kind = Kind::Acknowledge;
-  std::string incident_id;
-  std::string actor;    ///< Never empty.
-  std::string comment;  ///< At most 4 KiB.
-  std::optional<base::Duration>
-      expires_in;  ///< Acknowledge only; default by severity, at most 7 days.
-};
-
-/// How a delivery ended, as the notifier tells it.
-struct DeliveryReport {
-  std::string incident_id;
-  std::string receiver;
-  std::string channel;
-  NotificationKind kind = NotificationKind::Firing;
-  DeliveryState state = DeliveryState::Delivered;  ///< Delivered, Dead or Superseded.
-  std::uint32_t attempts = 1;
-  std::string text;
-  std::uint64_t sequence = 0;  ///< Of the message.
-};
 
 struct StepInput {
   std::span<const model::Alert> alerts;
@@ -63,6 +42,9 @@ struct StepResult {
   std::vector<Decided> decisions;
   std::vector<base::Result<std::string>> edit_replies;  ///< One for each edit, in order.
 };
+
+/// Returns the line of a digest, or of a hand-over, about one incident.
+NotifiedAlert digest_line(const Incident& incident);
 
 /// Owner: one thread.
 class Engine {
@@ -91,6 +73,7 @@ class Engine {
   /// Incidents that are not resolved, or may still be reopened; by number.
   const std::map<std::int64_t, Incident>& incidents() const { return incidents_; }
   const IncidentSettings& settings() const { return settings_; }
+  const std::deque<Change>& changes() const { return changes_; }
   /// Returns the group's incident (also a resolved one that may be reopened) or nullptr.
   const Incident* incident_of(const std::string& group_key) const;
 
@@ -112,9 +95,56 @@ class Engine {
   void on_firing(const routing::Action& action, Incident* incident);
   Incident& open(const routing::Action& action, const Incident* previous);
   base::Result<IncidentRecord> on_command(const Command& command);
+  base::Result<IncidentRecord> run_command(const Command& command);
   base::Result<void> apply(const Command& command, Incident& incident);
   base::Result<void> apply_acknowledge(const Command& command, Incident& incident);
   base::Result<void> apply_resolve(const Command& command, Incident& incident);
+  base::Result<void> apply_unacknowledge(const Command& command, Incident& incident);
+
+  // engine_people.cc
+  base::Result<void> apply_snooze(const Command& command, Incident& incident);
+  base::Result<void> apply_merge(const Command& command, Incident& incident);
+  base::Result<void> apply_unmerge(const Command& command, Incident& incident);
+  base::Result<void> apply_severity(const Command& command, Incident& incident);
+  base::Result<void> apply_owner(const Command& command, Incident& incident);
+  base::Result<void> apply_mitigate(const Command& command, Incident& incident);
+  base::Result<void> apply_review(const Command& command, Incident& incident);
+  base::Result<IncidentRecord> create(const Command& command);
+  Incident& add_manual(std::string title, model::Severity severity, const std::string& receiver);
+  void end_snooze(Incident& incident, std::string_view why);
+  void merge(Incident& incident, Incident& into, const std::string& actor);
+  bool has_open_parts(const Incident& incident) const;
+  void release_parts(Incident& incident);
+  bool alive(const Incident& incident) const;
+
+  // engine_digest.cc
+  bool in_digest(const Incident& incident) const;
+  void put_into_digest(Incident& incident);
+  void send_digests();
+  void send_digest(const std::string& policy, const Address& address,
+                   const std::vector<Incident*>& incidents);
+
+  // engine_handover.cc
+  std::optional<base::WallTime> next_handover(const oncall::Schedule& schedule) const;
+  void run_handovers();
+  void tell_handover(const oncall::Schedule& schedule, base::WallTime at);
+  void tell_person(const oncall::Schedule& schedule, base::WallTime at, const std::string& name,
+                   const std::string& text);
+
+  // engine_context.cc
+  void look_around(Incident& incident, const std::vector<model::Alert>& firing);
+  bool hold_for_root(Incident& incident);
+  void release_held(Incident& incident);
+  bool join_storm(Incident& incident);
+  void run_storm(Incident& storm);
+  std::string storm_title(const Incident& storm) const;
+  AlertSet alerts_of_parts(const Incident& storm) const;
+  base::Result<IncidentRecord> add_change(const Command& command);
+  base::Result<IncidentRecord> put_override(const Command& command);
+  base::Result<IncidentRecord> remove_override(const Command& command);
+  void restore_kept(const LoadedState& state, std::vector<base::Error>& errors);
+
+  void take_severity(Incident& incident, model::Severity of_alerts);
   void on_report(const DeliveryReport& report);
   void on_step_report(Incident& incident, const DeliveryReport& report);
   void run_timers();
@@ -139,12 +169,14 @@ class Engine {
   void set_due(Incident& incident);
   void stop_escalation(Incident& incident);
   void resume(Incident& incident, Reason reason);
+  void tell_again(Incident& incident, Reason reason);
 
   Addresses route_addresses(const Incident& incident) const;
   Addresses told(const Incident& incident) const;
   std::vector<Address> in_order(const Addresses& addresses) const;
   void notify(Incident& incident, Message message, const Addresses& addresses);
-  AlertSet alerts_of(const std::string& group_key) const;
+  Addresses not_told_now(const Incident& incident, Addresses addresses) const;
+  AlertSet alerts_of(const Incident& incident) const;
   void decided(Reason reason, bool sent) { result_.decisions.push_back({reason, sent}); }
   void write_records();
   void follow_receivers();
@@ -155,6 +187,15 @@ class Engine {
   routing::Pipeline pipeline_;
   std::map<std::int64_t, Incident> incidents_;
   std::unordered_map<std::string, std::int64_t> by_group_;
+  std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;  ///< What is merged into it.
+  std::unordered_map<std::string, std::deque<base::WallTime>> openings_;  ///< By receiver.
+  std::unordered_map<std::string, std::int64_t> storms_;                  ///< By receiver.
+  std::deque<Change> changes_;                                            ///< Oldest first.
+  std::uint64_t changes_added_ = 0;
+  std::vector<oncall::Override> overrides_;          ///< Not those of the configuration.
+  std::map<std::string, base::WallTime> handovers_;  ///< Told last, by schedule.
+  std::optional<base::WallTime> handovers_due_;
+  bool handovers_looked_at_ = false;
   std::int64_t last_number_ = 1000;
   base::WallTime grace_until_{};
 
@@ -162,7 +203,8 @@ class Engine {
   base::WallTime now_{};
   StepResult result_;
   std::set<std::int64_t> changed_;
-  std::set<std::int64_t> alarmed_;  ///< Incidents whose fallback was told.
+  std::set<std::int64_t> alarmed_;              ///< Incidents whose fallback was told.
+  std::map<std::int64_t, Addresses> told_now_;  ///< Who was told of an incident.
 };
 
 }  // namespace tocsin::incident

@@ -9,12 +9,55 @@ namespace tocsin::incident {
 using base::ErrorCode;
 using base::Result;
 
-Result<IncidentRecord> Engine::on_command(const Command& command) {
-  Incident* incident = find(command.incident_id);
-  if (!incident) {
-    return base::error(ErrorCode::NotFound,
-                       fmt::format("there is no open incident '{}'", command.incident_id));
+std::string_view to_string(Command::Kind kind) {
+  switch (kind) {
+    case Command::Kind::Acknowledge:
+      return "acknowledge";
+    case Command::Kind::Unacknowledge:
+      return "unacknowledge";
+    case Command::Kind::Resolve:
+      return "resolve";
+    case Command::Kind::Comment:
+      return "comment";
+    case Command::Kind::Create:
+      return "create";
+    case Command::Kind::Snooze:
+      return "snooze";
+    case Command::Kind::Unsnooze:
+      return "unsnooze";
+    case Command::Kind::Merge:
+      return "merge";
+    case Command::Kind::Unmerge:
+      return "unmerge";
+    case Command::Kind::Severity:
+      return "severity";
+    case Command::Kind::Owner:
+      return "owner";
+    case Command::Kind::Mitigate:
+      return "mitigate";
+    case Command::Kind::Review:
+      return "review";
+    case Command::Kind::AddChange:
+      return "change.add";
+    case Command::Kind::PutOverride:
+      return "override.put";
+    case Command::Kind::RemoveOverride:
+      return "override.remove";
   }
+  return "";
+}
+
+Result<IncidentRecord> Engine::on_command(const Command& command) {
+  auto reply = run_command(command);
+  if (reply) {
+    result_.change.audit.push_back({now_, command.actor, command.source,
+                                    std::string(to_string(command.kind)), reply->id,
+                                    command.comment});
+  }
+  return reply;
+}
+
+Result<IncidentRecord> Engine::run_command(const Command& command) {
   if (command.actor.empty()) {
     return base::error(ErrorCode::InvalidArgument, "the name of the person is missing");
   }
@@ -22,6 +65,15 @@ Result<IncidentRecord> Engine::on_command(const Command& command) {
   if (command.comment.size() > kCommentMax) {
     return base::error(ErrorCode::LimitExceeded, fmt::format("comment is {} bytes, limit {}",
                                                              command.comment.size(), kCommentMax));
+  }
+  if (command.kind == Command::Kind::Create) return create(command);
+  if (command.kind == Command::Kind::AddChange) return add_change(command);
+  if (command.kind == Command::Kind::PutOverride) return put_override(command);
+  if (command.kind == Command::Kind::RemoveOverride) return remove_override(command);
+  Incident* incident = find(command.incident_id);
+  if (!incident) {
+    return base::error(ErrorCode::NotFound,
+                       fmt::format("there is no open incident '{}'", command.incident_id));
   }
   TC_TRY(apply(command, *incident));
   changed_.insert(incident->number);
@@ -35,14 +87,34 @@ Result<void> Engine::apply(const Command& command, Incident& incident) {
     case Command::Kind::Resolve:
       return apply_resolve(command, incident);
     case Command::Kind::Unacknowledge:
-      if (incident.state != IncidentState::Acknowledged) {
+      return apply_unacknowledge(command, incident);
+    case Command::Kind::Create:
+    case Command::Kind::AddChange:
+    case Command::Kind::PutOverride:
+    case Command::Kind::RemoveOverride:
+      break;  // not about one incident; see run_command()
+    case Command::Kind::Snooze:
+      return apply_snooze(command, incident);
+    case Command::Kind::Unsnooze:
+      if (!incident.snoozed_until) {
         return base::error(ErrorCode::InvalidArgument,
-                           fmt::format("incident {} is not acknowledged", incident.id()));
+                           fmt::format("incident {} is not snoozed", incident.id()));
       }
-      unacknowledge(incident, now_, "unacknowledged", command.actor, result_.change.events);
-      pipeline_.hold_repeats(incident.group_key, false);
-      if (incident.escalation) set_due(incident);
+      end_snooze(incident, "by " + command.actor);
+      tell_again(incident, Reason::SnoozeEnded);
       return base::ok();
+    case Command::Kind::Merge:
+      return apply_merge(command, incident);
+    case Command::Kind::Unmerge:
+      return apply_unmerge(command, incident);
+    case Command::Kind::Severity:
+      return apply_severity(command, incident);
+    case Command::Kind::Owner:
+      return apply_owner(command, incident);
+    case Command::Kind::Mitigate:
+      return apply_mitigate(command, incident);
+    case Command::Kind::Review:
+      return apply_review(command, incident);
     case Command::Kind::Comment:
       if (command.comment.empty()) {
         return base::error(ErrorCode::InvalidArgument, "the comment is empty");
@@ -51,6 +123,17 @@ Result<void> Engine::apply(const Command& command, Incident& incident) {
       return base::ok();
   }
   return base::error(ErrorCode::InvalidArgument, "unknown command");
+}
+
+Result<void> Engine::apply_unacknowledge(const Command& command, Incident& incident) {
+  if (incident.state != IncidentState::Acknowledged) {
+    return base::error(ErrorCode::InvalidArgument,
+                       fmt::format("incident {} is not acknowledged", incident.id()));
+  }
+  unacknowledge(incident, now_, "unacknowledged", command.actor, result_.change.events);
+  if (!incident.snoozed_until) pipeline_.hold_repeats(incident.group_key, false);
+  if (incident.escalation) set_due(incident);
+  return base::ok();
 }
 
 Result<void> Engine::apply_acknowledge(const Command& command, Incident& incident) {
@@ -62,6 +145,7 @@ Result<void> Engine::apply_acknowledge(const Command& command, Incident& inciden
                                    base::format_duration(expiry)));
   }
   const bool first = incident.state == IncidentState::Open;
+  if (incident.owner.empty()) incident.owner = command.actor;
   Acknowledgement acknowledgement;
   acknowledgement.by = command.actor;
   acknowledgement.comment = command.comment;
@@ -72,15 +156,14 @@ Result<void> Engine::apply_acknowledge(const Command& command, Incident& inciden
   pipeline_.hold_repeats(incident.group_key, true);
   stop_escalation(incident);
   if (first) {
-    tell_told(
-        incident,
-        {NotificationKind::Acknowledged, Reason::Acknowledged, alerts_of(incident.group_key), {}});
+    tell_told(incident,
+              {NotificationKind::Acknowledged, Reason::Acknowledged, alerts_of(incident), {}});
   }
   return base::ok();
 }
 
 Result<void> Engine::apply_resolve(const Command& command, Incident& incident) {
-  AlertSet alerts = alerts_of(incident.group_key);
+  AlertSet alerts = alerts_of(incident);
   TC_TRY(resolve(incident, now_, command.actor, command.comment, result_.change.events));
   if (!alerts.firing.empty()) incident.reopen_at = now_ + settings_.manual_hold;
   pipeline_.hold_repeats(incident.group_key, false);

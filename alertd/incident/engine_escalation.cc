@@ -23,12 +23,20 @@ void add_all(Addresses& to, const Addresses& more) {
 }  // namespace
 
 void Engine::tell_begin(Incident& incident, Message message) {
+  if (incident.merged_into != 0) {
+    decided(Reason::Merged, false);
+    return;
+  }
   const bool again = message.kind == NotificationKind::Reopened;
   if (again) message.also = told(incident);
   if (!begin_escalation(incident)) {
     Addresses addresses = route_addresses(incident);
     add_all(addresses, message.also);
     notify(incident, std::move(message), addresses);
+    return;
+  }
+  if (in_digest(incident)) {
+    put_into_digest(incident);
     return;
   }
   if (incident.escalation->due > now_) {  // the first step comes later
@@ -40,6 +48,22 @@ void Engine::tell_begin(Incident& incident, Message message) {
 }
 
 void Engine::tell_update(Incident& incident, Message message) {
+  if (incident.merged_into != 0) {
+    decided(Reason::Merged, false);
+    return;
+  }
+  if (incident.held_for != 0 && incident.severity != model::Severity::Critical) {
+    decided(Reason::Dependency, false);
+    return;
+  }
+  incident.held_for = 0;
+  if (incident.snoozed_until) {
+    if (incident.severity <= incident.snoozed_severity) {
+      decided(Reason::Snoozed, false);
+      return;
+    }
+    end_snooze(incident, "it became worse");
+  }
   const bool was_acknowledged =
       incident.acknowledgement && incident.severity > incident.acknowledgement->severity;
   if (was_acknowledged) {
@@ -49,6 +73,10 @@ void Engine::tell_update(Incident& incident, Message message) {
   if (raise_escalation(incident, was_acknowledged)) {
     message.also = told(incident);
     run_step(incident, std::move(message));
+    return;
+  }
+  if (in_digest(incident)) {
+    put_into_digest(incident);
     return;
   }
   if (!incident.escalation) {
@@ -66,7 +94,7 @@ void Engine::tell_update(Incident& incident, Message message) {
 
 void Engine::tell_told(Incident& incident, Message message) {
   const Addresses addresses = told(incident);
-  if (incident.escalation && addresses.empty()) {
+  if (addresses.empty() && (incident.escalation || incident.notifications == 0)) {
     decided(Reason::NobodyTold, false);
     return;
   }
@@ -75,12 +103,24 @@ void Engine::tell_told(Incident& incident, Message message) {
 
 void Engine::tell_resolved(Incident& incident, Reason reason, AlertSet alerts) {
   stop_escalation(incident);
+  incident.snoozed_until.reset();
+  incident.severity_set.reset();
+  incident.held_for = 0;
   if (incident.escalation) incident.escalation->waiting.clear();
+  if (incident.merged_into != 0) {
+    decided(Reason::Merged, false);
+    return;
+  }
+  release_parts(incident);
+  if (in_digest(incident)) {
+    put_into_digest(incident);
+    return;
+  }
   tell_told(incident, {NotificationKind::Resolved, reason, std::move(alerts), {}});
 }
 
 Engine::Message Engine::update_message(const Incident& incident, Reason reason) const {
-  return {NotificationKind::Update, reason, alerts_of(incident.group_key), {}};
+  return {NotificationKind::Update, reason, alerts_of(incident), {}};
 }
 
 Reason Engine::step_reason(const Incident& incident) const {
@@ -88,6 +128,7 @@ Reason Engine::step_reason(const Incident& incident) const {
 }
 
 const Policy* Engine::policy_for(const Incident& incident) const {
+  if (incident.manual) return settings_.policies.choose(incident.policy, incident.severity);
   const routing::Route* route = routing::find_route(pipeline_.routing().root, incident.route);
   return settings_.policies.choose(route ? route->policy : "", incident.severity);
 }
@@ -127,6 +168,7 @@ bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
     add_event(incident, now_, "policy_changed", "",
               fmt::format("{} -> {}", escalation.policy.name, policy->name), result_.change.events);
     incident.escalation.reset();
+    incident.digest_at.reset();
     begin_escalation(incident);
     return incident.escalation->due <= now_;
   }
@@ -136,9 +178,9 @@ bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
 }
 
 bool Engine::escalates(const Incident& incident) const {
-  if (!incident.escalation || incident.state != IncidentState::Open) return false;
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
-  return group && group->firing();
+  return incident.escalation && !in_digest(incident) && incident.state == IncidentState::Open &&
+         !incident.snoozed_until && incident.merged_into == 0 && incident.held_for == 0 &&
+         alive(incident);
 }
 
 void Engine::escalate(Incident& incident) {
@@ -156,7 +198,10 @@ void Engine::run_due(Incident& incident) {
   Escalation& escalation = *incident.escalation;
   if (escalation.step == escalation.policy.steps.size()) {
     if (escalation.loop >= escalation.policy.loops) {
-      tell_told(incident, update_message(incident, Reason::Repeat));
+      const Addresses addresses = not_told_now(incident, told(incident));
+      if (!addresses.empty()) {
+        notify(incident, update_message(incident, Reason::Repeat), addresses);
+      }
       set_due(incident);
       return;
     }
@@ -195,9 +240,9 @@ void Engine::run_step(Incident& incident, Message message) {
                     [&](const Waiting& other) { return other.receiver == each.receiver; });
     if (!known) escalation.waiting.push_back(std::move(each));
   }
-  escalation.outstanding = recipients.now;
-  escalation.step_sequence = recipients.now.empty() ? 0 : incident.notifications + 1;
-  add_all(addresses, recipients.now);
+  escalation.outstanding = not_told_now(incident, recipients.now);
+  escalation.step_sequence = escalation.outstanding.empty() ? 0 : incident.notifications + 1;
+  add_all(addresses, escalation.outstanding);
   if (!addresses.empty()) notify(incident, std::move(message), addresses);
   const bool reached = !recipients.now.empty() || !recipients.later.empty() || recipients.skipped;
   if (recipients.nobody || !reached) {
@@ -229,13 +274,16 @@ void Engine::tell_waiting(Incident& incident) {
     return true;
   });
   if (names.empty()) return;
+  addresses = not_told_now(incident, std::move(addresses));
   changed_.insert(incident.number);
   add_event(incident, now_, "hours_begin", "", names, result_.change.events);
-  if (escalation.step_sequence == 0) {
+  if (escalation.step_sequence == 0 && !addresses.empty()) {
     escalation.outstanding = addresses;
     escalation.step_sequence = incident.notifications + 1;
   }
-  notify(incident, update_message(incident, step_reason(incident)), addresses);
+  if (!addresses.empty()) {
+    notify(incident, update_message(incident, step_reason(incident)), addresses);
+  }
   if (!escalation.due && !escalation.remaining) set_due(incident);
 }
 
@@ -248,10 +296,7 @@ void Engine::alarm_fallback(Incident& incident, Reason reason) {
   Addresses addresses = resolve(fallback, escalation.policy,
                                 {settings_.directory, settings_.receivers, incident.receiver, now_})
                             .now;
-  // Whoever this very moment was told anyway is not told twice.
-  for (const Notification& each : result_.change.outbox) {
-    if (each.incident.id == incident.id()) addresses.erase({each.receiver, each.channel});
-  }
+  addresses = not_told_now(incident, std::move(addresses));
   if (addresses.empty()) return;
   notify(incident, update_message(incident, reason), addresses);
 }
@@ -275,6 +320,10 @@ void Engine::stop_escalation(Incident& incident) {
 }
 
 void Engine::resume(Incident& incident, Reason reason) {
+  if (in_digest(incident)) {
+    put_into_digest(incident);
+    return;
+  }
   Escalation& escalation = *incident.escalation;
   changed_.insert(incident.number);
   if (escalation.step > 0) --escalation.step;

@@ -51,12 +51,14 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
     const std::int64_t number = incident.number;
     std::int64_t& current = by_group_[incident.group_key];
     current = std::max(current, number);
+    if (incident.merged_into != 0) parts_[incident.merged_into].insert(number);
     incidents_.emplace(number, std::move(incident));
   });
   last_number_ = std::max(last_number_, state.last_incident_number);
   if (!incidents_.empty()) last_number_ = std::max(last_number_, incidents_.rbegin()->first);
   grace_until_ = now + settings_.startup_grace;
   pipeline_.restore(std::move(stored), now, grace_until_);
+  restore_kept(state, errors);
   follow_receivers();
   return errors;
 }
@@ -68,6 +70,8 @@ void Engine::clock_jumped(WallTime now) {
 
 void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTime now) {
   settings_ = std::move(settings);
+  for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
+  handovers_looked_at_ = false;
   pipeline_.set_routing(std::move(routing), now);
   follow_receivers();
 }

@@ -30,9 +30,11 @@ void Engine::on_report(const DeliveryReport& report) {
 
 void Engine::run_timers() {
   for (auto& [number, incident] : incidents_) run_timer(incident);
+  send_digests();
+  run_handovers();
   std::erase_if(incidents_, [this](const auto& each) {
     const Incident& incident = each.second;
-    const bool over = incident.resolved() && !incident.reopen_at &&
+    const bool over = incident.resolved() && !incident.reopen_at && !incident.digest_at &&
                       !changed_.contains(each.first) &&
                       *incident.resolved_at + settings_.reopen_window <= now_;
     if (!over) return false;
@@ -50,18 +52,19 @@ void Engine::run_timer(Incident& incident) {
     incident.reopen_at.reset();
     if (firing) {
       reopen(incident, now_, "resolved by a person, but still firing", result_.change.events);
-      set_severity(incident, group->severity(), now_, result_.change.events);
-      tell_begin(
-          incident,
-          {NotificationKind::Reopened, Reason::StillFiring, alerts_of(incident.group_key), {}});
+      take_severity(incident, group->severity());
+      tell_begin(incident,
+                 {NotificationKind::Reopened, Reason::StillFiring, alerts_of(incident), {}});
       pipeline_.mark_told(incident.group_key, now_);
     }
     return;
   }
   if (incident.resolved()) return;
-  if (!group) {
-    // Its alerts could not be read back after a restart; if they still fire they open it anew.
-    if (now_ < grace_until_ && !pipeline_.routing().alertmanager) return;
+  if (!group && !incident.manual) {
+    // Its alerts could not be read back after a restart; if they still fire they open it anew. Or
+    // they are over, and what was merged into it was not.
+    const bool waits = now_ < grace_until_ && !pipeline_.routing().alertmanager;
+    if (waits || has_open_parts(incident)) return;
     changed_.insert(incident.number);
     const bool over =
         resolve(incident, now_, "", "its alerts are gone", result_.change.events).has_value();
@@ -72,33 +75,64 @@ void Engine::run_timer(Incident& incident) {
     return;
   }
   // While nothing fires the severity stays what it was: the message that it is over should say it.
-  if (firing && group->severity() != incident.severity) {
-    set_severity(incident, group->severity(), now_, result_.change.events);
-    changed_.insert(incident.number);
+  if (firing && group->severity() != incident.severity) take_severity(incident, group->severity());
+  if (incident.snoozed_until && *incident.snoozed_until <= now_) {
+    end_snooze(incident, "");
+    tell_again(incident, Reason::SnoozeEnded);
   }
+  if (incident.storm) {
+    run_storm(incident);
+    if (incident.resolved()) return;
+  }
+  if (incident.held_for != 0) release_held(incident);
   if (incident.acknowledgement && incident.acknowledgement->until <= now_) {
     unacknowledge(incident, now_, "acknowledgement_expired", "", result_.change.events);
     pipeline_.hold_repeats(incident.group_key, false);
     changed_.insert(incident.number);
-    if (incident.escalation) {
-      resume(incident, Reason::AckExpired);
-    } else if (firing) {
-      notify(incident, update_message(incident, Reason::AckExpired), told(incident));
-      pipeline_.mark_told(incident.group_key, now_);
-    }
+    tell_again(incident, Reason::AckExpired);
   }
   escalate(incident);
 }
 
+/// What held it back is over: the current step again, or whoever was told.
+void Engine::tell_again(Incident& incident, Reason reason) {
+  if (incident.merged_into != 0) return;
+  if (incident.escalation) {
+    resume(incident, reason);
+  } else if (alive(incident)) {
+    notify(incident, update_message(incident, reason), told(incident));
+    pipeline_.mark_told(incident.group_key, now_);
+  }
+}
+
+/// The severity of the alerts, unless a person set one that still holds.
+void Engine::take_severity(Incident& incident, model::Severity of_alerts) {
+  if (incident.severity_set) {
+    if (of_alerts <= incident.severity_of_alerts) return;
+    incident.severity_set.reset();
+  }
+  if (of_alerts == incident.severity) return;
+  changed_.insert(incident.number);
+  set_severity(incident, of_alerts, now_, result_.change.events);
+}
+
 std::optional<WallTime> Engine::due(const Incident& incident) const {
   if (incident.reopen_at) return incident.reopen_at;
-  if (incident.resolved()) return *incident.resolved_at + settings_.reopen_window;
-  if (!pipeline_.find_group(incident.group_key)) return grace_until_;
+  if (incident.resolved()) {
+    return incident.digest_at.value_or(*incident.resolved_at + settings_.reopen_window);
+  }
+  if (!incident.manual && !pipeline_.find_group(incident.group_key)) {
+    if (has_open_parts(incident)) return std::nullopt;
+    return grace_until_;
+  }
   std::optional<WallTime> next;
   const auto consider = [&next](const std::optional<WallTime>& at) {
     if (at) next = std::min(next.value_or(*at), *at);
   };
   if (incident.acknowledgement) consider(incident.acknowledgement->until);
+  consider(incident.snoozed_until);
+  consider(incident.digest_at);
+  if (incident.storm) consider(incident.storm_update_at);
   if (escalates(incident)) {
     consider(incident.escalation->due);
     for (const Waiting& each : incident.escalation->waiting) consider(each.at);

@@ -103,6 +103,15 @@ IncidentSettings read_incident_settings(config::Table& table) {
   if (settings.history < settings.reopen_window) {
     table.error("history", "must not be shorter than reopen_window");
   }
+  settings.hold_dependents = table.boolean("hold_dependents", settings.hold_dependents);
+  settings.change_window = table.duration("change_window", settings.change_window);
+  settings.storm_incidents = static_cast<std::size_t>(table.integer(
+      "storm_incidents", static_cast<std::int64_t>(settings.storm_incidents), 0, 100'000));
+  settings.storm_window = table.duration("storm_window", settings.storm_window);
+  if (settings.storm_window < std::chrono::seconds(1)) {
+    table.error("storm_window", "must be at least 1s");
+  }
+  settings.fleet_hosts = static_cast<std::size_t>(table.integer("fleet_hosts", 0, 0, 10'000'000));
   settings.alerts_per_notification = static_cast<std::size_t>(
       table.integer("alerts_per_notification",
                     static_cast<std::int64_t>(settings.alerts_per_notification), 1, 10'000));

@@ -5,6 +5,7 @@
 // timeline. Source: shared/reference/routing.md, section 6, "Incident states".
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "alertd/incident/dependency.h"
 #include "alertd/incident/escalation.h"
 #include "alertd/incident/state_store.h"
 #include "common/config/table.h"
@@ -37,6 +39,18 @@ struct IncidentSettings {
   std::map<std::string, std::vector<std::string>> receivers;
   oncall::Directory directory;  ///< Persons, teams, schedules.
   Policies policies;
+  Dependencies dependencies;
+  bool hold_dependents = false;  ///< What depends on an open incident waits until that is over.
+  base::Duration change_window = std::chrono::hours(1);  ///< Changes so recent are listed.
+  /// More incidents than this opening within storm_window at one receiver are a storm; 0: never.
+  std::size_t storm_incidents = 20;
+  base::Duration storm_window = std::chrono::minutes(1);
+  std::size_t fleet_hosts = 0;  ///< How many hosts there are; 0: unknown.
+
+  /// Resolved incidents so old may still be needed: to be reopened, or for the next digest.
+  base::Duration look_back() const {
+    return std::max<base::Duration>(reopen_window, std::chrono::hours(50));
+  }
 };
 
 /// Reads `[incident]`, and finishes the table (resolve_hold is read by routing::read_routing
@@ -69,6 +83,24 @@ struct Incident {
   std::string comment;      ///< Of who resolved it.
   /// Resolved by a person while it fires: looked at again then.
   std::optional<base::WallTime> reopen_at;
+  bool manual = false;  ///< Made by a person: no alerts, lives until somebody resolves it.
+  std::string policy;   ///< Of a manual one; empty: by severity.
+  std::string owner;    ///< Who leads; empty: nobody.
+  /// Nothing is told before, unless it becomes worse than it was then.
+  std::optional<base::WallTime> snoozed_until;
+  model::Severity snoozed_severity = model::Severity::Medium;
+  /// Set by a person; holds until the alerts become worse than they were then.
+  std::optional<model::Severity> severity_set;
+  model::Severity severity_of_alerts = model::Severity::Medium;
+  std::int64_t merged_into = 0;       ///< It is told as a part of that incident; 0: by itself.
+  std::set<std::string> services;     ///< Declared ones that its alerts belong to.
+  std::int64_t root = 0;              ///< Probably because of that incident; 0: unknown.
+  std::int64_t held_for = 0;          ///< Nobody is told before that one is over; 0: told.
+  std::vector<std::int64_t> related;  ///< Open at the same time, with labels in common.
+  bool storm = false;                 ///< Its parts are told as one; over when they are.
+  std::optional<base::WallTime> storm_update_at;  ///< It has news; told then.
+  std::optional<base::WallTime> mitigated_at;
+  std::optional<base::WallTime> reviewed_at;
   std::uint32_t reopened = 0;
   std::int64_t previous = 0;  ///< Number of the group's incident before, if known; else 0.
   /// Who was told that it fires: they hear of an acknowledgement and of the end, nobody else does.
@@ -103,8 +135,7 @@ base::Result<void> acknowledge(Incident& incident, Acknowledgement acknowledgeme
 void unacknowledge(Incident& incident, base::WallTime now, std::string why, std::string actor,
                    Timeline& timeline);
 
-/// -> resolved. `actor` empty: by itself.
-/// Errors: InvalidArgument (already resolved).
+/// -> resolved. `actor` empty: by itself. Errors: InvalidArgument (already resolved).
 base::Result<void> resolve(Incident& incident, base::WallTime now, std::string actor,
                            std::string comment, Timeline& timeline);
 

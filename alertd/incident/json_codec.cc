@@ -93,6 +93,65 @@ Result<Acknowledgement> read_acknowledgement(const json::object& object) {
   return acknowledgement;
 }
 
+/// What persons made of the incident.
+void write_people(const Incident& incident, json::object& object) {
+  if (incident.manual) object["manual"] = true;
+  if (!incident.policy.empty()) object["policy"] = incident.policy;
+  if (!incident.owner.empty()) object["owner"] = incident.owner;
+  if (incident.snoozed_until) {
+    set_time(object, "snoozed_until", incident.snoozed_until);
+    object["snoozed_severity"] = model::to_string(incident.snoozed_severity);
+  }
+  if (incident.severity_set) {
+    object["severity_set"] = model::to_string(*incident.severity_set);
+    object["severity_of_alerts"] = model::to_string(incident.severity_of_alerts);
+  }
+  if (incident.merged_into != 0) object["merged_into"] = incident.merged_into;
+  json::array services;
+  for (const std::string& service : incident.services) services.emplace_back(service);
+  if (!services.empty()) object["services"] = std::move(services);
+  if (incident.root != 0) object["root"] = incident.root;
+  if (incident.held_for != 0) object["held_for"] = incident.held_for;
+  if (!incident.related.empty()) {
+    object["related"] = json::array(incident.related.begin(), incident.related.end());
+  }
+  if (incident.storm) object["storm"] = true;
+  set_time(object, "storm_update_at", incident.storm_update_at);
+  set_time(object, "mitigated_at", incident.mitigated_at);
+  set_time(object, "reviewed_at", incident.reviewed_at);
+}
+
+void read_people(const json::object& object, FieldReader& reader, Incident& incident) {
+  incident.manual = reader.boolean("manual");
+  incident.policy = reader.string("policy");
+  incident.owner = reader.string("owner");
+  incident.snoozed_until = reader.optional_time("snoozed_until");
+  if (incident.snoozed_until) {
+    incident.snoozed_severity = reader.word("snoozed_severity", model::parse_severity);
+  }
+  if (object.contains("severity_set")) {
+    incident.severity_set = reader.word("severity_set", model::parse_severity);
+    incident.severity_of_alerts = reader.word("severity_of_alerts", model::parse_severity);
+  }
+  incident.merged_into = reader.integer("merged_into");
+  const json::array* services = reader.array("services");
+  for (std::size_t i = 0; services && i < services->size(); ++i) {
+    if (const json::string* name = (*services)[i].if_string()) {
+      incident.services.emplace(*name);
+    }
+  }
+  const json::array* related = reader.array("related");
+  for (std::size_t i = 0; related && i < related->size(); ++i) {
+    if ((*related)[i].is_int64()) incident.related.push_back((*related)[i].get_int64());
+  }
+  incident.root = reader.integer("root");
+  incident.held_for = reader.integer("held_for");
+  incident.storm = reader.boolean("storm");
+  incident.storm_update_at = reader.optional_time("storm_update_at");
+  incident.mitigated_at = reader.optional_time("mitigated_at");
+  incident.reviewed_at = reader.optional_time("reviewed_at");
+}
+
 }  // namespace
 
 std::string alert_key(Fingerprint fingerprint) {
@@ -167,6 +226,7 @@ IncidentRecord incident_record(const Incident& incident) {
   set_time(object, "reopen_at", incident.reopen_at);
   object["reopened"] = incident.reopened;
   object["previous"] = incident.previous;
+  write_people(incident, object);
   object["policy_severity"] = model::to_string(incident.policy_severity);
   if (!incident.told.empty()) object["told"] = addresses_value(incident.told);
   if (incident.escalation) object["escalation"] = escalation_value(*incident.escalation);
@@ -212,6 +272,7 @@ Result<Incident> incident_from_record(const IncidentRecord& record) {
   incident.reopen_at = reader.optional_time("reopen_at");
   incident.reopened = static_cast<std::uint32_t>(reader.unsigned_integer("reopened"));
   incident.previous = reader.integer("previous");
+  read_people(object, reader, incident);
   if (object.contains("policy_severity")) {
     incident.policy_severity = reader.word("policy_severity", model::parse_severity);
   }

@@ -133,7 +133,10 @@ class Scenario {
       configure(parse_line(where, rest));
       return;
     }
-    if (!engine_) start();
+    if (!engine_) {
+      start();
+      step({});
+    }
     advance(must_duration(first));
     act(parse_line(where, rest));
   }
@@ -170,7 +173,9 @@ class Scenario {
           fmt::format("[[policy.step]]\nnotify = \"{}\"\nafter = \"{}\"\n", line.words[i], after);
     }
     toml_ += fmt::format(
-        "[policies]\ncritical=\"{0}\"\nhigh=\"{0}\"\nmedium=\"{0}\"\nlow=\"{0}\"\n", name);
+        "[policies]\ncritical=\"{0}\"\nhigh=\"{0}\"\nmedium="
+        "\"{0}\"\nlow=\"{0}\"\n",
+        name);
   }
 
   /// Reads persons, schedules and policies as alertd.toml would give them.
@@ -184,6 +189,7 @@ class Scenario {
     std::vector<std::string> receivers;
     for (const auto& [name, channels] : settings_.receivers) receivers.push_back(name);
     settings_.directory = oncall::read_directory(root, receivers);
+    settings_.dependencies = read_dependencies(root);
     settings_.policies = read_policies(root, settings_.directory, settings_.receivers);
     root.finish();
     const std::vector<config::Source> sources{source};
@@ -202,6 +208,10 @@ class Scenario {
       settings_.reopen_window = must_duration(value);
     } else if (name == "startup_grace") {
       settings_.startup_grace = must_duration(value);
+    } else if (name == "storm_incidents") {
+      settings_.storm_incidents = static_cast<std::size_t>(std::stoul(value));
+    } else if (name == "hold_dependents") {
+      settings_.hold_dependents = true;
     } else {
       FAIL("unknown setting ", name);
     }
@@ -251,12 +261,11 @@ class Scenario {
     routing::complete_routes(routing_.root);
     if (!toml_.empty()) read_toml();
     engine_ = std::make_unique<Engine>(routing_, routing::PipelineLimits{}, settings_);
-    store_.load(now() - settings_.reopen_window, executor_,
-                [this](base::Result<LoadedState> state) {
-                  REQUIRE(state);
-                  const auto errors = engine_->restore(*state, now());
-                  REQUIRE(errors.empty());
-                });
+    store_.load(now() - settings_.look_back(), executor_, [this](base::Result<LoadedState> state) {
+      REQUIRE(state);
+      const auto errors = engine_->restore(*state, now());
+      REQUIRE(errors.empty());
+    });
     executor_.run_ready();
   }
 
@@ -301,7 +310,7 @@ class Scenario {
   void act(const Line& line) {
     if (line.verb == "fire" || line.verb == "resolve") {
       post(line);
-    } else if (line.verb == "ack" || line.verb == "close" || line.verb == "unack") {
+    } else if (kCommands.contains(line.verb)) {
       command(line);
     } else if (line.verb == "dead" || line.verb == "delivered") {
       report(line);
@@ -313,6 +322,8 @@ class Scenario {
       step({});
     } else if (line.verb == "expect") {
       expect(line);
+    } else if (line.verb == "timeline") {
+      expect_event(line);
     } else if (line.verb == "incident") {
       expect_incident(line);
     } else {
@@ -341,16 +352,39 @@ class Scenario {
     step({std::span(&alert, 1), {}, {}});
   }
 
+  static inline const std::map<std::string, Command::Kind> kCommands{
+      {"ack", Command::Kind::Acknowledge},     {"close", Command::Kind::Resolve},
+      {"unack", Command::Kind::Unacknowledge}, {"snooze", Command::Kind::Snooze},
+      {"unsnooze", Command::Kind::Unsnooze},   {"merge", Command::Kind::Merge},
+      {"unmerge", Command::Kind::Unmerge},     {"create", Command::Kind::Create},
+      {"severity", Command::Kind::Severity},   {"owner", Command::Kind::Owner},
+      {"mitigate", Command::Kind::Mitigate},   {"review", Command::Kind::Review},
+      {"note", Command::Kind::Comment},        {"change", Command::Kind::AddChange},
+      {"override", Command::Kind::PutOverride}};
+
+  /// The first word is the incident (of override: the schedule), a second one the target.
   void command(const Line& line) {
     Command command;
-    command.kind = line.verb == "ack"     ? Command::Kind::Acknowledge
-                   : line.verb == "close" ? Command::Kind::Resolve
-                                          : Command::Kind::Unacknowledge;
-    REQUIRE(line.words.size() == 1);
-    command.incident_id = line.words.front();
-    command.actor = line.settings.at("by");
-    if (const auto given = line.settings.find("for"); given != line.settings.end()) {
-      command.expires_in = must_duration(given->second);
+    command.kind = kCommands.at(line.verb);
+    if (!line.words.empty()) command.incident_id = line.words[0];
+    if (line.words.size() > 1) command.target = line.words[1];
+    const auto setting = [&](const char* name) {
+      const auto given = line.settings.find(name);
+      return given == line.settings.end() ? std::string() : given->second;
+    };
+    command.actor = setting("by");
+    command.comment = setting("text");
+    command.title = setting("title");
+    command.policy = setting("policy");
+    command.receiver = setting("receiver");
+    command.change.service = setting("service");
+    if (!setting("for").empty()) command.expires_in = must_duration(setting("for"));
+    if (const auto severity = model::parse_severity(setting("to"))) command.severity = *severity;
+    if (line.verb == "override") {
+      command.over.schedule = line.words.at(0);
+      command.over.persons = {setting("person")};
+      command.over.begin = now();
+      command.over.end = now() + must_duration(setting("for"));
     }
     step({{}, std::span(&command, 1), {}});
   }
@@ -420,6 +454,19 @@ class Scenario {
       return;
     }
     FAIL("there is no incident ", line.words[0]);
+  }
+
+  /// "timeline ID KIND [text=...]": such a line stands in it; the text is a part of it.
+  void expect_event(const Line& line) {
+    REQUIRE(line.words.size() == 2);
+    const auto text = line.settings.find("text");
+    std::string seen;
+    for (const auto& [key, event] : store_.disk().events) {
+      if (event.incident_id != line.words[0] || event.kind != line.words[1]) continue;
+      if (text == line.settings.end() || event.text.find(text->second) != std::string::npos) return;
+      seen += event.text + "; ";
+    }
+    FAIL("there is no such line; of this kind: ", seen);
   }
 
   std::string describe_next() const {

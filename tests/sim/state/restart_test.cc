@@ -104,7 +104,7 @@ TEST_CASE("restart over SQLite: nothing again, nothing forgotten") {
       world.executor, [&](auto done) { world.store->incident("T-1001", world.executor, done); });
   REQUIRE(detail);
   CHECK(detail->incident.state == incident::IncidentState::Acknowledged);
-  CHECK(detail->timeline.size() == 4);  // opened, notified, acknowledged, notified
+  CHECK(detail->timeline.size() == 5);  // opened, its scope, notified, acknowledged, notified
   // Nobody sends it any more: startup_grace (5 m) after the last start it is resolved.
   world.executor.run_for(minutes(6));
   CHECK(world.rows() == "FirstNotification Acknowledged AllResolved ");

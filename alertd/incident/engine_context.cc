@@ -1,0 +1,323 @@
+// What surrounds an incident when it opens: scope, probable root, recent changes, related
+// incidents; storms, in which many incidents are told as one; what is kept beside incidents.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <tuple>
+
+#include "alertd/incident/engine.h"
+#include "alertd/incident/json_codec.h"
+#include "alertd/incident/json_values.h"
+#include "alertd/incident/scope.h"
+#include "common/base/strings.h"
+
+namespace tocsin::incident {
+
+namespace json = boost::json;
+using base::ErrorCode;
+using base::Result;
+using base::WallTime;
+
+namespace {
+
+constexpr std::size_t kLookedAt = 300;  // incidents that may be related, newest first
+constexpr std::size_t kRelatedMax = 10;
+constexpr std::size_t kTextMax = 1000;
+constexpr base::Duration kRelatedWindow = std::chrono::minutes(30);
+
+/// Labels by which two incidents are related.
+constexpr std::array<std::string_view, 6> kSharedLabels{"host",    "instance", "service",
+                                                        "cluster", "job",      "database"};
+
+bool share_label(const model::Labels& a, const model::Labels& b) {
+  return std::any_of(kSharedLabels.begin(), kSharedLabels.end(), [&](std::string_view name) {
+    return a.has(name) && a.get(name) == b.get(name);
+  });
+}
+
+KeptRecord override_record(const oncall::Override& over) {
+  json::array persons;
+  for (const std::string& person : over.persons) persons.emplace_back(person);
+  const json::object object{{"schedule", over.schedule},
+                            {"persons", std::move(persons)},
+                            {"begin", base::to_ms(over.begin)},
+                            {"end", base::to_ms(over.end)},
+                            {"by", over.by},
+                            {"comment", over.comment}};
+  return {std::string(kOverrideKind), over.id, json::serialize(object)};
+}
+
+Result<oncall::Override> override_from_record(const KeptRecord& record) {
+  TC_TRY(const json::object object, parse_object(record.body, "override"));
+  FieldReader reader(object);
+  oncall::Override over;
+  over.id = record.key;
+  over.schedule = reader.string("schedule");
+  over.begin = reader.time("begin");
+  over.end = reader.time("end");
+  over.by = reader.string("by");
+  over.comment = reader.string("comment");
+  if (const json::array* persons = reader.array("persons")) {
+    for (const json::value& person : *persons) {
+      if (const json::string* name = person.if_string()) over.persons.emplace_back(*name);
+    }
+  }
+  TC_TRY(reader.finish("override"));
+  return over;
+}
+
+}  // namespace
+
+void Engine::look_around(Incident& incident, const std::vector<model::Alert>& firing) {
+  for (const model::Alert& alert : firing) {
+    incident.services.merge(settings_.dependencies.services_of(alert.labels));
+    if (incident.services.size() > 20) break;
+  }
+  const auto say = [&](const char* kind, std::string text) {
+    add_event(incident, now_, kind, "", std::move(text), result_.change.events);
+  };
+  const Scope scope = measure(firing, {}, settings_.fleet_hosts, now_);
+  say("scope", describe(scope, settings_.fleet_hosts));
+  std::vector<Suspect> suspects;
+  std::size_t looked = 0;
+  for (auto each = incidents_.rbegin(); each != incidents_.rend() && looked < kLookedAt;
+       ++each, ++looked) {
+    const Incident& other = each->second;
+    if (other.number == incident.number || other.resolved()) continue;
+    if (!other.services.empty())
+      suspects.push_back({other.number, other.services, other.opened_at});
+    if (other.storm || incident.related.size() == kRelatedMax) continue;
+    if (other.opened_at + kRelatedWindow < now_) continue;
+    if (share_label(other.group_labels, incident.group_labels)) {
+      incident.related.push_back(other.number);
+      say("related", other.id() + ": " + other.title);
+    }
+  }
+  if (!incident.services.empty()) {
+    incident.root = probable_root(settings_.dependencies, incident.services, suspects);
+  }
+  if (incident.root != 0) {
+    const Incident& root = incidents_.at(incident.root);
+    say("probable_root", root.id() + ": " + root.title);
+  }
+  for (const Change& change : changes_) {
+    if (change.at + settings_.change_window < now_ || change.at > now_) continue;
+    const bool concerns =
+        change.service.empty() || incident.services.contains(change.service) ||
+        std::any_of(firing.begin(), firing.end(), [&](const auto& alert) {
+          return first_label(alert.labels, ScopeLabels().service) == change.service;
+        });
+    if (!concerns) continue;
+    say("recent_change",
+        fmt::format("{} before: {}", base::format_duration(now_ - change.at), change.describe()));
+  }
+}
+
+/// Returns whether the incident waits for its root: nobody is told of it before that is over.
+bool Engine::hold_for_root(Incident& incident) {
+  if (!settings_.hold_dependents || incident.root == 0) return false;
+  if (incident.severity == model::Severity::Critical) return false;
+  incident.held_for = incident.root;
+  decided(Reason::Dependency, false);
+  add_event(incident, now_, "held", "",
+            "waits for " + Incident::incident_id(incident.root) + ", on which it depends",
+            result_.change.events);
+  return true;
+}
+
+void Engine::release_held(Incident& incident) {
+  const auto root = incidents_.find(incident.held_for);
+  if (root != incidents_.end() && !root->second.resolved()) return;
+  incident.held_for = 0;
+  changed_.insert(incident.number);
+  if (!alive(incident)) return;
+  Message message = update_message(incident, Reason::StillFiring);
+  message.kind = NotificationKind::Firing;
+  tell_begin(incident, std::move(message));
+}
+
+/// Returns whether the incident that opens is told as a part of a storm.
+bool Engine::join_storm(Incident& incident) {
+  if (settings_.storm_incidents == 0) return false;
+  const std::string receiver = incident.receiver;
+  std::deque<WallTime>& recent = openings_[receiver];
+  recent.push_back(now_);
+  while (recent.front() + settings_.storm_window <= now_) recent.pop_front();
+  if (recent.size() > settings_.storm_incidents + 1) recent.pop_front();
+  if (recent.size() <= settings_.storm_incidents) return false;
+  if (incident.severity == model::Severity::Critical) return false;
+  decided(Reason::Storm, false);
+  const auto known = storms_.find(receiver);
+  const auto running = known == storms_.end() ? incidents_.end() : incidents_.find(known->second);
+  if (running != incidents_.end() && !running->second.resolved()) {
+    Incident& storm = running->second;
+    merge(incident, storm, "");
+    if (!storm.storm_update_at) storm.storm_update_at = now_ + settings_.storm_window;
+    if (incident.severity > storm.severity) storm.storm_update_at = now_;
+    return true;
+  }
+  Incident& storm = add_manual("", incident.severity, receiver);
+  storm.storm = true;
+  storms_[receiver] = storm.number;
+  merge(incident, storm, "");
+  storm.title = storm_title(storm);
+  add_event(storm, now_, "opened", "", storm.title, result_.change.events);
+  Message message = update_message(storm, Reason::Storm);
+  message.kind = NotificationKind::Firing;
+  tell_begin(storm, std::move(message));
+  return true;
+}
+
+std::string Engine::storm_title(const Incident& storm) const {
+  const auto parts = parts_.find(storm.number);
+  const std::size_t count = parts == parts_.end() ? 0 : parts->second.size();
+  return fmt::format("Storm: more than {} incidents within {} at {}, {} of them here",
+                     settings_.storm_incidents, base::format_duration(settings_.storm_window),
+                     storm.receiver, count);
+}
+
+void Engine::run_storm(Incident& storm) {
+  if (!has_open_parts(storm)) {
+    changed_.insert(storm.number);
+    if (resolve(storm, now_, "", "all its incidents are over", result_.change.events)) {
+      tell_resolved(storm, Reason::AllResolved, alerts_of(storm));
+    }
+    return;
+  }
+  if (!storm.storm_update_at || *storm.storm_update_at > now_) return;
+  storm.storm_update_at.reset();
+  storm.title = storm_title(storm);
+  model::Severity worst = storm.severity;
+  for (const std::int64_t number : parts_.at(storm.number)) {
+    const auto part = incidents_.find(number);
+    if (part != incidents_.end()) worst = std::max(worst, part->second.severity);
+  }
+  set_severity(storm, worst, now_, result_.change.events);
+  tell_update(storm, update_message(storm, Reason::Storm));
+}
+
+AlertSet Engine::alerts_of_parts(const Incident& storm) const {
+  AlertSet all;
+  const auto parts = parts_.find(storm.number);
+  if (parts == parts_.end()) return all;
+  for (const std::int64_t number : parts->second) {
+    const auto part = incidents_.find(number);
+    if (part == incidents_.end()) continue;
+    AlertSet alerts = alerts_of(part->second);
+    std::move(alerts.firing.begin(), alerts.firing.end(), std::back_inserter(all.firing));
+    if (all.firing.size() > 2 * settings_.alerts_per_notification) break;
+  }
+  return all;
+}
+
+Result<IncidentRecord> Engine::add_change(const Command& command) {
+  Change change = command.change;
+  for (const std::string* text :
+       {&change.service, &change.version, &change.author, &change.link, &change.text}) {
+    if (text->size() <= kTextMax) continue;
+    return base::error(
+        ErrorCode::LimitExceeded,
+        fmt::format("a text of the change is {} bytes, limit {}", text->size(), kTextMax));
+  }
+  if (change.at == WallTime()) change.at = now_;
+  if (change.author.empty()) change.author = command.actor;
+  change.id = fmt::format("C-{}-{}", base::to_ms(now_), ++changes_added_);
+  result_.change.records_upsert.push_back(change_record(change));
+  changes_.push_back(change);
+  while (!changes_.empty() &&
+         (changes_.size() > kChangesMax || changes_.front().at + kChangesKept < now_)) {
+    result_.change.records_delete.push_back({std::string(kChangeKind), changes_.front().id});
+    changes_.pop_front();
+  }
+  IncidentRecord reply;
+  reply.id = change.id;
+  return reply;
+}
+
+Result<IncidentRecord> Engine::put_override(const Command& command) {
+  oncall::Override over = command.over;
+  const auto schedule = settings_.directory.schedules.find(over.schedule);
+  if (schedule == settings_.directory.schedules.end()) {
+    return base::error(ErrorCode::NotFound,
+                       fmt::format("there is no schedule '{}'", over.schedule));
+  }
+  if (over.persons.empty()) return base::error(ErrorCode::InvalidArgument, "the person is missing");
+  for (const std::string& person : over.persons) {
+    if (settings_.directory.persons.contains(person)) continue;
+    return base::error(ErrorCode::NotFound, fmt::format("there is no person '{}'", person));
+  }
+  if (over.end <= over.begin || over.end <= now_) {
+    return base::error(ErrorCode::InvalidArgument,
+                       "the override ends before it begins, or is over");
+  }
+  over.by = command.actor;
+  over.comment = command.comment;
+  if (over.id.empty()) over.id = fmt::format("O-{}-{}", base::to_ms(now_), overrides_.size() + 1);
+  std::erase_if(overrides_, [&](const oncall::Override& each) {
+    if (each.id != over.id && each.end > now_ - std::chrono::hours(24)) return false;
+    if (each.id != over.id) {
+      result_.change.records_delete.push_back({std::string(kOverrideKind), each.id});
+    }
+    settings_.directory.remove_override(each.schedule, each.id);
+    return true;
+  });
+  result_.change.records_upsert.push_back(override_record(over));
+  overrides_.push_back(over);
+  settings_.directory.put_override(over);
+  handovers_looked_at_ = false;
+  IncidentRecord reply;
+  reply.id = over.id;
+  return reply;
+}
+
+Result<IncidentRecord> Engine::remove_override(const Command& command) {
+  const auto found =
+      std::find_if(overrides_.begin(), overrides_.end(),
+                   [&](const oncall::Override& each) { return each.id == command.target; });
+  if (found == overrides_.end()) {
+    return base::error(
+        ErrorCode::NotFound,
+        fmt::format("there is no override '{}'; those of the configuration stay", command.target));
+  }
+  settings_.directory.remove_override(found->schedule, found->id);
+  result_.change.records_delete.push_back({std::string(kOverrideKind), found->id});
+  IncidentRecord reply;
+  reply.id = found->id;
+  handovers_looked_at_ = false;
+  overrides_.erase(found);
+  return reply;
+}
+
+void Engine::restore_kept(const LoadedState& state, std::vector<base::Error>& errors) {
+  for (const KeptRecord& record : state.records) {
+    if (record.kind == kChangeKind) {
+      auto change = change_from_record(record);
+      if (change) {
+        changes_.push_back(std::move(*change));
+      } else {
+        errors.push_back(change.error());
+      }
+    } else if (record.kind == kHandoverKind) {
+      if (const auto at = base::parse_i64(record.body))
+        handovers_[record.key] = base::wall_time(*at);
+    } else if (record.kind == kOverrideKind) {
+      auto over = override_from_record(record);
+      if (over) {
+        overrides_.push_back(std::move(*over));
+      } else {
+        errors.push_back(over.error());
+      }
+    }
+  }
+  std::sort(changes_.begin(), changes_.end(), [](const Change& a, const Change& b) {
+    return std::tie(a.at, a.id) < std::tie(b.at, b.id);
+  });
+  for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
+  for (const auto& [number, incident] : incidents_) {
+    if (incident.storm && !incident.resolved()) storms_[incident.receiver] = number;
+  }
+}
+
+}  // namespace tocsin::incident

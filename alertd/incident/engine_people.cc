@@ -1,0 +1,243 @@
+// The engine's commands beyond acknowledging: snooze, merge, incidents made by hand, severity,
+// owner, states after the fight.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "alertd/incident/engine.h"
+#include "alertd/incident/json_codec.h"
+
+namespace tocsin::incident {
+
+using base::ErrorCode;
+using base::Result;
+
+namespace {
+
+constexpr std::size_t kTitleMax = 500;
+constexpr std::size_t kNameMax = 200;
+constexpr base::Duration kSnoozeMax = std::chrono::hours(24 * 30);
+
+base::Error invalid(std::string message) {
+  return base::error(ErrorCode::InvalidArgument, std::move(message));
+}
+
+Result<void> must_be_open(const Incident& incident) {
+  if (!incident.resolved()) return base::ok();
+  return invalid(fmt::format("incident {} is resolved already", incident.id()));
+}
+
+}  // namespace
+
+Result<void> Engine::apply_snooze(const Command& command, Incident& incident) {
+  TC_TRY(must_be_open(incident));
+  const base::Duration length = command.expires_in.value_or(std::chrono::hours(1));
+  if (length < std::chrono::minutes(1) || length > kSnoozeMax) {
+    return invalid(
+        fmt::format("snooze for {}: must be from 1m to 30d", base::format_duration(length)));
+  }
+  incident.snoozed_until = now_ + length;
+  incident.snoozed_severity = incident.severity;
+  add_event(incident, now_, "snoozed", command.actor,
+            fmt::format("until {}{}{}", base::format_rfc3339(*incident.snoozed_until),
+                        command.comment.empty() ? "" : ": ", command.comment),
+            result_.change.events);
+  stop_escalation(incident);
+  pipeline_.hold_repeats(incident.group_key, true);
+  return base::ok();
+}
+
+void Engine::end_snooze(Incident& incident, std::string_view why) {
+  incident.snoozed_until.reset();
+  add_event(incident, now_, "snooze_ended", "", std::string(why), result_.change.events);
+  if (!incident.acknowledgement) pipeline_.hold_repeats(incident.group_key, false);
+  changed_.insert(incident.number);
+}
+
+Result<void> Engine::apply_merge(const Command& command, Incident& incident) {
+  TC_TRY(must_be_open(incident));
+  Incident* into = find(command.target);
+  if (!into) {
+    return base::error(ErrorCode::NotFound,
+                       fmt::format("there is no open incident '{}'", command.target));
+  }
+  TC_TRY(must_be_open(*into));
+  if (into == &incident) return invalid("an incident cannot be merged into itself");
+  if (incident.merged_into != 0) {
+    return invalid(fmt::format("incident {} is merged already, into {}", incident.id(),
+                               Incident::incident_id(incident.merged_into)));
+  }
+  if (into->merged_into != 0) {
+    return invalid(fmt::format("incident {} is itself merged into {}", into->id(),
+                               Incident::incident_id(into->merged_into)));
+  }
+  if (auto node = parts_.extract(incident.number)) {  // what was merged into it comes along
+    for (const std::int64_t number : node.mapped()) {
+      const auto part = incidents_.find(number);
+      if (part == incidents_.end()) continue;
+      part->second.merged_into = into->number;
+      parts_[into->number].insert(number);
+      changed_.insert(number);
+    }
+  }
+  merge(incident, *into, command.actor);
+  return base::ok();
+}
+
+void Engine::merge(Incident& incident, Incident& into, const std::string& actor) {
+  incident.merged_into = into.number;
+  parts_[into.number].insert(incident.number);
+  stop_escalation(incident);
+  if (incident.escalation) incident.escalation->waiting.clear();
+  incident.digest_at.reset();
+  add_event(incident, now_, "merged", actor, "into " + into.id(), result_.change.events);
+  add_event(into, now_, "merged_here", actor, incident.id() + ": " + incident.title,
+            result_.change.events);
+  // Whoever heard of the part hears of the end of the whole.
+  into.told.insert(incident.told.begin(), incident.told.end());
+  changed_.insert(incident.number);
+  changed_.insert(into.number);
+}
+
+Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
+  if (incident.merged_into == 0) {
+    return invalid(fmt::format("incident {} is not merged", incident.id()));
+  }
+  add_event(incident, now_, "unmerged", command.actor,
+            "from " + Incident::incident_id(incident.merged_into), result_.change.events);
+  if (const auto parts = parts_.find(incident.merged_into); parts != parts_.end()) {
+    parts->second.erase(incident.number);
+  }
+  incident.merged_into = 0;
+  if (!incident.resolved() && alive(incident)) {
+    tell_begin(incident, update_message(incident, Reason::StillFiring));
+  }
+  return base::ok();
+}
+
+bool Engine::has_open_parts(const Incident& incident) const {
+  const auto parts = parts_.find(incident.number);
+  if (parts == parts_.end()) return false;
+  return std::any_of(parts->second.begin(), parts->second.end(), [this](std::int64_t number) {
+    const auto part = incidents_.find(number);
+    return part != incidents_.end() && !part->second.resolved();
+  });
+}
+
+/// The whole is over: its parts are incidents of their own again. A person who closes the whole
+/// closes them too.
+void Engine::release_parts(Incident& incident) {
+  const auto node = parts_.extract(incident.number);
+  if (node.empty()) return;
+  for (const std::int64_t number : node.mapped()) {
+    const auto found = incidents_.find(number);
+    if (found == incidents_.end()) continue;
+    Incident& part = found->second;
+    part.merged_into = 0;
+    changed_.insert(number);
+    if (part.resolved()) continue;
+    const bool firing = alive(part) && !part.manual;
+    if (resolve(part, now_, incident.resolved_by, "with " + incident.id(), result_.change.events)) {
+      stop_escalation(part);
+      if (firing) part.reopen_at = now_ + settings_.manual_hold;
+    }
+  }
+}
+
+Result<void> Engine::apply_severity(const Command& command, Incident& incident) {
+  TC_TRY(must_be_open(incident));
+  const bool raised = command.severity > incident.severity;
+  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  incident.severity_set = command.severity;
+  incident.severity_of_alerts = group ? group->severity() : command.severity;
+  add_event(incident, now_, "severity_set", command.actor,
+            fmt::format("{}{}{}", model::to_string(command.severity),
+                        command.comment.empty() ? "" : ": ", command.comment),
+            result_.change.events);
+  set_severity(incident, command.severity, now_, result_.change.events);
+  if (raised) tell_update(incident, update_message(incident, Reason::SeverityRaised));
+  return base::ok();
+}
+
+Result<void> Engine::apply_owner(const Command& command, Incident& incident) {
+  const std::string& owner = command.target.empty() ? command.actor : command.target;
+  if (owner.size() > kNameMax) return invalid("the name of the owner is longer than 200 bytes");
+  add_event(incident, now_, "owner", command.actor,
+            incident.owner.empty() ? owner : incident.owner + " -> " + owner,
+            result_.change.events);
+  incident.owner = owner;
+  return base::ok();
+}
+
+Result<void> Engine::apply_mitigate(const Command& command, Incident& incident) {
+  TC_TRY(must_be_open(incident));
+  incident.mitigated_at = now_;
+  add_event(incident, now_, "mitigated", command.actor, command.comment, result_.change.events);
+  // Whoever mitigates works on it.
+  if (incident.acknowledgement) return base::ok();
+  return apply_acknowledge(command, incident);
+}
+
+Result<void> Engine::apply_review(const Command& command, Incident& incident) {
+  if (!incident.resolved()) {
+    return invalid(fmt::format("incident {} is not resolved", incident.id()));
+  }
+  incident.reviewed_at = now_;
+  add_event(incident, now_, "reviewed", command.actor, command.comment, result_.change.events);
+  return base::ok();
+}
+
+Result<IncidentRecord> Engine::create(const Command& command) {
+  if (command.title.empty()) return invalid("the title is missing");
+  if (command.title.size() > kTitleMax) {
+    return base::error(ErrorCode::LimitExceeded,
+                       fmt::format("title is {} bytes, limit {}", command.title.size(), kTitleMax));
+  }
+  const routing::Route& root = pipeline_.routing().root;
+  const std::string receiver = command.receiver.empty() ? root.receiver : command.receiver;
+  if (!settings_.receivers.contains(receiver)) {
+    return invalid(fmt::format("there is no receiver '{}'", receiver));
+  }
+  if (!command.policy.empty() && !settings_.policies.by_name.contains(command.policy)) {
+    return invalid(fmt::format("there is no policy '{}'", command.policy));
+  }
+  Incident& incident = add_manual(command.title, command.severity, receiver);
+  incident.group_labels = command.labels;
+  incident.policy = command.policy;
+  incident.owner = command.actor;
+  add_event(incident, now_, "opened", command.actor,
+            fmt::format("{}: {}", model::to_string(incident.severity), incident.title),
+            result_.change.events);
+  if (!command.comment.empty()) {
+    add_event(incident, now_, "comment", command.actor, command.comment, result_.change.events);
+  }
+  Message message = update_message(incident, Reason::FirstNotification);
+  message.kind = NotificationKind::Firing;
+  tell_begin(incident, std::move(message));
+  return incident_record(incident);
+}
+
+Incident& Engine::add_manual(std::string title, model::Severity severity,
+                             const std::string& receiver) {
+  Incident incident;
+  incident.number = ++last_number_;
+  incident.manual = true;
+  incident.group_key = "manual:" + incident.id();
+  incident.route = pipeline_.routing().root.name;
+  incident.receiver = receiver;
+  incident.title = std::move(title);
+  incident.severity = incident.peak_severity = incident.policy_severity = severity;
+  incident.opened_at = incident.updated_at = now_;
+  const std::int64_t number = incident.number;
+  by_group_[incident.group_key] = number;
+  changed_.insert(number);
+  return incidents_.emplace(number, std::move(incident)).first->second;
+}
+
+bool Engine::alive(const Incident& incident) const {
+  if (incident.manual) return !incident.resolved();
+  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  return group && group->firing();
+}
+
+}  // namespace tocsin::incident

@@ -360,7 +360,6 @@ void App::start_rules(const std::function<void(base::Result<void>)>& done) {
   const ruler::LoadOutcome outcome = ruler_->load();
   if (!outcome.ok) return done(diagnostics_error(outcome.diagnostics, outcome.sources));
   if (rules_git_) rules_git_->start([this] { ruler_->load(); });
-  self_metrics_->start(kSelfMetricsInterval);
   if (mail_replies_) mail_replies_->start();
   // Not before: whoever asks a daemon that is ready for its rules must not be told that it has
   // none.
@@ -375,6 +374,8 @@ void App::start_rules(const std::function<void(base::Result<void>)>& done) {
 }
 
 void App::now_ready() {
+  // Not before: the first of our own samples are to show the rule groups too.
+  self_metrics_->start(kSelfMetricsInterval);
   const ruler::RulerView running = ruler_->view();
   std::size_t rules = 0;
   for (const auto& group : running.groups) rules += group->rules.size();

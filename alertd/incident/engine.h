@@ -160,7 +160,9 @@ class Engine {
   const Policy* policy_for(const Incident& incident) const;
   bool begin_escalation(Incident& incident);
   bool raise_escalation(Incident& incident, bool was_acknowledged);
+  bool suppressed(const Incident& incident) const;
   bool escalates(const Incident& incident) const;
+  void pause(Incident& incident);
   void escalate(Incident& incident);
   void run_due(Incident& incident);
   void run_step(Incident& incident, Message message);

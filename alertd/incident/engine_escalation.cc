@@ -177,10 +177,35 @@ bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
   return true;
 }
 
+/// All that fires is silenced, inhibited or under maintenance, or the route is quiet now.
+bool Engine::suppressed(const Incident& incident) const {
+  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  return group && group->firing() && group->suppressed();
+}
+
+/// While it is suppressed the time of its steps stands still.
+void Engine::pause(Incident& incident) {
+  if (!incident.escalation || incident.state != IncidentState::Open) return;
+  Escalation& escalation = *incident.escalation;
+  const bool held = suppressed(incident);
+  if (held && escalation.due) {
+    escalation.remaining = std::max(*escalation.due - now_, base::Duration(0));
+    escalation.due.reset();
+    add_event(incident, now_, "escalation_paused", "",
+              base::format_duration(*escalation.remaining) + " left", result_.change.events);
+    changed_.insert(incident.number);
+  } else if (!held && escalation.remaining) {
+    escalation.due = now_ + *escalation.remaining;
+    escalation.remaining.reset();
+    add_event(incident, now_, "escalation_resumed", "", "", result_.change.events);
+    changed_.insert(incident.number);
+  }
+}
+
 bool Engine::escalates(const Incident& incident) const {
   return incident.escalation && !in_digest(incident) && incident.state == IncidentState::Open &&
          !incident.snoozed_until && incident.merged_into == 0 && incident.held_for == 0 &&
-         alive(incident);
+         alive(incident) && !suppressed(incident);
 }
 
 void Engine::escalate(Incident& incident) {

@@ -49,6 +49,10 @@ void Engine::run_timer(Incident& incident) {
   const bool firing = group && group->firing();
   if (incident.reopen_at && *incident.reopen_at <= now_) {
     changed_.insert(incident.number);
+    if (firing && suppressed(incident)) {  // not while it is silenced
+      incident.reopen_at = now_ + std::chrono::minutes(1);
+      return;
+    }
     incident.reopen_at.reset();
     if (firing) {
       reopen(incident, now_, "resolved by a person, but still firing", result_.change.events);
@@ -91,6 +95,7 @@ void Engine::run_timer(Incident& incident) {
     changed_.insert(incident.number);
     tell_again(incident, Reason::AckExpired);
   }
+  pause(incident);
   escalate(incident);
 }
 
@@ -99,7 +104,7 @@ void Engine::tell_again(Incident& incident, Reason reason) {
   if (incident.merged_into != 0) return;
   if (incident.escalation) {
     resume(incident, reason);
-  } else if (alive(incident)) {
+  } else if (alive(incident) && !suppressed(incident)) {
     notify(incident, update_message(incident, reason), told(incident));
     pipeline_.mark_told(incident.group_key, now_);
   }

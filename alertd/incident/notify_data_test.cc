@@ -322,6 +322,8 @@ class Scenario {
       step({});
     } else if (line.verb == "expect") {
       expect(line);
+    } else if (line.verb == "silence" || line.verb == "maintenance") {
+      edit(line);
     } else if (line.verb == "timeline") {
       expect_event(line);
     } else if (line.verb == "incident") {
@@ -387,6 +389,31 @@ class Scenario {
       command.over.end = now() + must_duration(setting("for"));
     }
     step({{}, std::span(&command, 1), {}});
+  }
+
+  /// "silence {labels} for=D" or "maintenance {labels} for=D".
+  void edit(const Line& line) {
+    auto matchers = routing::parse_matchers(line.labels);
+    REQUIRE_MESSAGE(matchers, matchers);
+    const WallTime end = now() + must_duration(line.settings.at("for"));
+    routing::Edit edit;
+    if (line.verb == "silence") {
+      routing::SetSilence set;
+      set.force = true;
+      set.silence.matcher_sets = {*matchers};
+      set.silence.starts_at = now();
+      set.silence.ends_at = end;
+      set.silence.created_by = "ann";
+      edit = std::move(set);
+    } else {
+      routing::SetMaintenance set;
+      set.maintenance.name = "work";
+      set.maintenance.matcher_sets = {*matchers};
+      set.maintenance.once = routing::Window{now(), end};
+      set.maintenance.created_by = "ann";
+      edit = std::move(set);
+    }
+    step({{}, {}, {}, std::span(&edit, 1)});
   }
 
   /// How the last message to "receiver/channel" ended.

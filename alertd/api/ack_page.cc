@@ -5,6 +5,7 @@
 #include "alertd/api/json.h"
 #include "common/base/base64.h"
 #include "common/base/hash.h"
+#include "common/gotemplate/escape.h"
 #include "common/model/severity.h"
 
 namespace tocsin::api {
@@ -49,29 +50,7 @@ net::ServerResponse page(int status, std::string_view title, const std::string& 
 }  // namespace
 
 std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char c : clean(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
+  return gotemplate::escape_html(clean(text));
 }
 
 net::ServerResponse ack_question(const AckClaim& claim, const IncidentInfo& incident) {

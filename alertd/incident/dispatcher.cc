@@ -117,34 +117,35 @@ void Dispatcher::stand_by() {
   engine_.emplace(options_.routing, options_.limits, options_.settings);
   snapshot_stale_ = true;
   set_gauges();
-  for (PendingReply& reply : std::exchange(replies_, {})) {
-    // Whether it is done is unknown: the commit may have been the last that passed.
-    reply.reply_on->post([done = std::move(reply.done)] { done(stands_by()); });
-  }
-  for (PendingEdit& reply : std::exchange(edit_replies_, {})) {
-    reply.reply_on->post([done = std::move(reply.done)] { done(stands_by()); });
-  }
   failing_since_.reset();
   told_of_failing_ = false;
+  {
+    MutexLock lock(mutex_);
+    standing_by_ = true;
+  }
   refuse_waiting(stands_by());
   if (stopped_) finish_stop();
 }
 
-// Alerts stay: they are the last word about what fires.
+// Alerts stay: they are the last word about what fires. Whether the commit under way passed is
+// unknown to those who wait for it.
 void Dispatcher::refuse_waiting(const base::Error& why) {
+  const auto answer = [&why](auto& waiting) {
+    for (auto& each : waiting) {
+      each.reply_on->post([done = std::move(each.done), why] { done(why); });
+    }
+    waiting.clear();
+  };
   Queue left;
   {
     MutexLock lock(mutex_);
-    standing_by_ = true;
     std::swap(left, queue_);
     std::swap(left.alerts, queue_.alerts);
   }
-  for (WaitingCommand& waiting : left.commands) {
-    waiting.reply_on->post([done = std::move(waiting.done), why] { done(why); });
-  }
-  for (WaitingEdit& waiting : left.edits) {
-    waiting.reply_on->post([done = std::move(waiting.done), why] { done(why); });
-  }
+  answer(replies_);
+  answer(edit_replies_);
+  answer(left.commands);
+  answer(left.edits);
 }
 
 void Dispatcher::stop(base::Task done) {
@@ -160,27 +161,11 @@ void Dispatcher::finish_stop() {
   committing_ = false;
   executor_.cancel(timer_);
   executor_.cancel(prune_timer_);
-  const auto stopping = [] {
-    return base::error(ErrorCode::Unavailable, "the daemon is stopping");
-  };
-  for (PendingReply& reply : std::exchange(replies_, {})) {
-    reply.reply_on->post([done = std::move(reply.done), stopping] { done(stopping()); });
-  }
-  for (PendingEdit& reply : std::exchange(edit_replies_, {})) {
-    reply.reply_on->post([done = std::move(reply.done), stopping] { done(stopping()); });
-  }
-  Queue left;
   {
     MutexLock lock(mutex_);
     stopped_for_good_ = true;
-    std::swap(left, queue_);
   }
-  for (WaitingCommand& waiting : left.commands) {
-    waiting.reply_on->post([done = std::move(waiting.done), stopping] { done(stopping()); });
-  }
-  for (WaitingEdit& waiting : left.edits) {
-    waiting.reply_on->post([done = std::move(waiting.done), stopping] { done(stopping()); });
-  }
+  refuse_waiting(base::error(ErrorCode::Unavailable, "the daemon is stopping"));
   if (stopped_) std::exchange(stopped_, nullptr)();
 }
 
@@ -210,52 +195,34 @@ bool Dispatcher::offer(std::vector<model::Alert> alerts) {
   return true;
 }
 
-void Dispatcher::command(Command command, base::Executor& reply_on, Done<IncidentRecord> done) {
-  bool refused = false;
+template <class Waiting>
+void Dispatcher::enqueue(std::vector<Waiting> Queue::*line, Waiting waiting, const char* what) {
+  bool standing_by = false;
   {
     MutexLock lock(mutex_);
-    refused = standing_by_;
-    if (!refused && !stopped_for_good_ && queue_.commands.size() < options_.queue_max / 10) {
-      queue_.commands.push_back({std::move(command), &reply_on, std::move(done)});
-      done = nullptr;
+    standing_by = standing_by_;
+    std::vector<Waiting>& queue = queue_.*line;
+    if (!standing_by && !stopped_for_good_ && queue.size() < options_.queue_max / 10) {
+      queue.push_back(std::move(waiting));
+      waiting.done = nullptr;
     }
   }
-  if (refused) {
-    reply_on.post([done = std::move(done)] { done(stands_by()); });
-    return;
-  }
-  if (done) {
-    reply_on.post([done = std::move(done)] {
-      done(base::error(ErrorCode::Unavailable,
-                       "too many commands are waiting, or the daemon is stopping"));
-    });
-    return;
-  }
-  wake();
+  if (!waiting.done) return wake();
+  const base::Error error =
+      standing_by
+          ? stands_by()
+          : base::error(ErrorCode::Unavailable, std::string("too many ") + what +
+                                                    " are waiting, or the daemon is stopping");
+  waiting.reply_on->post([done = std::move(waiting.done), error] { done(error); });
+}
+
+void Dispatcher::command(Command command, base::Executor& reply_on, Done<IncidentRecord> done) {
+  enqueue(&Queue::commands, WaitingCommand{std::move(command), &reply_on, std::move(done)},
+          "commands");
 }
 
 void Dispatcher::edit(routing::Edit edit, base::Executor& reply_on, Done<std::string> done) {
-  bool refused = false;
-  {
-    MutexLock lock(mutex_);
-    refused = standing_by_;
-    if (!refused && !stopped_for_good_ && queue_.edits.size() < options_.queue_max / 10) {
-      queue_.edits.push_back({std::move(edit), &reply_on, std::move(done)});
-      done = nullptr;
-    }
-  }
-  if (refused) {
-    reply_on.post([done = std::move(done)] { done(stands_by()); });
-    return;
-  }
-  if (done) {
-    reply_on.post([done = std::move(done)] {
-      done(base::error(ErrorCode::Unavailable,
-                       "too many edits are waiting, or the daemon is stopping"));
-    });
-    return;
-  }
-  wake();
+  enqueue(&Queue::edits, WaitingEdit{std::move(edit), &reply_on, std::move(done)}, "edits");
 }
 
 void Dispatcher::preview_silence(std::vector<routing::MatcherSet> sets, base::Executor& reply_on,

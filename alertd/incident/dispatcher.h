@@ -191,6 +191,10 @@ class Dispatcher final : public model::AlertSink {
   };
 
   void loaded(base::Result<LoadedState> state, const Done<void>& done);
+  /// Puts it into one of the queue's lines, or answers that it is refused; `what` names the line.
+  template <class Waiting>
+  void enqueue(std::vector<Waiting> Queue::*line, Waiting waiting, const char* what)
+      EXCLUDES(mutex_);
   void wake() EXCLUDES(mutex_);
   void pump() EXCLUDES(mutex_);
   void run_step(Queue input);

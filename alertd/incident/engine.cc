@@ -30,11 +30,8 @@ std::string list(const std::vector<Address>& addresses) {
 /// Returns what a message about an incident made by hand shows as its alert.
 model::Alert manual_alert(const Incident& incident) {
   model::Alert alert;
-  model::LabelsBuilder labels;
-  for (const auto& label : incident.group_labels) {
-    labels.set(std::string(label.name), std::string(label.value));
-  }
-  labels.set(std::string(model::kAlertName), incident.title);
+  model::LabelsBuilder labels(incident.group_labels);
+  labels.set(model::kAlertName, incident.title);
   alert.labels = labels.build();
   model::LabelsBuilder annotations;
   annotations.set("summary", incident.title);

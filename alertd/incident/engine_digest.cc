@@ -14,11 +14,8 @@ namespace tocsin::incident {
 /// Returns the line of a digest, or of a hand-over, about one incident.
 NotifiedAlert digest_line(const Incident& incident) {
   NotifiedAlert line;
-  model::LabelsBuilder labels;
-  for (const auto& label : incident.group_labels) {
-    labels.set(std::string(label.name), std::string(label.value));
-  }
-  labels.set(std::string(model::kAlertName), incident.title);
+  model::LabelsBuilder labels(incident.group_labels);
+  labels.set(model::kAlertName, incident.title);
   labels.set("incident", incident.id());
   line.alert.labels = labels.build();
   line.alert.severity = incident.peak_severity;

@@ -363,8 +363,6 @@ void Engine::on_step_report(Incident& incident, const DeliveryReport& report) {
   if (!incident.escalation || incident.resolved()) return;
   Escalation& escalation = *incident.escalation;
   if (escalation.step_sequence == 0 || report.sequence < escalation.step_sequence) return;
-  // A newer message to the same address goes in its place, and its report counts.
-  if (report.state == DeliveryState::Superseded) return;
   if (escalation.outstanding.erase({report.receiver, report.channel}) == 0) return;
   changed_.insert(incident.number);
   if (report.state != DeliveryState::Dead) {

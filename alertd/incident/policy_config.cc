@@ -20,13 +20,6 @@ constexpr Duration kDelayMax = std::chrono::hours(24 * 7);
 
 using Receivers = std::map<std::string, std::vector<std::string>>;
 
-template <class Map>
-std::vector<std::string> names_of(const Map& map) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : map) names.push_back(name);
-  return names;
-}
-
 class Reader {
  public:
   Reader(const oncall::Directory& directory, const Receivers& receivers)
@@ -49,7 +42,7 @@ class Reader {
     const std::string_view key = model::to_string(severity);
     const std::string name = table.string(key, "");
     if (!name.empty() && !policies_.by_name.contains(name)) {
-      const auto near = base::closest(name, names_of(policies_.by_name));
+      const auto near = base::closest(name, base::keys_of(policies_.by_name));
       table.error(key, fmt::format("there is no policy '{}'", name),
                   near ? fmt::format("did you mean '{}'?", *near) : "define it under [[policy]]");
       return;
@@ -209,7 +202,7 @@ class Reader {
   static void check_name(config::Table& table, const char* key, const char* what,
                          const std::string& name, const Map& known) {
     if (known.contains(name)) return;
-    const auto near = base::closest(name, names_of(known));
+    const auto near = base::closest(name, base::keys_of(known));
     table.error(key, fmt::format("there is no {} '{}'", what, name),
                 near ? fmt::format("did you mean '{}'?", *near)
                      : fmt::format("define it under [[{}]]", what));

@@ -2,6 +2,7 @@
 
 #include "alertd/notify/chat_channels.h"
 #include "alertd/notify/pager_channels.h"
+#include "common/base/log.h"
 
 namespace tocsin::notify {
 
@@ -17,6 +18,15 @@ base::Counter template_failures(base::Metrics& metrics, const ChannelSettings& s
   return metrics.counter("tocsin_alertd_notify_template_failures_total",
                          "Messages whose template failed; the built-in text went out instead.",
                          {{"channel", full_name(settings)}});
+}
+
+TemplateFailures::TemplateFailures(base::Metrics& metrics, const ChannelSettings& settings)
+    : channel_(full_name(settings)), counter_(template_failures(metrics, settings)) {}
+
+void TemplateFailures::note(const std::string& failure) {
+  if (failure.empty()) return;
+  counter_.increment();
+  base::log_warning("alertd/notify", "{}: {}", channel_, failure);
 }
 
 std::string full_name(const ChannelSettings& settings) {

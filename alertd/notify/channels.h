@@ -38,6 +38,18 @@ std::unique_ptr<Channel> make_channel_of(const SlackSettings& kind, const Channe
 /// Counts a template that failed.
 base::Counter template_failures(base::Metrics& metrics, const ChannelSettings& settings);
 
+/// Counts and logs the templates of one channel that failed; what went out is the built-in text.
+class TemplateFailures {
+ public:
+  TemplateFailures(base::Metrics& metrics, const ChannelSettings& settings);
+  /// `failure` is what was wrong; empty: nothing.
+  void note(const std::string& failure);
+
+ private:
+  std::string channel_;
+  base::Counter counter_;
+};
+
 /// Returns "receiver/channel": the channel's name in metrics and logs.
 std::string full_name(const ChannelSettings& settings);
 

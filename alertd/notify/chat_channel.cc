@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 
 #include "common/base/hash.h"
-#include "common/base/log.h"
 
 namespace tocsin::notify {
 namespace {
@@ -36,14 +35,13 @@ class ChatChannel final : public Channel {
  public:
   ChatChannel(std::unique_ptr<ChatProduct> product, const ChannelSettings& settings,
               const NotifySettings& notify, const ChannelWorld& world)
-      : name_(full_name(settings)),
-        product_(std::move(product)),
+      : product_(std::move(product)),
         timeout_(settings.timeout),
         external_url_(notify.external_url),
         writer_(settings, notify, world.executor.clock()),
         executor_(world.executor),
         client_(world.http),
-        failures_(template_failures(world.metrics, settings)) {}
+        failures_(world.metrics, settings) {}
 
   bool wants_receipts() const override { return true; }
 
@@ -59,8 +57,7 @@ class ChatChannel final : public Channel {
     };
     job->done = std::move(done);
     job->is_test = notification.kind == incident::NotificationKind::Test;
-    job->later = notification.kind != incident::NotificationKind::Firing &&
-                 notification.kind != incident::NotificationKind::Summary && !job->is_test;
+    job->later = !says_all(notification);
     if (!job->is_test) job->first = first_message(key, product_->place());
     start(job);
   }
@@ -88,10 +85,7 @@ class ChatChannel final : public Channel {
     ChatMessage message =
         chat_message(writer_, notification, external_url_, product_->rules(), said_repeated(key));
     message.key = key.value;
-    if (!message.template_failure.empty()) {
-      failures_.increment();
-      base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
-    }
+    failures_.note(message.template_failure);
     return message;
   }
 
@@ -148,13 +142,12 @@ class ChatChannel final : public Channel {
   }
 
   void use_built_in(const JobPtr& job) {
-    failures_.increment();
     const std::string key = job->message.key;
     job->message = job->built_in();
     job->message.key = key;
     job->message.template_failure = "the markup was refused; the built-in text was sent";
     job->plain_words = true;
-    base::log_warning("alertd/notify", "{}: {}", name_, job->message.template_failure);
+    failures_.note(job->message.template_failure);
   }
 
   void exchange(net::HttpRequest request, std::function<void(ChatAnswer)> then) {
@@ -174,14 +167,13 @@ class ChatChannel final : public Channel {
     job->done(std::move(outcome));
   }
 
-  std::string name_;
   std::unique_ptr<ChatProduct> product_;
   base::Duration timeout_;
   std::string external_url_;
   MessageWriter writer_;
   base::Executor& executor_;
   net::HttpClient& client_;
-  base::Counter failures_;
+  TemplateFailures failures_;
 };
 
 }  // namespace

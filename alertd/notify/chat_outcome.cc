@@ -104,4 +104,26 @@ ChatAnswer judge(const base::Result<net::HttpResponse>& response, base::WallTime
   return answer;
 }
 
+Outcome talk_outcome(std::string_view protocol, const base::Result<net::TalkOutcome>& result) {
+  Outcome outcome;
+  if (!result) {
+    const base::ErrorCode code = result.error().code;
+    const bool auth = code == base::ErrorCode::PermissionDenied;
+    outcome.verdict =
+        auth || code == base::ErrorCode::InvalidArgument ? Verdict::Permanent : Verdict::Retry;
+    outcome.reason = auth ? FailureReason::Auth : FailureReason::Unreachable;
+    outcome.unknown = code == base::ErrorCode::Timeout;
+    outcome.text = fmt::format("{}: {}", protocol, base::escape_control(result.error().message));
+    return outcome;
+  }
+  outcome.text = fmt::format("{}: {}", protocol, result->reply);
+  if (result->delivered) {
+    outcome.verdict = Verdict::Delivered;
+  } else {
+    outcome.verdict = result->permanent ? Verdict::Permanent : Verdict::Retry;
+    outcome.reason = result->auth ? FailureReason::Auth : FailureReason::Refused;
+  }
+  return outcome;
+}
+
 }  // namespace tocsin::notify

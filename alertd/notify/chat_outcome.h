@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "alertd/notify/http_outcome.h"
+#include "common/net/talk.h"
 
 namespace tocsin::notify {
 
@@ -42,6 +43,9 @@ struct ProductError {
 /// permanent unless the status says otherwise.
 ChatAnswer judge(const base::Result<net::HttpResponse>& response, base::WallTime now,
                  const ProductError& error, std::span<const ErrorRule> rules);
+
+/// Judges what a server that is talked to (IRC, XMPP) said. `protocol` begins the text.
+Outcome talk_outcome(std::string_view protocol, const base::Result<net::TalkOutcome>& result);
 
 /// A JSON object out of an answer's body; looks up what may be missing.
 class AnswerBody {

@@ -477,23 +477,23 @@ TEST_CASE("zulip: form, topic of the incident, edit until the server ends it") {
 class FakeIrc final : public net::IrcClient {
  public:
   void send(net::IrcMessage message, base::Duration, base::Executor& reply_on,
-            net::IrcDone done) override {
+            net::TalkDone done) override {
     messages.push_back(std::move(message));
     reply_on.post([done = std::move(done), answer = answer] { done(answer); });
   }
   std::vector<net::IrcMessage> messages;
-  base::Result<net::IrcOutcome> answer = net::IrcOutcome{true, false, false, "PONG"};
+  base::Result<net::TalkOutcome> answer = net::TalkOutcome{true, false, false, "PONG"};
 };
 
 class FakeXmpp final : public net::XmppClient {
  public:
   void send(net::XmppMessage message, base::Duration, base::Executor& reply_on,
-            net::XmppDone done) override {
+            net::TalkDone done) override {
     messages.push_back(std::move(message));
     reply_on.post([done = std::move(done), answer = answer] { done(answer); });
   }
   std::vector<net::XmppMessage> messages;
-  base::Result<net::XmppOutcome> answer = net::XmppOutcome{true, false, false, "sent back"};
+  base::Result<net::TalkOutcome> answer = net::TalkOutcome{true, false, false, "sent back"};
 };
 
 Outcome say(base::SimExecutor& executor, Channel& channel,
@@ -529,7 +529,7 @@ TEST_CASE("irc: few lines, the link last, refusals and lost answers") {
   CHECK(client.messages.at(1).lines.size() == 2);
   CHECK(client.messages.at(1).lines[0].ends_with(
       "DiskFull on db1: acknowledged by eva (may be a repeat)"));
-  client.answer = net::IrcOutcome{false, true, true, "475 Bad key"};
+  client.answer = net::TalkOutcome{false, true, true, "475 Bad key"};
   const Outcome refused = say(world.executor, *channel, resolved());
   CHECK(refused.verdict == Verdict::Permanent);
   CHECK(refused.reason == FailureReason::Auth);

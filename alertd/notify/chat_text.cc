@@ -126,6 +126,13 @@ std::string cut_text(const std::string& text, std::size_t max, Measure measure) 
   return text.substr(0, whole_end(text, end)) + "...";
 }
 
+bool says_all(const incident::Notification& notification) {
+  using incident::NotificationKind;
+  return notification.kind == NotificationKind::Firing ||
+         notification.kind == NotificationKind::Summary ||
+         notification.kind == NotificationKind::Test;
+}
+
 std::string_view colour_of(std::string_view mood) {
   if (mood == "critical") return "#c62828";
   if (mood == "high") return "#d9730d";

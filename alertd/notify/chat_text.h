@@ -52,6 +52,10 @@ struct ChatMessage {
   std::string template_failure;
 };
 
+/// Returns whether the message has to say everything: it is the first of its incident, or stands
+/// alone. Others add to what was said.
+bool says_all(const incident::Notification& notification);
+
 /// Returns the colour of a mood, "#rrggbb".
 std::string_view colour_of(std::string_view mood);
 

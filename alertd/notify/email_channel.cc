@@ -9,7 +9,6 @@
 #include "alertd/notify/http_outcome.h"
 #include "alertd/notify/message.h"
 #include "common/base/hash.h"
-#include "common/base/log.h"
 #include "common/base/strings.h"
 
 namespace tocsin::notify {
@@ -58,25 +57,21 @@ class EmailChannel final : public Channel {
  public:
   EmailChannel(const ChannelSettings& settings, const NotifySettings& notify,
                const ChannelWorld& world)
-      : name_(full_name(settings)),
-        email_(std::get<EmailSettings>(settings.kind)),
+      : email_(std::get<EmailSettings>(settings.kind)),
         timeout_(settings.timeout),
         writer_(settings, notify, world.executor.clock()),
         executor_(world.executor),
         client_(world.mail),
         host_(domain_of(email_.from, world.host_name)),
-        failures_(template_failures(world.metrics, settings)),
+        failures_(world.metrics, settings),
         refused_(world.metrics.counter("tocsin_alertd_notify_recipients_refused_total",
                                        "Recipients refused by a server that took the message.",
-                                       {{"channel", name_}})) {}
+                                       {{"channel", full_name(settings)}})) {}
 
   void send(const incident::Notification& notification, const DeliveryKey& key,
             SendDone done) override {
     Message message = writer_.write(notification, Escaping::None, true);
-    if (!message.template_failure.empty()) {
-      failures_.increment();
-      base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
-    }
+    failures_.note(message.template_failure);
     net::Mail mail = envelope(notification, key);
     for (const auto& [name, text] : message.fields) {
       constexpr std::string_view kHeader = "header.";
@@ -131,14 +126,13 @@ class EmailChannel final : public Channel {
     return mail;
   }
 
-  std::string name_;
   EmailSettings email_;
   base::Duration timeout_;
   MessageWriter writer_;
   base::Executor& executor_;
   net::MailClient& client_;
   std::string host_;
-  base::Counter failures_;
+  TemplateFailures failures_;
   base::Counter refused_;
 };
 

@@ -1,7 +1,6 @@
 #include "alertd/notify/http_channel.h"
 
 #include "common/base/base64.h"
-#include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/net/url.h"
 
@@ -24,14 +23,13 @@ struct HttpChannel::Chain {
 };
 
 HttpChannel::HttpChannel(const ChannelParts& parts, Service service)
-    : name_(full_name(parts.settings)),
-      service_(service),
+    : service_(service),
       timeout_(parts.settings.timeout),
       external_url_(parts.notify.external_url),
       writer_(parts.settings, parts.notify, parts.world.executor.clock()),
       executor_(parts.world.executor),
       client_(parts.world.http),
-      failures_(template_failures(parts.world.metrics, parts.settings)) {}
+      failures_(parts.world.metrics, parts.settings) {}
 
 Outcome HttpChannel::judge(const base::Result<net::HttpResponse>& response) const {
   return service_outcome(service_, response, executor_.clock().wall());
@@ -40,10 +38,7 @@ Outcome HttpChannel::judge(const base::Result<net::HttpResponse>& response) cons
 void HttpChannel::send(const incident::Notification& notification, const DeliveryKey& key,
                        SendDone done) {
   Message message = writer_.write(notification, Escaping::None, false);
-  if (!message.template_failure.empty()) {
-    failures_.increment();
-    base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
-  }
+  failures_.note(message.template_failure);
   auto chain = std::make_shared<Chain>();
   auto made = requests(notification, key, message);
   chain->note = std::move(message.template_failure);

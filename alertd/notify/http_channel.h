@@ -44,14 +44,13 @@ class HttpChannel : public Channel {
   struct Chain;
   void next(const std::shared_ptr<Chain>& chain);
 
-  std::string name_;
   Service service_;
   base::Duration timeout_;
   std::string external_url_;
   MessageWriter writer_;
   base::Executor& executor_;
   net::HttpClient& client_;
-  base::Counter failures_;
+  TemplateFailures failures_;
 };
 
 /// Returns a POST of JSON with what `access` says.

@@ -7,8 +7,7 @@
 #include <fmt/core.h>
 
 #include "alertd/notify/chat_channels.h"
-#include "common/base/log.h"
-#include "common/base/strings.h"
+#include "alertd/notify/chat_outcome.h"
 #include "common/net/irc_format.h"
 
 namespace tocsin::notify {
@@ -16,61 +15,31 @@ namespace {
 
 constexpr TextRules kRules{Escaping::None, 300, 4000, Measure::Bytes, false};
 
-Outcome irc_outcome(const base::Result<net::IrcOutcome>& result) {
-  Outcome outcome;
-  if (!result) {
-    const base::ErrorCode code = result.error().code;
-    outcome.verdict =
-        code == base::ErrorCode::InvalidArgument || code == base::ErrorCode::PermissionDenied
-            ? Verdict::Permanent
-            : Verdict::Retry;
-    outcome.reason = code == base::ErrorCode::PermissionDenied ? FailureReason::Auth
-                                                               : FailureReason::Unreachable;
-    outcome.unknown = code == base::ErrorCode::Timeout;
-    outcome.text = "IRC: " + base::escape_control(result.error().message);
-    return outcome;
-  }
-  outcome.text = "IRC: " + result->reply;
-  if (result->delivered) {
-    outcome.verdict = Verdict::Delivered;
-  } else {
-    outcome.verdict = result->permanent ? Verdict::Permanent : Verdict::Retry;
-    outcome.reason = result->auth ? FailureReason::Auth : FailureReason::Refused;
-  }
-  return outcome;
-}
-
 class IrcChannel final : public Channel {
  public:
   IrcChannel(std::unique_ptr<net::IrcClient> client, const ChannelSettings& settings,
              const NotifySettings& notify, const ChannelWorld& world)
-      : name_(full_name(settings)),
-        settings_(std::get<IrcSettings>(settings.kind)),
+      : settings_(std::get<IrcSettings>(settings.kind)),
         timeout_(settings.timeout),
         external_url_(notify.external_url),
         writer_(settings, notify, world.executor.clock()),
         executor_(world.executor),
-        failures_(template_failures(world.metrics, settings)),
+        failures_(world.metrics, settings),
         client_(std::move(client)) {}
 
   void send(const incident::Notification& notification, const DeliveryKey& key,
             SendDone done) override {
     const ChatMessage message =
         chat_message(writer_, notification, external_url_, kRules, key.maybe_repeated);
-    if (!message.template_failure.empty()) {
-      failures_.increment();
-      base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
-    }
+    failures_.note(message.template_failure);
     net::IrcMessage irc;
     irc.target = settings_.target;
     irc.key = settings_.key;
-    irc.lines = lines(message, notification.kind == incident::NotificationKind::Firing ||
-                                   notification.kind == incident::NotificationKind::Summary ||
-                                   notification.kind == incident::NotificationKind::Test);
+    irc.lines = lines(message, says_all(notification));
     client_->send(std::move(irc), timeout_, executor_,
                   [done = std::move(done),
-                   note = message.template_failure](const base::Result<net::IrcOutcome>& result) {
-                    Outcome outcome = irc_outcome(result);
+                   note = message.template_failure](const base::Result<net::TalkOutcome>& result) {
+                    Outcome outcome = talk_outcome("IRC", result);
                     if (!note.empty()) outcome.text += "; " + note;
                     done(std::move(outcome));
                   });
@@ -93,13 +62,12 @@ class IrcChannel final : public Channel {
     return all;
   }
 
-  std::string name_;
   IrcSettings settings_;
   base::Duration timeout_;
   std::string external_url_;
   MessageWriter writer_;
   base::Executor& executor_;
-  base::Counter failures_;
+  TemplateFailures failures_;
   std::unique_ptr<net::IrcClient> client_;
 };
 

@@ -87,8 +87,7 @@ void Notifier::send_test_now(const std::string& target, const std::string& reque
 }
 
 base::Error Notifier::unknown_channel(const std::string& target) const {
-  std::vector<std::string> names;
-  for (const auto& [name, channel] : channels_) names.push_back(name);
+  const std::vector<std::string> names = base::keys_of(channels_);
   const auto close = base::closest(target, names);
   return base::error(base::ErrorCode::NotFound,
                      close ? fmt::format("no channel '{}'; did you mean '{}'?", target, *close)

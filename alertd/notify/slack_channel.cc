@@ -9,7 +9,6 @@
 #include "alertd/notify/channels.h"
 #include "alertd/notify/http_outcome.h"
 #include "alertd/notify/message.h"
-#include "common/base/log.h"
 #include "common/base/strings.h"
 
 namespace tocsin::notify {
@@ -125,22 +124,18 @@ class SlackChannel final : public Channel {
  public:
   SlackChannel(const ChannelSettings& settings, const NotifySettings& notify,
                const ChannelWorld& world)
-      : name_(full_name(settings)),
-        slack_(std::get<SlackSettings>(settings.kind)),
+      : slack_(std::get<SlackSettings>(settings.kind)),
         timeout_(settings.timeout),
         external_url_(notify.external_url),
         writer_(settings, notify, world.executor.clock()),
         executor_(world.executor),
         client_(world.http),
-        failures_(template_failures(world.metrics, settings)) {}
+        failures_(world.metrics, settings) {}
 
   void send(const incident::Notification& notification, const DeliveryKey& key,
             SendDone done) override {
     Message message = writer_.write(notification, Escaping::Slack, false);
-    if (!message.template_failure.empty()) {
-      failures_.increment();
-      base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
-    }
+    failures_.note(message.template_failure);
     if (key.maybe_repeated) message.title += " (may be a repeat)";
     net::HttpRequest request;
     request.method = "POST";
@@ -165,14 +160,13 @@ class SlackChannel final : public Channel {
   }
 
  private:
-  std::string name_;
   SlackSettings slack_;
   base::Duration timeout_;
   std::string external_url_;
   MessageWriter writer_;
   base::Executor& executor_;
   net::HttpClient& client_;
-  base::Counter failures_;
+  TemplateFailures failures_;
 };
 
 }  // namespace

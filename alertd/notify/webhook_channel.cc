@@ -18,7 +18,6 @@
 #include "alertd/notify/http_outcome.h"
 #include "alertd/notify/message.h"
 #include "common/base/hash.h"
-#include "common/base/log.h"
 
 namespace tocsin::notify {
 namespace {
@@ -110,12 +109,11 @@ class WebhookChannel final : public Channel {
   WebhookChannel(const ChannelSettings& settings, const NotifySettings& notify,
                  const ChannelWorld& world)
       : webhook_(std::get<WebhookSettings>(settings.kind)),
-        name_(full_name(settings)),
         timeout_(settings.timeout),
         external_url_(notify.external_url),
         executor_(world.executor),
         client_(world.http),
-        failures_(template_failures(world.metrics, settings)) {
+        failures_(world.metrics, settings) {
     if (!settings.templates.fields.empty()) {
       writer_.emplace(settings, notify, world.executor.clock());
     }
@@ -192,10 +190,7 @@ class WebhookChannel final : public Channel {
         note += "the payload's template did not give JSON: the built-in payload was sent";
       }
     }
-    if (!note.empty()) {
-      failures_.increment();
-      base::log_warning("alertd/notify", "{}: {}", name_, note);
-    }
+    failures_.note(note);
     return base::ok();
   }
 
@@ -206,12 +201,11 @@ class WebhookChannel final : public Channel {
   }
 
   WebhookSettings webhook_;
-  std::string name_;
   base::Duration timeout_;
   std::string external_url_;
   base::Executor& executor_;
   net::HttpClient& client_;
-  base::Counter failures_;
+  TemplateFailures failures_;
   std::optional<MessageWriter> writer_;  // if the receiver has templates
 };
 

@@ -5,7 +5,7 @@
 // only, so an incident's first message stays as it was.
 
 #include "alertd/notify/chat_channels.h"
-#include "common/base/log.h"
+#include "alertd/notify/chat_outcome.h"
 #include "common/base/strings.h"
 
 namespace tocsin::notify {
@@ -26,47 +26,23 @@ std::string clean(std::string text) {
   return text;
 }
 
-Outcome xmpp_outcome(const base::Result<net::XmppOutcome>& result) {
-  Outcome outcome;
-  if (!result) {
-    outcome.verdict = result.error().code == base::ErrorCode::InvalidArgument ? Verdict::Permanent
-                                                                              : Verdict::Retry;
-    outcome.reason = FailureReason::Unreachable;
-    outcome.unknown = result.error().code == base::ErrorCode::Timeout;
-    outcome.text = base::escape_control(result.error().message);
-    return outcome;
-  }
-  outcome.text = "XMPP: " + result->reply;
-  if (result->delivered) {
-    outcome.verdict = Verdict::Delivered;
-  } else {
-    outcome.verdict = result->permanent ? Verdict::Permanent : Verdict::Retry;
-    outcome.reason = result->auth ? FailureReason::Auth : FailureReason::Refused;
-  }
-  return outcome;
-}
-
 class XmppChannel final : public Channel {
  public:
   XmppChannel(std::unique_ptr<net::XmppClient> client, const ChannelSettings& settings,
               const NotifySettings& notify, const ChannelWorld& world)
-      : name_(full_name(settings)),
-        settings_(std::get<XmppSettings>(settings.kind)),
+      : settings_(std::get<XmppSettings>(settings.kind)),
         timeout_(settings.timeout),
         external_url_(notify.external_url),
         writer_(settings, notify, world.executor.clock()),
         executor_(world.executor),
-        failures_(template_failures(world.metrics, settings)),
+        failures_(world.metrics, settings),
         client_(std::move(client)) {}
 
   void send(const incident::Notification& notification, const DeliveryKey& key,
             SendDone done) override {
     const ChatMessage message =
         chat_message(writer_, notification, external_url_, kRules, key.maybe_repeated);
-    if (!message.template_failure.empty()) {
-      failures_.increment();
-      base::log_warning("alertd/notify", "{}: {}", name_, message.template_failure);
-    }
+    failures_.note(message.template_failure);
     net::XmppMessage xmpp;
     xmpp.id = key.value;
     xmpp.to = settings_.to;
@@ -74,30 +50,27 @@ class XmppChannel final : public Channel {
     xmpp.nick = settings_.nick;
     xmpp.room_password = settings_.room_password;
     xmpp.thread = message.thread_key;
-    const bool full = notification.kind == incident::NotificationKind::Firing ||
-                      notification.kind == incident::NotificationKind::Summary ||
-                      notification.kind == incident::NotificationKind::Test;
+    const bool full = says_all(notification);
     std::string body = message.emoji + " ";
     body += full ? message.title + "\n" + message.text : message.brief;
     if (!full && !message.link.empty()) body += "\n" + message.link;
     xmpp.body = clean(std::move(body));
     client_->send(std::move(xmpp), timeout_, executor_,
                   [done = std::move(done),
-                   note = message.template_failure](const base::Result<net::XmppOutcome>& result) {
-                    Outcome outcome = xmpp_outcome(result);
+                   note = message.template_failure](const base::Result<net::TalkOutcome>& result) {
+                    Outcome outcome = talk_outcome("XMPP", result);
                     if (!note.empty()) outcome.text += "; " + note;
                     done(std::move(outcome));
                   });
   }
 
  private:
-  std::string name_;
   XmppSettings settings_;
   base::Duration timeout_;
   std::string external_url_;
   MessageWriter writer_;
   base::Executor& executor_;
-  base::Counter failures_;
+  TemplateFailures failures_;
   std::unique_ptr<net::XmppClient> client_;
 };
 

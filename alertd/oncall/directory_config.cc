@@ -29,13 +29,6 @@ bool is_name(std::string_view name) {
          });
 }
 
-template <class Map>
-std::vector<std::string> names_of(const Map& map) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : map) names.push_back(name);
-  return names;
-}
-
 class Reader {
  public:
   explicit Reader(const std::optional<std::vector<std::string>>& receivers)
@@ -100,7 +93,7 @@ class Reader {
   /// Reads names of persons; "ada+ben" are two who are on call together.
   std::vector<std::vector<std::string>> read_persons(config::Table& table, const char* key) {
     std::vector<std::vector<std::string>> turns;
-    const std::vector<std::string> known = names_of(directory_.persons);
+    const std::vector<std::string> known = base::keys_of(directory_.persons);
     for (const std::string& text : table.strings(key)) {
       std::vector<std::string> turn;
       for (const std::string_view part : base::split(text, '+')) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "alertd/state/columns.h"
 #include "alertd/state/postgres_write.h"
 
 namespace tocsin::state {
@@ -18,19 +19,6 @@ namespace {
 
 constexpr std::int64_t kPruneBatch = 20'000;
 constexpr base::Duration kPruneTime{3'000};
-
-std::optional<WallTime> to_time(const std::optional<std::int64_t>& ms) {
-  return ms ? std::optional(base::wall_time(*ms)) : std::nullopt;
-}
-
-base::Error corrupt(std::string what) {
-  return base::error(ErrorCode::Corruption, "state store: " + std::move(what));
-}
-
-Result<model::Severity> to_severity(std::int64_t value) {
-  if (value < 0 || value > 3) return corrupt(fmt::format("severity {} is unknown", value));
-  return static_cast<model::Severity>(value);
-}
 
 /// Columns: number, id, group_key, title, state, severity, peak_severity, opened_ms, updated_ms,
 /// resolved_ms, body.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "alertd/state/columns.h"
+
 namespace tocsin::state {
 
 using base::ErrorCode;
@@ -32,19 +34,6 @@ constexpr const char* kIncidentColumns =
 
 std::optional<std::int64_t> to_ms(const std::optional<WallTime>& time) {
   return time ? std::optional(base::to_ms(*time)) : std::nullopt;
-}
-
-std::optional<WallTime> to_time(const std::optional<std::int64_t>& ms) {
-  return ms ? std::optional(base::wall_time(*ms)) : std::nullopt;
-}
-
-base::Error corrupt(std::string what) {
-  return base::error(ErrorCode::Corruption, "state store: " + std::move(what));
-}
-
-Result<model::Severity> to_severity(std::int64_t value) {
-  if (value < 0 || value > 3) return corrupt(fmt::format("severity {} is unknown", value));
-  return static_cast<model::Severity>(value);
 }
 
 Result<IncidentRecord> read_incident(const Statement& row) {

@@ -49,6 +49,14 @@ std::string escape_control(std::string_view text);
 /// Returns whether the text is valid UTF-8. Source: RFC 3629.
 bool is_utf8(std::string_view text);
 
+/// Returns the keys of a map from strings, in its order; for closest() and messages.
+template <class Map>
+std::vector<std::string> keys_of(const Map& map) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : map) keys.push_back(key);
+  return keys;
+}
+
 /// Returns the candidate closest to `word` if it is close enough to be a slip of the keyboard
 /// (edit distance at most 1 + length / 4), else nullopt. For "did you mean".
 std::optional<std::string> closest(std::string_view word, std::span<const std::string> candidates);

@@ -14,7 +14,6 @@
 
 #include "common/base/asio_executor.h"
 #include "common/base/base64.h"
-#include "common/base/mutex.h"
 #include "common/base/strings.h"
 #include "common/net/irc_format.h"
 #include "common/net/line_socket.h"
@@ -22,7 +21,6 @@
 namespace tocsin::net {
 namespace {
 
-constexpr std::size_t kQueueMax = 100;
 constexpr base::Duration kListenMax{60'000};
 
 // Replies that refuse. Permanent: a person has to do something first.
@@ -40,23 +38,18 @@ constexpr Refusal kRefusals[] = {
     {"906", false, false}, {"908", true, false},
 };
 
-std::optional<IrcOutcome> refusal_of(const IrcLine& line) {
+std::optional<TalkOutcome> refusal_of(const IrcLine& line) {
   for (const Refusal& one : kRefusals) {
     if (line.command != one.numeric) continue;
     const std::string words =
         line.parameters.empty() ? std::string() : std::string(line.parameters.back());
-    return IrcOutcome{false, one.permanent, one.auth,
-                      base::escape_control(fmt::format("{} {}", line.command, words))};
+    return TalkOutcome{false, one.permanent, one.auth,
+                       base::escape_control(fmt::format("{} {}", line.command, words))};
   }
   return std::nullopt;
 }
 
-struct Job {
-  IrcMessage message;
-  base::MonotonicTime deadline;
-  base::Executor* reply_on = nullptr;
-  IrcDone done;
-};
+using Job = TalkJob<IrcMessage>;
 
 class LiveIrcClient final : public IrcClient {
  public:
@@ -67,51 +60,37 @@ class LiveIrcClient final : public IrcClient {
     stopping_ = true;
     socket_.wake();
     executor_.stop();
-    for (Job& job : jobs_) reply(job, base::error(base::ErrorCode::Cancelled, "stopped"));
+    queue_.cancel();
   }
 
   void send(IrcMessage message, base::Duration timeout, base::Executor& reply_on,
-            IrcDone done) override {
+            TalkDone done) override {
+    using Pushed = TalkQueue<IrcMessage>::Pushed;
     Job job{std::move(message), clock_.monotonic() + timeout, &reply_on, std::move(done)};
-    bool full = false;
-    bool begin = false;
-    {
-      base::MutexLock lock(mutex_);
-      full = jobs_.size() >= kQueueMax;
-      if (!full) {
-        jobs_.push_back(std::move(job));
-        begin = !running_;
-        running_ = true;
-      }
-    }
-    if (full) {
-      reply(job,
-            base::error(base::ErrorCode::Unavailable,
-                        fmt::format("{} messages wait for the IRC server already", kQueueMax)));
-    } else if (begin) {
-      executor_.post([this] { run(); });
-    } else {
-      socket_.wake();
+    switch (queue_.push(std::move(job))) {
+      case Pushed::Begin:
+        executor_.post([this] { run(); });
+        break;
+      case Pushed::Runs:
+        socket_.wake();
+        break;
+      case Pushed::Refused:
+        break;
     }
   }
 
  private:
   using Clock = base::MonotonicTime;
 
-  static void reply(const Job& job, base::Result<IrcOutcome> result) {
-    job.reply_on->post([done = job.done, result = std::move(result)] { done(result); });
-  }
-
   // Works through the queue, then listens for as long as the connection lives.
   void run() {
     while (!stopping_) {
-      std::optional<Job> job = take();
-      if (job) {
-        reply(*job, perform(*job));
+      if (const std::optional<Job> job = queue_.take()) {
+        job->reply(perform(*job));
       } else if (socket_.connected()) {
         auto line = read(clock_.monotonic() + kListenMax);
         static_cast<void>(line);  // a lost connection is made again by the next message
-      } else if (leave()) {
+      } else if (queue_.leave()) {
         return;
       }
     }
@@ -119,21 +98,6 @@ class LiveIrcClient final : public IrcClient {
       static_cast<void>(write("QUIT :Tocsin", clock_.monotonic() + base::Duration{500}));
       socket_.close();
     }
-  }
-
-  std::optional<Job> take() {
-    base::MutexLock lock(mutex_);
-    if (jobs_.empty()) return std::nullopt;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    return job;
-  }
-
-  // Ends run() unless a message came meanwhile.
-  bool leave() {
-    base::MutexLock lock(mutex_);
-    running_ = !jobs_.empty();
-    return !running_;
   }
 
   base::Result<void> write(const std::string& line, Clock deadline) {
@@ -162,11 +126,11 @@ class LiveIrcClient final : public IrcClient {
 
   // Reads until `take` returns something.
   template <class Take>
-  base::Result<IrcOutcome> await(Clock deadline, Take take) {
+  base::Result<TalkOutcome> await(Clock deadline, Take take) {
     for (;;) {
       TC_TRY(auto line, read(deadline));
       if (line) {
-        if (std::optional<IrcOutcome> outcome = take(*line)) return *outcome;
+        if (std::optional<TalkOutcome> outcome = take(*line)) return *outcome;
       } else if (stopping_) {
         return base::error(base::ErrorCode::Cancelled, "stopped");
       } else if (clock_.monotonic() >= deadline) {
@@ -177,9 +141,9 @@ class LiveIrcClient final : public IrcClient {
     }
   }
 
-  base::Result<IrcOutcome> perform(const Job& job) {
+  base::Result<TalkOutcome> perform(const Job& job) {
     if (!socket_.connected()) {
-      TC_TRY(IrcOutcome logged_in, log_in(job.deadline));
+      TC_TRY(TalkOutcome logged_in, log_in(job.deadline));
       if (!logged_in.delivered) {
         socket_.close();
         return logged_in;
@@ -188,7 +152,7 @@ class LiveIrcClient final : public IrcClient {
     const IrcMessage& message = job.message;
     const bool is_channel = message.target.find_first_of("#&+!") == 0;
     if (is_channel && joined_.count(base::to_lower(message.target)) == 0) {
-      TC_TRY(IrcOutcome in, join(message, job.deadline));
+      TC_TRY(TalkOutcome in, join(message, job.deadline));
       if (!in.delivered) return in;
     }
     for (const std::string& line : message.lines) {
@@ -197,8 +161,8 @@ class LiveIrcClient final : public IrcClient {
     }
     const std::string token = fmt::format("tocsin-{}", ++pings_);
     TC_TRY(write("PING :" + token, job.deadline));
-    std::optional<IrcOutcome> refused;
-    return await(job.deadline, [&](const IrcLine& line) -> std::optional<IrcOutcome> {
+    std::optional<TalkOutcome> refused;
+    return await(job.deadline, [&](const IrcLine& line) -> std::optional<TalkOutcome> {
       if (auto refusal = refusal_of(line)) {
         refused = std::move(refusal);
         joined_.clear();  // 404, 403: perhaps we are not in it any more
@@ -206,11 +170,11 @@ class LiveIrcClient final : public IrcClient {
       if (line.command != "PONG" || line.parameters.empty() || line.parameters.back() != token) {
         return std::nullopt;
       }
-      return refused ? refused : IrcOutcome{true, false, false, "PONG"};
+      return refused ? refused : TalkOutcome{true, false, false, "PONG"};
     });
   }
 
-  base::Result<IrcOutcome> log_in(Clock deadline) {
+  base::Result<TalkOutcome> log_in(Clock deadline) {
     joined_.clear();
     said_.clear();
     TC_TRY(socket_.connect(server_.address, deadline));
@@ -228,16 +192,16 @@ class LiveIrcClient final : public IrcClient {
     return await(deadline, [&](const IrcLine& line) { return logging_in(line, deadline); });
   }
 
-  std::optional<IrcOutcome> logging_in(const IrcLine& line, Clock deadline) {
+  std::optional<TalkOutcome> logging_in(const IrcLine& line, Clock deadline) {
     const auto say = [&](const std::string& text) {
       static_cast<void>(write(text, deadline));  // a failure shows at the next read
     };
     if (line.command == "CAP" && line.at(1) == "ACK") {
       say("AUTHENTICATE PLAIN");
     } else if (line.command == "CAP" && line.at(1) == "NAK") {
-      return IrcOutcome{false, true, true, "the server does not offer SASL"};
+      return TalkOutcome{false, true, true, "the server does not offer SASL"};
     } else if (line.command == "421" && line.at(1) == "CAP") {
-      return IrcOutcome{false, true, true, "the server does not know SASL"};
+      return TalkOutcome{false, true, true, "the server does not know SASL"};
     } else if (line.command == "AUTHENTICATE") {
       const std::string& user = server_.user;
       say("AUTHENTICATE " + base::base64(std::string(1, '\0') + user + std::string(1, '\0') +
@@ -246,29 +210,29 @@ class LiveIrcClient final : public IrcClient {
       say("CAP END");
     } else if (line.command == "433" || line.command == "436") {
       if (nick_.size() > server_.nick.size() + 3) {
-        return IrcOutcome{false, false, false, "the nick and its like are taken"};
+        return TalkOutcome{false, false, false, "the nick and its like are taken"};
       }
       nick_ += '_';
       say("NICK " + nick_);
     } else if (line.command == "432") {
-      return IrcOutcome{false, true, false, "the server does not take the nick"};
+      return TalkOutcome{false, true, false, "the server does not take the nick"};
     } else if (line.command == "001") {
       nick_ = line.at(0);
-      return IrcOutcome{true, false, false, {}};
+      return TalkOutcome{true, false, false, {}};
     }
     return refusal_of(line);
   }
 
-  base::Result<IrcOutcome> join(const IrcMessage& message, Clock deadline) {
+  base::Result<TalkOutcome> join(const IrcMessage& message, Clock deadline) {
     std::string line = "JOIN " + message.target;
     if (!message.key.empty()) line += " " + message.key.reveal();
     TC_TRY(write(line, deadline));
     const std::string wanted = base::to_lower(message.target);
-    return await(deadline, [&](const IrcLine& answer) -> std::optional<IrcOutcome> {
+    return await(deadline, [&](const IrcLine& answer) -> std::optional<TalkOutcome> {
       if (answer.command == "JOIN" && answer.nick() == nick_ &&
           base::to_lower(answer.at(0)) == wanted) {
         joined_.insert(wanted);
-        return IrcOutcome{true, false, false, {}};
+        return TalkOutcome{true, false, false, {}};
       }
       return refusal_of(answer);
     });
@@ -296,9 +260,7 @@ class LiveIrcClient final : public IrcClient {
   const base::Clock& clock_;
   const IrcServer server_;
   std::atomic<bool> stopping_ = false;
-  base::Mutex mutex_;
-  std::deque<Job> jobs_ GUARDED_BY(mutex_);
-  bool running_ GUARDED_BY(mutex_) = false;
+  TalkQueue<IrcMessage> queue_{"IRC"};
   LineSocket socket_;  // from here on: the client's own thread
   std::string nick_;
   std::set<std::string> joined_;

@@ -1,7 +1,6 @@
 // Messages to IRC: one connection that stays, one channel or nick a message.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "common/base/executor.h"
 #include "common/base/secret.h"
 #include "common/net/http_client.h"
+#include "common/net/talk.h"
 #include "common/net/url.h"
 
 namespace tocsin::net {
@@ -30,16 +30,6 @@ struct IrcMessage {
   std::vector<std::string> lines;
 };
 
-/// The server took the message, or said no with a numeric reply.
-struct IrcOutcome {
-  bool delivered = false;
-  bool permanent = false;
-  bool auth = false;  ///< A password or permission is missing.
-  std::string reply;  ///< What the server said, control characters escaped.
-};
-
-using IrcDone = std::function<void(base::Result<IrcOutcome>)>;
-
 /// Thread: send() from any.
 class IrcClient {
  public:
@@ -49,7 +39,7 @@ class IrcClient {
   /// Errors in `done`: Unavailable, Timeout (outcome unknown if a line was said), PermissionDenied
   /// (certificate), InvalidArgument, Cancelled.
   virtual void send(IrcMessage message, base::Duration timeout, base::Executor& reply_on,
-                    IrcDone done) = 0;
+                    TalkDone done) = 0;
 };
 
 /// One connection to one server, made with the first message and kept; lost ones are made again by

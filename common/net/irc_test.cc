@@ -100,12 +100,12 @@ struct Conversation {
     settings.line_pause = base::Duration{1};
   }
 
-  base::Result<IrcOutcome> say(std::vector<std::string> lines,
-                               base::Duration timeout = base::Duration{5'000}) {
+  base::Result<TalkOutcome> say(std::vector<std::string> lines,
+                                base::Duration timeout = base::Duration{5'000}) {
     if (!client) client = make_irc_client(clock, settings);
-    Waiter<base::Result<IrcOutcome>> waiter;
+    Waiter<base::Result<TalkOutcome>> waiter;
     client->send({"#ops", base::Secret("key"), std::move(lines)}, timeout, replies,
-                 [&](base::Result<IrcOutcome> result) { waiter.set(std::move(result)); });
+                 [&](base::Result<TalkOutcome> result) { waiter.set(std::move(result)); });
     auto result = waiter.wait();
     REQUIRE(result);
     return *result;
@@ -160,12 +160,12 @@ TEST_CASE("irc: refusals") {
     CHECK_FALSE(result->delivered);
     return *result;
   };
-  const IrcOutcome key = say({kFriendly[0], {"JOIN", ":srv 475 tocsin #ops :Bad key\r\n"}});
+  const TalkOutcome key = say({kFriendly[0], {"JOIN", ":srv 475 tocsin #ops :Bad key\r\n"}});
   CHECK(key.permanent);
   CHECK(key.auth);
   CHECK(key.reply == "475 Bad key");
   CHECK_FALSE(say({kFriendly[0], {"JOIN", ":srv 471 tocsin #ops :Full\r\n"}}).permanent);
-  const IrcOutcome muted =
+  const TalkOutcome muted =
       say({kFriendly[0], kFriendly[1], {"PRIVMSG", ":srv 404 tocsin #ops :Cannot send\x1b\r\n"}});
   CHECK(muted.permanent);
   CHECK(muted.reply == "404 Cannot send\\x1b");
@@ -197,10 +197,10 @@ TEST_CASE("irc: no answer, nobody there, stopped") {
   IrcServer nowhere;
   nowhere.address = {"127.0.0.1", 1};
   nowhere.nick = "tocsin";
-  Waiter<base::Result<IrcOutcome>> waiter;
+  Waiter<base::Result<TalkOutcome>> waiter;
   make_irc_client(clock, nowhere)
       ->send({"#ops", {}, {"x"}}, base::Duration{1000}, replies,
-             [&](base::Result<IrcOutcome> result) { waiter.set(std::move(result)); });
+             [&](base::Result<TalkOutcome> result) { waiter.set(std::move(result)); });
   const auto result = waiter.wait();
   REQUIRE(result);
   CHECK_FALSE(*result);

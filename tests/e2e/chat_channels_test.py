@@ -7,7 +7,6 @@ story below it; nothing twice, also when products say 429 in the middle. The ale
 and mention there is.
 """
 
-import threading
 import time
 import unittest
 
@@ -20,39 +19,11 @@ from emulators.slack import Slack
 from emulators.teams import Teams
 from emulators.telegram import Telegram
 from emulators.zulip import Zulip
-from harness import World, wait_until
+from harness import Probes, World, probe_rules, wait_until
 
 NASTY = "*a_b* <!channel> <users/all> @everyone @all @**all** [x](http://evil.example) </b> & `c`"
 
-RULES = """
-[[group]]
-name = "probe"
-interval = "1s"
-
-[[group.alert]]
-name = "ProbeHigh"
-expr = 'probe_value > 5'
-severity = "critical"
-summary = "{{ $labels.item }} is high"
-"""
-
-
-class Feeder(threading.Thread):
-    """Sends the probes' values every 100 ms."""
-
-    def __init__(self, world):
-        super().__init__(daemon=True)
-        self.world = world
-        self.probes = {}
-        self.stopping = threading.Event()
-
-    def run(self):
-        while not self.stopping.wait(0.1):
-            now_ms = int(time.time() * 1000)
-            series = [({"__name__": "probe_value", "item": item}, [(now_ms, value)])
-                      for item, value in list(self.probes.items())]
-            if series:
-                self.world.send_samples(series)
+RULES = probe_rules('{{ $labels.item }} is high')
 
 
 class ChatChannelsTest(unittest.TestCase):
@@ -123,11 +94,9 @@ group_interval = "1s"
     def test_one_incident_everywhere(self):
         self.config()
         self.world.start_alertd()
-        feeder = Feeder(self.world)
-        feeder.start()
-        self.addCleanup(feeder.stopping.set)
+        probes = Probes(self.world)
 
-        feeder.probes[NASTY] = 9.0
+        probes.values[NASTY] = 9.0
         self.everywhere(lambda name, chat: chat.messages, "the first message")
         for name, chat in self.chats.items():
             self.assertIn("CRITICAL", chat.first().text, name)
@@ -137,7 +106,7 @@ group_interval = "1s"
         for chat in self.chats.values():
             chat.fail_next(1, "rate")
             chat.fail_next(1, 503)
-        feeder.probes["second"] = 9.0
+        probes.values["second"] = 9.0
         self.everywhere(lambda name, chat: "second" in self.newest(name, chat)
                         or "2 firing" in chat.messages[-1].text, "the second alert")
         self.everywhere(lambda name, chat: len(chat.messages) == 2, "two messages")
@@ -148,8 +117,8 @@ group_interval = "1s"
         self.everywhere(lambda name, chat: "acknowledged by ana" in chat.messages[-1].text
                         and len(chat.messages) == 3, "the line about it")
 
-        feeder.probes[NASTY] = 1.0
-        feeder.probes["second"] = 1.0
+        probes.values[NASTY] = 1.0
+        probes.values["second"] = 1.0
         self.everywhere(lambda name, chat: "resolved at" in chat.messages[-1].text
                         and "resolved at" in self.newest(name, chat), "the end")
         time.sleep(2)

@@ -9,8 +9,8 @@ import signal
 import time
 import unittest
 
-from chat_channels_test import RULES, Feeder
-from harness import World, wait_until
+from chat_channels_test import RULES
+from harness import Probes, World, wait_until
 from real_chat import IrcPerson, XmppPerson, start_ngircd, start_prosody
 
 PASSWORD = "correct horse"
@@ -37,18 +37,16 @@ group_wait = "0s"
 group_interval = "1s"
 """ % channels)
         self.world.start_alertd()
-        self.feeder = Feeder(self.world)
-        self.feeder.start()
-        self.addCleanup(self.feeder.stopping.set)
+        self.probes = Probes(self.world)
 
     def story(self, person, has_said):
         """Fires, is acknowledged, ends; `has_said(text)` waits until the person has read it."""
-        self.feeder.probes["disk <1> & more"] = 9.0
+        self.probes.values["disk <1> & more"] = 9.0
         has_said("ProbeHigh")
         incident = self.world.get_json("/api/v1/incidents")["data"]["incidents"][0]["id"]
         self.world.tocsin("ack", incident, "--by", "ana")
         has_said("acknowledged by ana")
-        self.feeder.probes["disk <1> & more"] = 1.0
+        self.probes.values["disk <1> & more"] = 1.0
         has_said("resolved at")
         time.sleep(1)
         everything = "\n".join(person.words())
@@ -142,13 +140,13 @@ to = "eva@localhost"
                 wait_until(lambda words=words: any(text in one for one in words()), 40,
                            "'%s' in %s: %s" % (text, place, person.said))
 
-        self.feeder.probes["disk <1> & more"] = 9.0
+        self.probes.values["disk <1> & more"] = 9.0
         has_said("ProbeHigh")
         self.assertIn("disk &lt;1&gt; &amp; more is high", in_room()[0])
         incident = self.world.get_json("/api/v1/incidents")["data"]["incidents"][0]["id"]
         self.world.tocsin("ack", incident, "--by", "ana")
         has_said("acknowledged by ana")
-        self.feeder.probes["disk <1> & more"] = 1.0
+        self.probes.values["disk <1> & more"] = 1.0
         has_said("resolved at")
         time.sleep(1)
         self.assertEqual([len(in_room()), len(direct())], [3, 3], person.said)

@@ -11,18 +11,9 @@ import shutil
 import unittest
 import urllib.request
 
-from harness import HookReceiver, Probes, World, free_port, listening, wait_until
+from harness import HookReceiver, Probes, World, free_port, listening, probe_rules, wait_until
 
-RULES = """
-[[group]]
-name = "probe"
-interval = "1s"
-[[group.alert]]
-name = "ProbeHigh"
-expr = 'probe_value > 5'
-severity = "critical"
-summary = "{{ $labels.item }} läuft voll"
-"""
+RULES = probe_rules('{{ $labels.item }} läuft voll')
 
 ROUTE = """
 [route]

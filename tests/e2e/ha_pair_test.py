@@ -11,22 +11,12 @@ import threading
 import time
 import unittest
 
-from harness import HookReceiver, World, route_to, wait_until
+from harness import HookReceiver, World, probe_rules, route_to, wait_until
 from postgres_server import PostgresServer
 
 TAKE_OVER = 15  # seconds: what is promised
 
-RULES = """
-[[group]]
-name = "probe"
-interval = "1s"
-
-[[group.alert]]
-name = "ProbeHigh"
-expr = 'probe_value > 5'
-severity = "critical"
-summary = "{{ $labels.item }} is {{ $value }}"
-"""
+RULES = probe_rules('{{ $labels.item }} is {{ $value }}')
 
 
 class Writer(threading.Thread):

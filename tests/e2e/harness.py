@@ -332,12 +332,7 @@ path = "%s/spool"
         port = free_port()
         self.start("smtp", DEBIAN_PYTHON, SOURCE / "tests/e2e/smtp_server.py", port, certificate, key,
                    user, password, mails)
-
-        def listening():
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        wait_until(listening, 15, "the mail server")
+        wait_until(lambda: listening(port), 15, "the mail server")
         return port, certificate, mails
 
     def certificate(self, name):
@@ -348,6 +343,21 @@ path = "%s/spool"
                         "-keyout", key, "-out", certificate], check=True, capture_output=True)
         key.chmod(0o600)
         return certificate, key
+
+
+def probe_rules(summary):
+    """Rules that fire for each series of Probes above 5."""
+    return """
+[[group]]
+name = "probe"
+interval = "1s"
+
+[[group.alert]]
+name = "ProbeHigh"
+expr = 'probe_value > 5'
+severity = "critical"
+summary = "%s"
+""" % summary
 
 
 class Probes(threading.Thread):

@@ -15,22 +15,12 @@ import threading
 import time
 import unittest
 
-from harness import HookReceiver, World, route_to, wait_until
+from harness import HookReceiver, World, probe_rules, route_to, wait_until
 
 KILLS = int(os.environ.get("TOCSIN_KILLS", "50"))
 SEED = int(os.environ.get("TOCSIN_KILL_SEED", str(int(time.time()))))
 
-RULES = """
-[[group]]
-name = "probe"
-interval = "1s"
-
-[[group.alert]]
-name = "ProbeHigh"
-expr = 'probe_value > 5'
-severity = "critical"
-summary = "{{ $labels.item }} is {{ $value }}"
-"""
+RULES = probe_rules('{{ $labels.item }} is {{ $value }}')
 
 
 class Writer(threading.Thread):

@@ -5,69 +5,17 @@ import email
 import email.policy
 import imaplib
 import json
-import os
-import pwd
-import shutil
-import socket
 import time
 import unittest
 
-from harness import World, free_port, wait_until
-
-DOVECOT = """
-protocols = imap
-listen = 127.0.0.1
-base_dir = %(folder)s/dovecot-run
-state_dir = %(folder)s/dovecot-state
-log_path = %(folder)s/dovecot-mail.log
-ssl = no
-disable_plaintext_auth = no
-first_valid_uid = 1
-mail_location = maildir:%(folder)s/mail/%%n
-passdb {
-  driver = static
-  args = password=s3cret-imap
-}
-userdb {
-  driver = static
-  args = uid=%(uid)d gid=%(gid)d home=%(folder)s/mail/%%n
-}
-service imap-login {
-  chroot =
-  inet_listener imap {
-    port = %(imap)d
-  }
-  inet_listener imaps {
-    port = 0
-  }
-}
-service anvil {
-  chroot =
-}
-"""
+from dovecot import Dovecot
+from harness import World, wait_until
 
 
 class MailReplyTest(unittest.TestCase):
     def setUp(self):
-        dovecot = shutil.which("dovecot", path="/usr/sbin")
-        if not dovecot or os.getuid() != 0:
-            self.skipTest("Debian's dovecot-imapd is not installed, or this is not root")
         self.world = self.enterContext(World())
-        folder = self.world.folder
-        folder.chmod(0o755)  # dovecot drops root and still reads its folders
-        user = pwd.getpwnam("mail")
-        self.imap = free_port()
-        (folder / "mail").mkdir()
-        os.chown(folder / "mail", user.pw_uid, user.pw_gid)
-        config = self.world.write("dovecot.conf", DOVECOT % {
-            "folder": folder, "uid": user.pw_uid, "gid": user.pw_gid, "imap": self.imap})
-        self.world.start("dovecot", dovecot, "-F", "-c", config)
-
-        def listening():
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.imap)) == 0
-
-        wait_until(listening, 15, "dovecot")
+        self.imap = Dovecot(self.world, "s3cret-imap").imap
         smtp, certificate, self.mails = self.world.start_smtp()
         for name, text in (("smtp.password", "s3cret-mail"), ("imap.password", "s3cret-imap")):
             self.world.write(name, text + "\n").chmod(0o600)

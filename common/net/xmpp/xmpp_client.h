@@ -1,13 +1,13 @@
 // Messages to XMPP: to a person, or into a room.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "common/base/executor.h"
 #include "common/base/result.h"
 #include "common/base/secret.h"
+#include "common/net/talk.h"
 
 namespace tocsin::net {
 
@@ -30,15 +30,6 @@ struct XmppMessage {
   std::string body;            ///< UTF-8 without control characters but line ends.
 };
 
-struct XmppOutcome {
-  bool delivered = false;
-  bool permanent = false;
-  bool auth = false;
-  std::string reply;  ///< For people.
-};
-
-using XmppDone = std::function<void(base::Result<XmppOutcome>)>;
-
 /// Thread: send() from any.
 class XmppClient {
  public:
@@ -48,7 +39,7 @@ class XmppClient {
   /// message. `done` is posted to `reply_on`.
   /// Errors in `done`: Unavailable, Timeout (outcome unknown), Cancelled.
   virtual void send(XmppMessage message, base::Duration timeout, base::Executor& reply_on,
-                    XmppDone done) = 0;
+                    TalkDone done) = 0;
 };
 
 /// One connection, made with the first message. Messages wait in a queue of at most 100.

@@ -19,17 +19,17 @@ std::string_view attribute(xmpp_stanza_t* stanza, const char* name) {
   return value == nullptr ? std::string_view() : std::string_view(value);
 }
 
-XmppOutcome taken(std::string reply) {
+TalkOutcome taken(std::string reply) {
   return {true, false, false, std::move(reply)};
 }
 
 // What <error type="auth"><forbidden/></error> means.
-XmppOutcome refusal(xmpp_stanza_t* stanza) {
+TalkOutcome refusal(xmpp_stanza_t* stanza) {
   xmpp_stanza_t* error = xmpp_stanza_get_child_by_name(stanza, "error");
   const std::string type(attribute(error, "type"));
   xmpp_stanza_t* condition = error == nullptr ? nullptr : xmpp_stanza_get_children(error);
   const char* name = condition == nullptr ? nullptr : xmpp_stanza_get_name(condition);
-  XmppOutcome outcome;
+  TalkOutcome outcome;
   outcome.permanent = type != "wait";
   outcome.auth = type == "auth";
   outcome.reply = base::escape_control(
@@ -94,7 +94,7 @@ void XmppSession::on_event(xmpp_conn_t*, xmpp_conn_event_t event, int error,
   }
 }
 
-base::Result<XmppOutcome> XmppSession::log_in() {
+base::Result<TalkOutcome> XmppSession::log_in() {
   xmpp_conn_t* connection = connection_.get();
   long flags = XMPP_CONN_FLAG_DISABLE_SM | XMPP_CONN_FLAG_MANDATORY_TLS;
   if (account_.insecure) flags |= XMPP_CONN_FLAG_TRUST_TLS;
@@ -116,24 +116,23 @@ base::Result<XmppOutcome> XmppSession::log_in() {
   while (state_ == State::Connecting && !expired_()) turn(kTurnMs);
   if (state_ == State::Ready) return taken({});
   if (refused_login_) {
-    return XmppOutcome{false, true, true, "the server refused the login: check jid and password"};
+    return TalkOutcome{false, true, true, "the server refused the login: check jid and password"};
   }
   if (state_ == State::Connecting) {
-    return base::error(base::ErrorCode::Timeout, "xmpp: no login within the time-out");
+    return base::error(base::ErrorCode::Timeout, "no login within the time-out");
   }
   return base::error(
       base::ErrorCode::Unavailable,
-      fmt::format("xmpp: cannot log in: {}", trouble_.empty() ? "connection closed" : trouble_));
+      fmt::format("cannot log in: {}", trouble_.empty() ? "connection closed" : trouble_));
 }
 
-base::Result<XmppOutcome> XmppSession::wait() {
+base::Result<TalkOutcome> XmppSession::wait() {
   while (!answer_ && state_ == State::Ready && !expired_()) turn(kTurnMs);
   if (answer_) return *answer_;
   if (state_ != State::Ready) {
-    return base::error(base::ErrorCode::Unavailable,
-                       fmt::format("xmpp: connection lost: {}", trouble_));
+    return base::error(base::ErrorCode::Unavailable, fmt::format("connection lost: {}", trouble_));
   }
-  return base::error(base::ErrorCode::Timeout, "xmpp: no answer within the time-out");
+  return base::error(base::ErrorCode::Timeout, "no answer within the time-out");
 }
 
 XmppSession::StanzaPtr XmppSession::child(xmpp_stanza_t* parent, const char* name, const char* ns) {
@@ -150,7 +149,7 @@ void XmppSession::add_text(xmpp_stanza_t* parent, const std::string& text) {
   xmpp_stanza_add_child(parent, stanza.get());
 }
 
-base::Result<XmppOutcome> XmppSession::enter(const XmppMessage& message) {
+base::Result<TalkOutcome> XmppSession::enter(const XmppMessage& message) {
   const std::string place = message.to + "/" + message.nick;
   if (rooms_.count(place) > 0) return taken({});
   const StanzaPtr presence = child(nullptr, "presence", nullptr);
@@ -171,9 +170,9 @@ base::Result<XmppOutcome> XmppSession::enter(const XmppMessage& message) {
   return entered;
 }
 
-base::Result<XmppOutcome> XmppSession::deliver(const XmppMessage& message) {
+base::Result<TalkOutcome> XmppSession::deliver(const XmppMessage& message) {
   if (message.is_room) {
-    TC_TRY(XmppOutcome entered, enter(message));
+    TC_TRY(TalkOutcome entered, enter(message));
     if (!entered.delivered) return entered;
   }
   const StanzaPtr stanza(xmpp_message_new(context_.get(), message.is_room ? "groupchat" : "chat",

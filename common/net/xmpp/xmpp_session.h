@@ -22,9 +22,9 @@ class XmppSession {
   XmppSession& operator=(const XmppSession&) = delete;
 
   /// Connects and authenticates.
-  base::Result<XmppOutcome> log_in();
+  base::Result<TalkOutcome> log_in();
   /// Enters the room if need be, sends, and waits for the proof.
-  base::Result<XmppOutcome> deliver(const XmppMessage& message);
+  base::Result<TalkOutcome> deliver(const XmppMessage& message);
   /// Turns the loop once, for at most `ms`.
   void turn(unsigned long ms);
   bool alive() const { return state_ == State::Ready; }
@@ -50,8 +50,8 @@ class XmppSession {
   static int on_presence(xmpp_conn_t*, xmpp_stanza_t* stanza, void* self);
   static int on_iq(xmpp_conn_t*, xmpp_stanza_t* stanza, void* self);
 
-  base::Result<XmppOutcome> wait();
-  base::Result<XmppOutcome> enter(const XmppMessage& message);
+  base::Result<TalkOutcome> wait();
+  base::Result<TalkOutcome> enter(const XmppMessage& message);
   StanzaPtr child(xmpp_stanza_t* parent, const char* name, const char* ns);
   void add_text(xmpp_stanza_t* parent, const std::string& text);
 
@@ -67,7 +67,7 @@ class XmppSession {
   std::string waiting_room_;     ///< Entering it.
   std::string waiting_id_;       ///< Of the message sent.
   std::string waiting_ping_;     ///< Of the ping after it.
-  std::optional<XmppOutcome> answer_;
+  std::optional<TalkOutcome> answer_;
   std::uint64_t pings_ = 0;
 };
 

@@ -29,7 +29,8 @@ inline void suite_records(const StoreUnderTest& test) {
   StateStore* store = &test.reopen();
   StateChange change;
   // A text may hold anything; only its owner knows.
-  const std::string odd("nul \0, \xff and 'quotes'; DROP TABLE records; --", 49);
+  using namespace std::string_literals;
+  const std::string odd = "nul \0, \xff and 'quotes'; DROP TABLE records; --"s;
   change.records_upsert = {
       {"silence", "s1", "one"}, {"silence", "s2", odd}, {"override", "s1", ""}};
   REQUIRE(suite_commit(test, *store, change));

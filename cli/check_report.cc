@@ -60,7 +60,7 @@ std::string excerpt(const Finding& finding, std::string_view source, const Termi
          colored("^" + std::string(marks - 1, '~'), Color::Green, terminal) + "\n";
 }
 
-Color color_of(Level level) {
+Color level_color(Level level) {
   return level == Level::Error ? Color::Red : level == Level::Warning ? Color::Yellow : Color::Blue;
 }
 
@@ -168,7 +168,7 @@ std::string report_text(const LintResult& result, bool color) {
   for (const Finding& finding : result.findings) {
     const std::string place = place_text(finding);
     if (!place.empty()) out += printable(place) + ": ";
-    out += colored(to_string(finding.level), color_of(finding.level), terminal) + ": " +
+    out += colored(to_string(finding.level), level_color(finding.level), terminal) + ": " +
            printable(finding.message) + " " +
            colored("[" + finding.id + "]", Color::Dim, terminal) + "\n";
     if (const auto source = sources.find(finding.file); source != sources.end()) {

@@ -7,6 +7,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(TOCSIN_SANITIZE "" CACHE STRING "Comma separated sanitizers: address,undefined or thread")
 option(TOCSIN_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 option(TOCSIN_TESTS "Build the tests and benchmarks" ON)
+option(TOCSIN_UNIT_TESTS "Build the unit tests among them" ON)
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_CLANG_TIDY)
@@ -33,6 +34,9 @@ endif()
 if(TOCSIN_SANITIZE)
   # Global, because third-party headers compiled into our objects must agree.
   add_compile_options(-fsanitize=${TOCSIN_SANITIZE} -fno-sanitize-recover=all)
+  # These check every access through a pointer and double the time of the compiler; what they find,
+  # the processor or AddressSanitizer finds too.
+  add_compile_options(-fno-sanitize=null,alignment,object-size)
   add_link_options(-fsanitize=${TOCSIN_SANITIZE})
   # g++ 12: false alarms on Asio's coroutine frames and on fences under TSan.
   if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")

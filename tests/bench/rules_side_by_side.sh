@@ -2,12 +2,14 @@
 # One hundred rules over many series: alertd beside Debian's prometheus and victoria-metrics with vmalert.
 #
 # Usage: tests/bench/rules_side_by_side.sh [--servers "alertd prometheus vm"] [--hosts N] [--series N]
-#                                          [--rounds N] [--evaluations N] [--bin FOLDER] [--keep FOLDER]
-#   default: 100 hosts x 500 series (50,000), 40 rounds of history (10 min at 15 s), 4 evaluations
-#   larger: --hosts 1000 (500,000 series), --hosts 4000 (2 million; give 16 GiB or fewer --rounds)
+#                                          [--interval SECONDS] [--rounds N] [--evaluations N] [--bin FOLDER]
+#                                          [--keep FOLDER]
+#   default: 100 hosts x 500 series (50,000), every 15 s, 10 minutes of history, 4 evaluations
+#   larger: --hosts 1000 (500,000 series); --hosts 4000 --interval 90 (2 million: on two cores the peers
+#   cannot evaluate them every 15 s; 16 GiB)
 #
 # One server at a time, so that the memory of one is free before the next starts. Each gets the same
-# history as fast as it takes it, then live rounds every 15 s. Measured are CPU seconds (user + system)
+# history as fast as it takes it, then live rounds, one an interval. Measured are CPU seconds (user + system)
 # of the server's own process: over a stretch of live rounds without rules, then over as long a stretch
 # with them. The difference, divided by the evaluations that took place, is the cost of one evaluation of
 # all rules. For alertd the CPU of its evaluation threads is shown as well: it needs no subtraction. For
@@ -17,16 +19,18 @@
 # generator and the rule set of ../shared/bench. Loopback only, ports 19590-19593.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-servers="alertd prometheus vm" hosts=100 series=500 rounds=40 evaluations=4
+servers="alertd prometheus vm" hosts=100 series=500 interval=15 rounds= evaluations=4
 bin=$root/build/release/bin keep=
 while [ $# -gt 0 ]; do
   case $1 in
-    --servers) servers=$2 ;; --hosts) hosts=$2 ;; --series) series=$2 ;; --rounds) rounds=$2 ;;
+    --servers) servers=$2 ;; --hosts) hosts=$2 ;; --series) series=$2 ;; --interval) interval=$2 ;;
+    --rounds) rounds=$2 ;;
     --evaluations) evaluations=$2 ;; --bin) bin=$2 ;; --keep) keep=$2 ;;
-    *) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
   shift 2
 done
+rounds=${rounds:-$((600 / interval))}
 bench=$root/../shared/bench
 [ -d "$bench" ] || { echo "rules_side_by_side: ../shared/bench is not there: skipped"; exit 0; }
 
@@ -43,7 +47,7 @@ trap cleanup EXIT
 cp -r "$bench/rwload" "$bench/rules" "$work/"
 make -s -C "$work/rwload"
 mkdir "$work/rules-in-force"
-python3 "$work/rules/gen_rules.py" 15s > "$work/rules.yml"
+python3 "$work/rules/gen_rules.py" "${interval}s" > "$work/rules.yml"
 
 ticks=$(getconf CLK_TCK)
 cpu_of() { awk -v t="$ticks" '{ sub(/.*\) /, ""); print ($12 + $13) / t }' "/proc/$1/stat"; }
@@ -62,7 +66,7 @@ stop_last() { # stops PID and waits: the next server wants the memory
 }
 
 start_prometheus() {
-  printf 'global: {scrape_interval: 15s, evaluation_interval: 15s}\n' > "$work/prometheus.yml"
+  printf 'global: {scrape_interval: %ss, evaluation_interval: %ss}\n' $interval $interval > "$work/prometheus.yml"
   spawn prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
     --web.enable-remote-write-receiver --web.enable-lifecycle --web.listen-address=127.0.0.1:19590 \
     --log.level=error > "$work/prometheus.log" 2>&1
@@ -84,7 +88,7 @@ start_vm() {
 rules_vm() {
   # Without a notifier vmalert refuses alerting rules; nothing listens on port 19593.
   spawn vmalert -rule="$work/rules.yml" -datasource.url=$url -notifier.url=http://127.0.0.1:19593 \
-    -evaluationInterval=15s -httpListenAddr=127.0.0.1:19592 > "$work/vmalert.log" 2>&1
+    -evaluationInterval=${interval}s -httpListenAddr=127.0.0.1:19592 > "$work/vmalert.log" 2>&1
   second=$last_pid
   wait_http http://127.0.0.1:19592/health
 }
@@ -110,12 +114,12 @@ rules_alertd() {
 count_alertd() { metric $url/metrics tocsin_alertd_rule_group_iterations_total; }
 
 measure() {
-  local name=$1 seconds=$((15 * evaluations)) load before without with threads=0 count
+  local name=$1 seconds=$((interval * evaluations)) load before without with threads=0 count
   pid= second= url=
   rm -rf "$work/data"
   "start_$name"
   "$work/rwload/rwload" --url "$url/api/v1/write" --hosts "$hosts" --series "$series" --chunk 2 \
-    --rounds "$rounds" --live $((evaluations * 2 + 8)) --batch 500 --connections 8 \
+    --step "$interval" --rounds "$rounds" --live $((evaluations * 2 + 8)) --batch 500 --connections 8 \
     --server-pid "$pid" > "$work/$name.load" 2>&1 &
   load=$!
   pids+=("$load")
@@ -123,11 +127,11 @@ measure() {
     kill -0 "$load" 2> /dev/null || { cat "$work/$name.load"; return 1; }
     sleep 0.5
   done
-  sleep 20
+  sleep $((interval + 5))
   before=$(cpu_of "$pid"); sleep "$seconds"; without=$(minus "$(cpu_of "$pid")" "$before")
   local rss_without; rss_without=$(rss_of "$pid")
   "rules_$name"
-  sleep 32
+  sleep $((2 * interval + 2))
   before=$(cpu_of "$pid"); count=$("count_$name")
   local second_before=0 threads_before=0
   [ -n "$second" ] && second_before=$(cpu_of "$second")

@@ -29,8 +29,7 @@ inline void suite_records(const StoreUnderTest& test) {
   StateStore* store = &test.reopen();
   StateChange change;
   // A text may hold anything; only its owner knows.
-  using namespace std::string_literals;
-  const std::string odd = "nul \0, \xff and 'quotes'; DROP TABLE records; --"s;
+  const std::string odd = std::string("nul ") + '\0' + ", \xff and 'quotes'; DROP TABLE records;";
   change.records_upsert = {
       {"silence", "s1", "one"}, {"silence", "s2", odd}, {"override", "s1", ""}};
   REQUIRE(suite_commit(test, *store, change));

@@ -24,6 +24,8 @@ constexpr base::Duration kClockJump{30'000};
 /// The timer is set in monotonic time for a wall time; look again at least so often, because the
 /// wall clock may be set.
 constexpr base::Duration kSleepMax{60'000};
+/// Counting what fires costs a look at everything: not after each of the small steps of a storm.
+constexpr base::Duration kGaugesInterval{1000};
 constexpr base::Duration kPruneInterval = std::chrono::hours(6);
 /// How long "why was nobody called" can be answered.
 constexpr base::Duration kDecisionHistory = std::chrono::hours(30 * 24);
@@ -112,8 +114,9 @@ void Dispatcher::stand_by() {
   committing_ = false;
   waiting_for_store_ = false;
   change_ = {};
-  executor_.cancel(timer_);
-  executor_.cancel(prune_timer_);
+  for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_}) {
+    executor_.cancel(std::exchange(*timer, 0));
+  }
   engine_.emplace(options_.routing, options_.limits, options_.settings);
   snapshot_stale_ = true;
   set_gauges();
@@ -159,8 +162,9 @@ void Dispatcher::stop(base::Task done) {
 void Dispatcher::finish_stop() {
   running_ = false;
   committing_ = false;
-  executor_.cancel(timer_);
-  executor_.cancel(prune_timer_);
+  for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_}) {
+    executor_.cancel(std::exchange(*timer, 0));
+  }
   {
     MutexLock lock(mutex_);
     stopped_for_good_ = true;
@@ -248,7 +252,7 @@ void Dispatcher::notify_log(base::Executor& reply_on,
 void Dispatcher::report(DeliveryReport report) {
   {
     MutexLock lock(mutex_);
-    if (queue_.reports.size() >= options_.queue_max / 10) {
+    if (queue_.reports.size() >= options_.queue_max) {
       metrics_
           .counter("tocsin_alertd_delivery_reports_refused_total",
                    "Delivery reports left out of the timeline because the queue was full.")
@@ -390,7 +394,7 @@ void Dispatcher::tell_of_failing() {
 
 void Dispatcher::finish_step() {
   const bool rows = !change_.outbox.empty();
-  if (!change_.empty()) set_gauges();
+  if (!change_.empty()) set_gauges_soon();
   if (!change_.empty() && options_.committed) options_.committed(change_);
   change_ = {};
   snapshot_stale_ = true;
@@ -454,7 +458,23 @@ void Dispatcher::count(const std::vector<Decided>& decisions) {
   }
 }
 
+void Dispatcher::set_gauges_soon() {
+  if (gauges_timer_ != 0) return;
+  const auto since =
+      std::chrono::duration_cast<base::Duration>(executor_.clock().monotonic() - gauges_set_);
+  if (since >= kGaugesInterval) {
+    set_gauges();
+    return;
+  }
+  gauges_timer_ = executor_.post_after(kGaugesInterval - since, [this, alive = alive_] {
+    if (!*alive) return;
+    gauges_timer_ = 0;
+    set_gauges();
+  });
+}
+
 void Dispatcher::set_gauges() {
+  gauges_set_ = executor_.clock().monotonic();
   std::array<std::array<double, 2>, 4> alerts{};
   for (const auto& [fingerprint, entry] : engine_->pipeline().alerts()) {
     alerts[static_cast<std::size_t>(entry.alert.severity)][entry.resolved ? 1 : 0] += 1;

@@ -32,7 +32,7 @@ struct DispatcherOptions {
   routing::PipelineLimits limits;
   IncidentSettings settings;
   std::size_t queue_max =
-      50'000;  ///< Alerts waiting for a step; commands and reports have a tenth.
+      50'000;  ///< Alerts waiting for a step; as many reports, a tenth of commands and of edits.
   /// Returns the path of the link that acknowledges, for a message that asks for it; may be empty.
   std::function<std::string(const Notification&)> ack_path;
   /// Called on the executor after a commit that put rows into the outbox, and after start().
@@ -208,6 +208,7 @@ class Dispatcher final : public model::AlertSink {
   void prune();
   void count(const std::vector<Decided>& decisions);
   void set_gauges();
+  void set_gauges_soon();
   void finish_stop();
   void refuse_waiting(const base::Error& why) EXCLUDES(mutex_);
   std::shared_ptr<const Snapshot> build_snapshot() const;
@@ -238,6 +239,8 @@ class Dispatcher final : public model::AlertSink {
   bool told_of_failing_ = false;
   base::TimerId timer_ = 0;
   base::TimerId prune_timer_ = 0;
+  base::TimerId gauges_timer_ = 0;
+  base::MonotonicTime gauges_set_{};
   base::Task stopped_;
   base::WallTime last_wall_{};
   base::MonotonicTime last_monotonic_{};

@@ -51,6 +51,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   now_ = now;
   result_ = {};
   changed_.clear();
+  looked_at_.clear();
   alarmed_.clear();
   told_now_.clear();
   apply_edits(input.edits);
@@ -67,6 +68,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   for (const DeliveryReport& report : input.reports) on_report(report);
   run_timers();
   write_records();
+  plan();
   return std::move(result_);
 }
 
@@ -148,6 +150,7 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
   if (previous) {
     changed_.erase(previous->number);
     incidents_.erase(incident.previous);
+    plan(incident.previous);
   }
   add_event(incident, now_, "opened", "",
             fmt::format("{}: {}{}", model::to_string(incident.severity), incident.title,
@@ -273,9 +276,7 @@ const Incident* Engine::incident_of(const std::string& group_key) const {
 std::optional<WallTime> Engine::next_due() const {
   std::optional<WallTime> next = pipeline_.next_due();
   if (handovers_due_) next = std::min(next.value_or(*handovers_due_), *handovers_due_);
-  for (const auto& [number, incident] : incidents_) {
-    if (const auto at = due(incident)) next = std::min(next.value_or(WallTime::max()), *at);
-  }
+  if (!due_.empty()) next = std::min(next.value_or(WallTime::max()), due_.begin()->first);
   return next;
 }
 

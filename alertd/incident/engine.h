@@ -147,8 +147,16 @@ class Engine {
   void take_severity(Incident& incident, model::Severity of_alerts);
   void on_report(const DeliveryReport& report);
   void on_step_report(Incident& incident, const DeliveryReport& report);
+
+  // When; engine_timers.cc.
   void run_timers();
   void run_timer(Incident& incident);
+  void look_at(std::int64_t number);
+  void look_at_dependents(const Incident& incident);
+  void drop_over();
+  void plan();
+  void plan(std::int64_t number);
+  bool is_planned() const;
 
   // Who is told what; engine_escalation.cc.
   void tell_begin(Incident& incident, Message message);
@@ -201,10 +209,22 @@ class Engine {
   std::int64_t last_number_ = 1000;
   base::WallTime grace_until_{};
 
+  // Which incidents a step has to look at. planned_ holds what the sets hold of each.
+  struct Planned {
+    std::optional<base::WallTime> due;
+    std::int64_t root = 0;  ///< Held for it.
+  };
+  std::unordered_map<std::int64_t, Planned> planned_;
+  std::set<std::pair<base::WallTime, std::int64_t>> due_;
+  std::set<std::pair<std::int64_t, std::int64_t>> held_;  ///< By root.
+  bool look_at_all_ = false;  ///< In the next step: more changed than single incidents.
+
   // Of the step that runs.
   base::WallTime now_{};
   StepResult result_;
   std::set<std::int64_t> changed_;
+  std::set<std::int64_t> to_look_at_;
+  std::map<std::int64_t, int> looked_at_;       ///< How often.
   std::set<std::int64_t> alarmed_;              ///< Incidents whose fallback was told.
   std::map<std::int64_t, Addresses> told_now_;  ///< Who was told of an incident.
 };

@@ -41,7 +41,10 @@ void Engine::put_into_digest(Incident& incident) {
 
 void Engine::send_digests() {
   std::map<std::pair<std::string, Address>, std::vector<Incident*>> digests;
-  for (auto& [number, incident] : incidents_) {
+  for (const auto& [number, times] : looked_at_) {
+    const auto found = incidents_.find(number);
+    if (found == incidents_.end()) continue;
+    Incident& incident = found->second;
     if (!incident.digest_at || *incident.digest_at > now_) continue;
     incident.digest_at.reset();
     changed_.insert(number);

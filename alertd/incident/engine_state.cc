@@ -60,12 +60,15 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
   pipeline_.restore(std::move(stored), now, grace_until_);
   restore_kept(state, errors);
   follow_receivers();
+  for (const auto& [number, incident] : incidents_) plan(number);
+  look_at_all_ = true;
   return errors;
 }
 
 void Engine::clock_jumped(WallTime now) {
   grace_until_ = now + settings_.startup_grace;
   pipeline_.hold_timeouts(grace_until_);
+  look_at_all_ = true;
 }
 
 void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTime now) {
@@ -74,6 +77,7 @@ void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTim
   handovers_looked_at_ = false;
   pipeline_.set_routing(std::move(routing), now);
   follow_receivers();
+  look_at_all_ = true;
 }
 
 void Engine::follow_receivers() {

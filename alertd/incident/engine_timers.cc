@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "alertd/incident/engine.h"
+#include "common/base/check.h"
 
 namespace tocsin::incident {
 
@@ -28,19 +30,95 @@ void Engine::on_report(const DeliveryReport& report) {
   if (!superseded) on_step_report(*incident, report);  // what took its place reports for it
 }
 
+/// Time does something to an incident when it is due, when it or its group changed, or when what it
+/// waits for did: the others are not looked at. In order of number, like all that a step does.
 void Engine::run_timers() {
-  for (auto& [number, incident] : incidents_) run_timer(incident);
+  for (const std::int64_t number : changed_) look_at(number);
+  for (const std::string& key : pipeline_.touched()) {
+    if (const auto found = by_group_.find(key); found != by_group_.end()) look_at(found->second);
+  }
+  for (const auto& [at, number] : due_) {
+    if (at > now_) break;
+    look_at(number);
+  }
+  if (std::exchange(look_at_all_, false)) {
+    for (const auto& [number, incident] : incidents_) look_at(number);
+  }
+  while (!to_look_at_.empty()) {
+    const auto found = incidents_.find(to_look_at_.extract(to_look_at_.begin()).value());
+    if (found == incidents_.end()) continue;
+    run_timer(found->second);
+    look_at_dependents(found->second);
+  }
   send_digests();
   run_handovers();
-  std::erase_if(incidents_, [this](const auto& each) {
-    const Incident& incident = each.second;
-    const bool over = incident.resolved() && !incident.reopen_at && !incident.digest_at &&
-                      !changed_.contains(each.first) &&
-                      *incident.resolved_at + settings_.reopen_window <= now_;
-    if (!over) return false;
+  drop_over();
+}
+
+void Engine::look_at(std::int64_t number) {
+  constexpr int kTimesMax = 3;  // a change of a change may lead back to where it began
+  int& times = looked_at_[number];
+  if (times == kTimesMax || !to_look_at_.insert(number).second) return;
+  ++times;
+}
+
+/// What waits for the incident: the whole that it is a part of, those held because of it, and its
+/// parts, which its end releases.
+void Engine::look_at_dependents(const Incident& incident) {
+  if (incident.merged_into != 0) look_at(incident.merged_into);
+  if (!incident.resolved()) return;
+  for (auto held = held_.lower_bound({incident.number, 0});
+       held != held_.end() && held->first == incident.number; ++held) {
+    look_at(held->second);
+  }
+}
+
+void Engine::drop_over() {
+  for (const auto& [number, times] : looked_at_) {
+    const auto found = incidents_.find(number);
+    if (found == incidents_.end()) continue;
+    const Incident& incident = found->second;
+    if (!incident.resolved() || incident.reopen_at || incident.digest_at) continue;
+    if (changed_.contains(number)) continue;
+    if (*incident.resolved_at + settings_.reopen_window > now_) continue;
     const auto current = by_group_.find(incident.group_key);
-    if (current != by_group_.end() && current->second == each.first) by_group_.erase(current);
-    return true;
+    if (current != by_group_.end() && current->second == number) by_group_.erase(current);
+    incidents_.erase(found);
+  }
+}
+
+/// Notes when the incidents of this step are to be looked at again.
+void Engine::plan() {
+  for (const auto& [number, times] : looked_at_) plan(number);
+  for (const std::int64_t number : changed_) plan(number);
+  TC_DCHECK(is_planned(), "an incident changed that no step has looked at");
+}
+
+void Engine::plan(std::int64_t number) {
+  const auto found = incidents_.find(number);
+  Planned now;
+  if (found != incidents_.end()) now = {due(found->second), found->second.held_for};
+  Planned& before = planned_[number];
+  if (before.due != now.due) {
+    if (before.due) due_.erase({*before.due, number});
+    if (now.due) due_.insert({*now.due, number});
+  }
+  if (before.root != now.root) {
+    if (before.root != 0) held_.erase({before.root, number});
+    if (now.root != 0) held_.insert({now.root, number});
+  }
+  before = now;
+  if (found == incidents_.end()) planned_.erase(number);
+}
+
+/// For debug builds: whether the plan says of every incident what a look at it would.
+bool Engine::is_planned() const {
+  constexpr std::size_t kCheckedMax = 200;
+  if (incidents_.size() > kCheckedMax) return true;
+  return std::all_of(incidents_.begin(), incidents_.end(), [this](const auto& each) {
+    const auto planned = planned_.find(each.first);
+    return planned != planned_.end() && planned->second.due == due(each.second) &&
+           planned->second.root == each.second.held_for;
   });
 }
 
@@ -122,21 +200,21 @@ void Engine::take_severity(Incident& incident, model::Severity of_alerts) {
 }
 
 std::optional<WallTime> Engine::due(const Incident& incident) const {
-  if (incident.reopen_at) return incident.reopen_at;
-  if (incident.resolved()) {
-    return incident.digest_at.value_or(*incident.resolved_at + settings_.reopen_window);
-  }
-  if (!incident.manual && !pipeline_.find_group(incident.group_key)) {
-    if (has_open_parts(incident)) return std::nullopt;
-    return grace_until_;
-  }
-  std::optional<WallTime> next;
+  std::optional<WallTime> next = incident.digest_at;
   const auto consider = [&next](const std::optional<WallTime>& at) {
     if (at) next = std::min(next.value_or(*at), *at);
   };
+  if (incident.reopen_at || incident.resolved()) {
+    consider(incident.reopen_at);
+    if (!next) next = *incident.resolved_at + settings_.reopen_window;
+    return next;
+  }
+  if (!incident.manual && !pipeline_.find_group(incident.group_key)) {
+    if (!has_open_parts(incident)) consider(grace_until_);
+    return next;
+  }
   if (incident.acknowledgement) consider(incident.acknowledgement->until);
   consider(incident.snoozed_until);
-  consider(incident.digest_at);
   if (incident.storm) consider(incident.storm_update_at);
   if (escalates(incident)) {
     consider(incident.escalation->due);

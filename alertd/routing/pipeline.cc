@@ -66,6 +66,7 @@ bool materially_different(const model::Alert& a, const model::Alert& b) {
 std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> alerts) {
   if (now < last_now_) clamp_turns(now);
   last_now_ = now;
+  touched_.clear();
   Touched touched;
   advance_suppression(now, touched);
   for (const model::Alert& alert : alerts) {

@@ -42,6 +42,10 @@ class Pipeline {
   /// Returns every decision, in a deterministic order.
   std::vector<Action> step(base::WallTime now, std::span<const model::Alert> alerts);
 
+  /// Returns the keys of the groups about which anything may have changed in the last step(), also
+  /// of those that are gone since; a key may come twice.
+  const std::vector<std::string>& touched() const { return touched_; }
+
   /// Changes silences, maintenance or the log; what follows from it is decided by the next step(),
   /// which must come at the same `now`. Returns the edit's answer, see edit.h.
   base::Result<std::string> apply(const Edit& edit, base::WallTime now);
@@ -183,7 +187,8 @@ class Pipeline {
   base::WallTime last_now_{};
   std::optional<base::WallTime> next_reminder_;
   Dirty dirty_;
-  std::vector<Action> actions_;  ///< Of the step that runs.
+  std::vector<Action> actions_;       ///< Of the step that runs.
+  std::vector<std::string> touched_;  ///< Of the last step.
   DecisionLog decisions_;
 };
 

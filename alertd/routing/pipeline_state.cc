@@ -122,6 +122,7 @@ void Pipeline::set_routing(Routing routing, WallTime now) {
   for (const std::string& key : keys) refresh(groups_.at(key), now);
   plan_reminder();
   actions_.clear();
+  touched_.clear();
 }
 
 void Pipeline::clamp_turns(WallTime now) {

@@ -83,7 +83,9 @@ void Pipeline::set_peer_wait(base::Duration wait) {
   for (const auto& [key, frozen] : frozen_) index(groups_.at(key));
 }
 
+/// Whatever changes a group ends here.
 void Pipeline::index(Group& group) {
+  touched_.push_back(group.key);
   const auto at = due(group);
   const auto old = turn_of_.find(group.key);
   if (old != turn_of_.end()) {

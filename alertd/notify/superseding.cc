@@ -47,16 +47,16 @@ std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved) {
       const DeliveryPtr older = stay.back();
       stay.pop_back();
       inherit(*delivery, *older);
-      gone.push_back(
-          {older, fmt::format("superseded by message {} ({})", delivery->message().sequence,
-                              to_string(delivery->message().kind))});
+      gone.emplace_back(
+          older, fmt::format("superseded by message {} ({})", delivery->message().sequence,
+                             to_string(delivery->message().kind)));
     }
     stay.push_back(delivery);
   }
   if (unsent_resolved == UnsentResolved::Drop && stay.size() == 1 && !gone.empty() &&
       unsent(*stay.front()) && over_unseen(*stay.front())) {
     for (Superseded& one : gone) one.why = "resolved before it could be sent";
-    gone.push_back({stay.front(), "resolved before the first message could be sent"});
+    gone.emplace_back(stay.front(), "resolved before the first message could be sent");
   }
   return gone;
 }

@@ -85,6 +85,8 @@ log_level = "error"
 path = "%s"
 [rules]
 paths = []
+[incident]
+storm_incidents = 0     # the peer knows no storms: one message each
 [[receiver]]
 name = "hook"
 [[receiver.webhook]]

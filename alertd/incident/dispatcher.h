@@ -1,8 +1,8 @@
 // The shell around the engine: a bounded queue, one timer, and the store.
 //
 //   Dispatcher dispatcher(options, executor, store, metrics);
-//   dispatcher.start([](auto result) { ... });   // loads; alerts posted meanwhile wait in the
-//   queue ruler.set_sink(dispatcher);
+//   dispatcher.start([](auto result) { ... });   // loads; alerts posted meanwhile wait
+//   ruler.set_sink(dispatcher);
 //
 // One step at a time: queue -> Engine::step -> StateStore::commit -> replies and outbox_changed.
 // While a commit runs, or fails and is tried again, nothing of the step is visible and new input
@@ -31,8 +31,8 @@ struct DispatcherOptions {
   routing::Routing routing;
   routing::PipelineLimits limits;
   IncidentSettings settings;
-  std::size_t queue_max =
-      50'000;  ///< Alerts waiting for a step; as many reports, a tenth of commands and of edits.
+  /// Alerts waiting for a step; as many reports, a tenth of commands and of edits.
+  std::size_t queue_max = 50'000;
   /// Returns the path of the link that acknowledges, for a message that asks for it; may be empty.
   std::function<std::string(const Notification&)> ack_path;
   /// Called on the executor after a commit that put rows into the outbox, and after start().
@@ -183,7 +183,6 @@ class Dispatcher final : public model::AlertSink {
     Done<IncidentRecord> done;
     base::Result<IncidentRecord> result;
   };
-
   struct PendingEdit {
     base::Executor* reply_on;
     Done<std::string> done;
@@ -237,9 +236,7 @@ class Dispatcher final : public model::AlertSink {
   base::Duration retry_delay_{0};
   std::optional<base::MonotonicTime> failing_since_;  ///< Of the change, if a commit failed.
   bool told_of_failing_ = false;
-  base::TimerId timer_ = 0;
-  base::TimerId prune_timer_ = 0;
-  base::TimerId gauges_timer_ = 0;
+  base::TimerId timer_ = 0, prune_timer_ = 0, gauges_timer_ = 0;
   base::MonotonicTime gauges_set_{};
   base::Task stopped_;
   base::WallTime last_wall_{};

@@ -5,6 +5,7 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 set(TOCSIN_SANITIZE "" CACHE STRING "Comma separated sanitizers: address,undefined or thread")
+option(TOCSIN_WERROR "Warnings are errors" ON)
 option(TOCSIN_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 option(TOCSIN_TESTS "Build the tests and benchmarks" ON)
 option(TOCSIN_UNIT_TESTS "Build the unit tests among them" ON)
@@ -20,7 +21,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 
 add_library(tocsin_options INTERFACE)
 target_compile_options(tocsin_options INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer -pthread)
+  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor $<$<BOOL:${TOCSIN_WERROR}>:-Werror>
+  -fno-omit-frame-pointer -pthread)
 target_include_directories(tocsin_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(tocsin_options INTERFACE TOCSIN_VERSION="${PROJECT_VERSION}")
 

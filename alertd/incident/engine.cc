@@ -149,8 +149,7 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
   incident.previous = previous ? previous->number : 0;
   if (previous) {
     changed_.erase(previous->number);
-    incidents_.erase(incident.previous);
-    plan(incident.previous);
+    forget(incident.previous);
   }
   add_event(incident, now_, "opened", "",
             fmt::format("{}: {}{}", model::to_string(incident.severity), incident.title,
@@ -159,6 +158,7 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
   const std::int64_t number = incident.number;
   by_group_[incident.group_key] = number;
   changed_.insert(number);
+  remember_labels(incident);
   return incidents_.emplace(number, std::move(incident)).first->second;
 }
 

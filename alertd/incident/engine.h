@@ -133,6 +133,10 @@ class Engine {
 
   // engine_context.cc
   void look_around(Incident& incident, const std::vector<model::Alert>& firing);
+  void find_root(Incident& incident);
+  void find_related(Incident& incident);
+  void remember_labels(const Incident& incident);
+  void forget(std::int64_t number);
   bool hold_for_root(Incident& incident);
   void release_held(Incident& incident);
   bool join_storm(Incident& incident);
@@ -197,7 +201,8 @@ class Engine {
   routing::Pipeline pipeline_;
   std::map<std::int64_t, Incident> incidents_;
   std::unordered_map<std::string, std::int64_t> by_group_;
-  std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;  ///< What is merged into it.
+  std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;    ///< What is merged into it.
+  std::unordered_map<std::string, std::set<std::int64_t>> by_label_;  ///< "host=db1": who has it.
   std::unordered_map<std::string, std::deque<base::WallTime>> openings_;  ///< By receiver.
   std::unordered_map<std::string, std::int64_t> storms_;                  ///< By receiver.
   std::deque<Change> changes_;                                            ///< Oldest first.

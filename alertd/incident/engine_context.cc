@@ -22,7 +22,7 @@ using base::WallTime;
 
 namespace {
 
-constexpr std::size_t kLookedAt = 300;  // incidents that may be related, newest first
+constexpr std::size_t kLookedAt = 300;  // incidents that may be the root or related, newest first
 constexpr std::size_t kRelatedMax = 10;
 constexpr std::size_t kTextMax = 1000;
 constexpr base::Duration kRelatedWindow = std::chrono::minutes(30);
@@ -31,10 +31,13 @@ constexpr base::Duration kRelatedWindow = std::chrono::minutes(30);
 constexpr std::array<std::string_view, 6> kSharedLabels{"host",    "instance", "service",
                                                         "cluster", "job",      "database"};
 
-bool share_label(const model::Labels& a, const model::Labels& b) {
-  return std::any_of(kSharedLabels.begin(), kSharedLabels.end(), [&](std::string_view name) {
-    return a.has(name) && a.get(name) == b.get(name);
-  });
+std::vector<std::string> shared_labels(const Incident& incident) {
+  std::vector<std::string> labels;
+  for (const std::string_view name : kSharedLabels) {
+    const std::string_view value = incident.group_labels.get(name);
+    if (!value.empty()) labels.push_back(fmt::format("{}={}", name, value));
+  }
+  return labels;
 }
 
 KeptRecord override_record(const oncall::Override& over) {
@@ -80,24 +83,12 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
   };
   const Scope scope = measure(firing, {}, settings_.fleet_hosts, now_);
   say("scope", describe(scope, settings_.fleet_hosts));
-  std::vector<Suspect> suspects;
-  std::size_t looked = 0;
-  for (auto each = incidents_.rbegin(); each != incidents_.rend() && looked < kLookedAt;
-       ++each, ++looked) {
-    const Incident& other = each->second;
-    if (other.number == incident.number || other.resolved()) continue;
-    if (!other.services.empty())
-      suspects.push_back({other.number, other.services, other.opened_at});
-    if (other.storm || incident.related.size() == kRelatedMax) continue;
-    if (other.opened_at + kRelatedWindow < now_) continue;
-    if (share_label(other.group_labels, incident.group_labels)) {
-      incident.related.push_back(other.number);
-      say("related", other.id() + ": " + other.title);
-    }
+  find_related(incident);
+  for (const std::int64_t number : incident.related) {
+    const Incident& other = incidents_.at(number);
+    say("related", other.id() + ": " + other.title);
   }
-  if (!incident.services.empty()) {
-    incident.root = probable_root(settings_.dependencies, incident.services, suspects);
-  }
+  find_root(incident);
   if (incident.root != 0) {
     const Incident& root = incidents_.at(incident.root);
     say("probable_root", root.id() + ": " + root.title);
@@ -113,6 +104,58 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
     say("recent_change",
         fmt::format("{} before: {}", base::format_duration(now_ - change.at), change.describe()));
   }
+}
+
+void Engine::find_related(Incident& incident) {
+  std::set<std::int64_t, std::greater<>> found;
+  for (const std::string& label : shared_labels(incident)) {
+    const auto sharing = by_label_.find(label);
+    if (sharing == by_label_.end()) continue;
+    std::size_t looked = 0;
+    for (auto each = sharing->second.rbegin();
+         each != sharing->second.rend() && looked < kLookedAt && found.size() < kRelatedMax;
+         ++each, ++looked) {
+      const Incident& other = incidents_.at(*each);
+      if (other.opened_at + kRelatedWindow < now_) break;
+      if (!other.resolved() && other.number != incident.number) found.insert(other.number);
+    }
+  }
+  incident.related.assign(found.begin(), found.end());
+}
+
+void Engine::find_root(Incident& incident) {
+  if (incident.services.empty()) return;
+  std::vector<Suspect> suspects;
+  std::size_t looked = 0;
+  for (auto each = incidents_.rbegin(); each != incidents_.rend() && looked < kLookedAt;
+       ++each, ++looked) {
+    const Incident& other = each->second;
+    if (other.number == incident.number || other.resolved() || other.services.empty()) continue;
+    suspects.push_back({other.number, other.services, other.opened_at});
+  }
+  incident.root = probable_root(settings_.dependencies, incident.services, suspects);
+}
+
+void Engine::remember_labels(const Incident& incident) {
+  for (const std::string& label : shared_labels(incident)) {
+    by_label_[label].insert(incident.number);
+  }
+}
+
+/// The incident goes out of memory.
+void Engine::forget(std::int64_t number) {
+  const auto found = incidents_.find(number);
+  if (found == incidents_.end()) return;
+  for (const std::string& label : shared_labels(found->second)) {
+    const auto sharing = by_label_.find(label);
+    if (sharing == by_label_.end()) continue;
+    sharing->second.erase(number);
+    if (sharing->second.empty()) by_label_.erase(sharing);
+  }
+  const auto current = by_group_.find(found->second.group_key);
+  if (current != by_group_.end() && current->second == number) by_group_.erase(current);
+  incidents_.erase(found);
+  plan(number);
 }
 
 /// Returns whether the incident waits for its root: nobody is told of it before that is over.
@@ -317,6 +360,7 @@ void Engine::restore_kept(const LoadedState& state, std::vector<base::Error>& er
   for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
   for (const auto& [number, incident] : incidents_) {
     if (incident.storm && !incident.resolved()) storms_[incident.receiver] = number;
+    remember_labels(incident);
   }
 }
 

@@ -203,6 +203,7 @@ Result<IncidentRecord> Engine::create(const Command& command) {
   }
   Incident& incident = add_manual(command.title, command.severity, receiver);
   incident.group_labels = command.labels;
+  remember_labels(incident);
   incident.policy = command.policy;
   incident.owner = command.actor;
   add_event(incident, now_, "opened", command.actor,

@@ -81,9 +81,7 @@ void Engine::drop_over() {
     if (!incident.resolved() || incident.reopen_at || incident.digest_at) continue;
     if (changed_.contains(number)) continue;
     if (*incident.resolved_at + settings_.reopen_window > now_) continue;
-    const auto current = by_group_.find(incident.group_key);
-    if (current != by_group_.end() && current->second == number) by_group_.erase(current);
-    incidents_.erase(found);
+    forget(number);
   }
 }
 

@@ -195,8 +195,21 @@ class World:
         operation = {"op": "silence", "name": name, "lasts": lasts,
                      "matcher": [label, rng.choice(LABELS[label])]}
         if rng.random() < 0.4:
-            return [[at, operation], [at + rng.uniform(1, lasts - 0.5), {"op": "expire", "name": name}]]
+            return [[at, operation], [self.expiry(at, operation), {"op": "expire", "name": name}]]
         return [[at, operation]]
+
+    def expiry(self, at, silence):
+        return at + self.rng.uniform(1, silence["lasts"] - 0.5)
+
+    def expire_in_time(self):
+        """A silence that was not set yet, or is over, cannot be expired."""
+        silences = {one["name"]: (at, one) for at, one in self.operations if one["op"] == "silence"}
+        for one in self.operations:
+            if one[1]["op"] != "expire":
+                continue
+            at, silence = silences[one[1]["name"]]
+            if not at + 0.9 <= one[0] <= at + silence["lasts"] - APART:
+                one[0] = self.expiry(at, silence)
 
     # --- keeping apart
 
@@ -226,6 +239,7 @@ class World:
             if any(abs(tick - moment) < APART for tick in ticks for moment in mine):
                 one[0] = max(0.1, one[0] + self.rng.uniform(-0.9, 0.9))
                 near = True
+        self.expire_in_time()
         self.operations.sort(key=lambda one: one[0])
         if "mute" in self.features and any(abs(tick - self.boundary) < APART for tick in ticks):
             self.start += 0.5 if self.start % 60 < 57 else -20

@@ -28,6 +28,11 @@ int run_resolve(const ResolveOptions& options, Context& context);
 int run_incident_action(const IncidentActionOptions& options, Context& context);
 int run_oncall(const OnCallOptions& options, Context& context);
 int run_change(const ChangeOptions& options, Context& context);
+/// `files` is where the report, or a part of it, is written to or read from.
+int run_report(const ReportOptions& options, Context& context, base::FileSystem& files);
+int run_action(const ActionOptions& options, Context& context);
+int run_news(const NewsOptions& options, Context& context);
+int run_stats(const StatsOptions& options, Context& context);
 int run_agent(const AgentOptions& options, Context& context);
 int run_inventory(const InventoryOptions& options, Context& context);
 int run_status(Context& context);

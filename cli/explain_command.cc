@@ -9,6 +9,7 @@
 
 #include "cli/backtest/rules_in_force.h"
 #include "cli/explain/alert.h"
+#include "cli/explain_alert.h"
 #include "cli/when.h"
 #include "common/base/diagnostic.h"
 #include "common/base/strings.h"
@@ -146,7 +147,8 @@ class ExplainCommand {
     if (!at) return fail(kUsage, "--at " + at.error().message);
     at_ = *at;
     if (options_.name.empty() == options_.expr.empty()) {
-      return fail(kUsage, "give the name of a rule, or --expr with an expression");
+      return fail(kUsage,
+                  "give the name of a rule, --expr with an expression, or --labels of an alert");
     }
     for (const std::string& label : options_.labels) {
       const std::size_t equals = label.find('=');
@@ -280,6 +282,9 @@ class ExplainCommand {
 }  // namespace
 
 int run_explain(const ExplainOptions& options, const CommandWorld& world) {
+  if (!options.alert.empty() || !options.incident.empty() || !options.fingerprint.empty()) {
+    return run_explain_alert(options, world);
+  }
   return ExplainCommand(options, world).run();
 }
 

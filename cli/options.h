@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/import.h"
 #include "cli/inventory_options.h"
+#include "cli/report_options.h"
 #include "cli/test_rules.h"
 #include "common/base/time.h"
 
@@ -151,6 +152,10 @@ struct ExplainOptions {
   std::string expr;                 ///< Instead of a rule.
   std::string group;                ///< If several rules have the name; empty: all of them.
   std::string at = "now";
+  // Instead of a rule: why somebody was called about an alert, or nobody. One of the three.
+  std::string alert{};        ///< Labels of the alert: a="b",c="d".
+  std::string fingerprint{};  ///< Of the alert.
+  std::string incident{};     ///< "T-1042", or its number.
 };
 
 struct CompletionOptions {
@@ -161,7 +166,8 @@ using Command =
     std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
                  ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions,
-                 ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions, ChangeOptions>;
+                 ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions, ChangeOptions,
+                 ReportOptions, ActionOptions, NewsOptions, StatsOptions>;
 
 struct Invocation {
   GlobalOptions global;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/report_parser.h"
 #include "common/base/strings.h"
 
 namespace tocsin::cli {
@@ -41,6 +42,7 @@ struct Program {
   IncidentActionOptions incident;
   OnCallOptions oncall;
   ChangeOptions change;
+  ReportCommands reports;
   AgentOptions agent_add{AgentOptions::Action::Add, {}, {}};
   AgentOptions agent_list;
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
@@ -391,11 +393,16 @@ void add_past(Program& program) {
       ->check(CLI::Validator(check_span, "DURATION"));
   backtest->add_option("--limit", options.limit, "firings to list; 0: all")->capture_default_str();
 
-  CLI::App* explain = program.app.add_subcommand("explain", "say why a rule fires, or does not");
+  CLI::App* explain = program.app.add_subcommand(
+      "explain", "say why a rule fires or does not, or why nobody was called about an alert");
   explain->add_option("rule", program.explain.name, "name of an alert or recording rule");
   explain->add_option("label", program.explain.labels, "the label set asked about: name=value");
   explain->add_option("--expr", program.explain.expr, "an expression instead of a rule");
   explain->add_option("--group", program.explain.group, "if several groups have such a rule");
+  explain->add_option("--labels", program.explain.alert,
+                      "why nobody was called about this alert: a=\"b\",c=\"d\"");
+  explain->add_option("--incident", program.explain.incident, "the same of an incident: T-1042");
+  explain->add_option("--fingerprint", program.explain.fingerprint, "the same of an alert");
   explain->add_option("--at", program.explain.at, "-1h, a date, RFC 3339 or unix seconds")
       ->capture_default_str();
 }
@@ -417,6 +424,7 @@ std::unique_ptr<Program> make_program() {
   add_channel_commands(*program);
   add_incident_actions(*program);
   add_oncall(*program);
+  add_report_commands(program->app, program->reports);
   add_check(*program);
   add_test(*program);
   add_import(*program);
@@ -445,6 +453,7 @@ Command chosen(const Program& program) {
     options.list = command->get_subcommands().front()->get_name() == "list";
     return options;
   }
+  if (auto report = report_command(program.reports, *command)) return std::move(*report);
   if (name == "send-test") return program.send_test;
   if (name == "channels") return program.channels;
   if (name == "channel") {
@@ -530,6 +539,7 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
   program->incident.by = defaults.person;
   program->oncall.by = defaults.person;
   program->change.by = defaults.person;
+  program->reports.set_person(defaults.person);
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     program->app.parse(reversed);

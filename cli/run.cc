@@ -35,10 +35,10 @@ Terminal terminal_of(ColorMode mode) {
   return terminal;
 }
 
-int dispatch(const Command& command, Context& context, const base::FileSystem& files) {
+int dispatch(const Command& command, Context& context, base::FileSystem& files) {
   struct Visitor {
     Context& context;
-    const base::FileSystem& files;
+    base::FileSystem& files;
     int operator()(const QueryOptions& options) const { return run_query(options, context); }
     int operator()(const AlertsOptions& options) const { return run_alerts(options, context); }
     int operator()(const IncidentsOptions& options) const {
@@ -51,6 +51,12 @@ int dispatch(const Command& command, Context& context, const base::FileSystem& f
     }
     int operator()(const OnCallOptions& options) const { return run_oncall(options, context); }
     int operator()(const ChangeOptions& options) const { return run_change(options, context); }
+    int operator()(const ReportOptions& options) const {
+      return run_report(options, context, files);
+    }
+    int operator()(const ActionOptions& options) const { return run_action(options, context); }
+    int operator()(const NewsOptions& options) const { return run_news(options, context); }
+    int operator()(const StatsOptions& options) const { return run_stats(options, context); }
     int operator()(const AgentOptions& options) const { return run_agent(options, context); }
     int operator()(const StatusOptions&) const { return run_status(context); }
     int operator()(const SendTestOptions& options) const { return run_send_test(options, context); }

@@ -1,14 +1,17 @@
 # One static library a folder.
 #
-#   tocsin_folder(NAME [LINKS lib...] [TEST_LINKS lib...])
+#   tocsin_folder(NAME [LINKS lib...] [TEST_LINKS lib...] [LABEL label])
 #     every *.cc of the current folder except *_test.cc, *_bench.cc and main.cc becomes the static
 #     library NAME, which links LINKS (its row of the design's table; tests/tidy checks the includes);
-#     every *_test.cc becomes the one test program NAME_test, run by ctest under the label "unit";
+#     every *_test.cc becomes the one test program NAME_test, run by ctest under LABEL, or else "unit";
 #     each X_bench.cc becomes the Google Benchmark program NAME_X_bench.
 #   tocsin_program(NAME LINKS lib...)  main.cc becomes the program NAME.
 
 function(tocsin_folder name)
-  cmake_parse_arguments(ARG "" "" "LINKS;TEST_LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL" "LINKS;TEST_LINKS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS "*.cc")
   file(GLOB tests CONFIGURE_DEPENDS "*_test.cc")
   file(GLOB benches CONFIGURE_DEPENDS "*_bench.cc")
@@ -23,15 +26,20 @@ function(tocsin_folder name)
     target_link_libraries(${name} INTERFACE tocsin_options ${ARG_LINKS})
   endif()
 
-  if(TOCSIN_TESTS AND TOCSIN_UNIT_TESTS AND tests)
+  if(ARG_LABEL STREQUAL unit AND NOT TOCSIN_UNIT_TESTS)
+    set(tests "")
+  endif()
+  if(TOCSIN_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} doctest_main ${ARG_TEST_LINKS})
     target_compile_definitions(${name}_test PRIVATE TOCSIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     tocsin_precompile_test(${name}_test)
     tocsin_unity(${name}_test ${tests})
-    add_dependencies(unit_tests ${name}_test)
+    if(ARG_LABEL STREQUAL unit)
+      add_dependencies(unit_tests ${name}_test)
+    endif()
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
   endif()
 
   if(TOCSIN_TESTS)

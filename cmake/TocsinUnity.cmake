@@ -12,6 +12,7 @@ if(TOCSIN_UNITY)
   execute_process(COMMAND "${Python3_EXECUTABLE}" "${CMAKE_CURRENT_LIST_DIR}/unity_groups.py" "${CMAKE_SOURCE_DIR}"
                   OUTPUT_VARIABLE groups COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX MATCHALL "[^\n]+" groups "${groups}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/unity_groups.py")
   foreach(line ${groups})
     string(REGEX MATCH "^([^\t]*)\t(.*)$" line "${line}")
     set_property(GLOBAL PROPERTY "unity_group:${CMAKE_SOURCE_DIR}/${CMAKE_MATCH_1}" ${CMAKE_MATCH_2})

@@ -30,9 +30,10 @@ def own_names(text):
 
 
 def seen_names(root, text):
-    """The names that the shared headers of tests bring."""
+    """The names that using-declarations and the shared headers of tests bring."""
     headers = re.findall(r'^#include "(\S+test\w*\.h)"', text, re.M)
-    return set().union(*(names_in((root / header).read_text(encoding="utf-8")) for header in headers))
+    used = set(re.findall(r"^using [\w:]+::(\w+);", text, re.M))
+    return used.union(*(names_in((root / header).read_text(encoding="utf-8")) for header in headers))
 
 
 class Group:

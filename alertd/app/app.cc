@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "alertd/api/channel_handlers.h"
+#include "alertd/api/explain_handlers.h"
+#include "alertd/api/report_handlers.h"
 #include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/links.h"
 #include "alertd/routing/alertmanager_export.h"
@@ -136,6 +138,8 @@ void App::make_dispatcher() {
   options.outbox_changed = [this] { notifier_->poke(); };
   options.committed = [this](const incident::StateChange& change) {
     if (cluster_) cluster_->committed(change);
+    const bool shows = !change.incidents_upsert.empty() || !change.records_upsert.empty();
+    if (shows && report_keeper_) report_keeper_->changed();
   };
   if (ack_signer_) {
     options.ack_path = [this](const incident::Notification& notification) {
@@ -239,6 +243,10 @@ void App::make_api() {
   oncall_view_ = std::make_unique<OnCallAdapter>(*dispatcher_, world_.background);
   agent_view_ = std::make_unique<AgentAdapter>(*agents_, *ingest_, world_.background, *ruler_);
   channel_view_ = std::make_unique<ChannelAdapter>(*notifier_, *dispatcher_, world_.clock);
+  witness_ = std::make_unique<ExplainWitness>(
+      WitnessWorld{*ruler_, *store_, engine_, settings_.parse, *notifier_, world_.queries});
+  explain_desk_ = std::make_unique<story::Desk>(
+      story::DeskWorld{*dispatcher_, world_.state, *witness_, world_.background});
   api::ApiOptions options;
   options.admin_token = settings_.admin_token;
   options.query_timeout = settings_.query_timeout;
@@ -283,6 +291,8 @@ std::vector<api::Route> App::extra_routes() {
   const bool open = open_as_alertmanager(settings_);
   std::vector<api::Route> routes = link_routes(rule_paths_, world_.files);
   for (api::Route& route : api::channel_routes(*channel_view_)) routes.push_back(std::move(route));
+  for (api::Route& route : api::explain_routes(*explain_desk_)) routes.push_back(std::move(route));
+  for (api::Route& route : report_routes()) routes.push_back(std::move(route));
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
                                                  open ? api::Access::Open : api::Access::Write)) {
     routes.push_back(std::move(route));
@@ -301,12 +311,28 @@ std::vector<api::Route> App::extra_routes() {
   return routes;
 }
 
+// What tells the others: reports, news, statistics, the status page.
+std::vector<api::Route> App::report_routes() {
+  report_view_ =
+      std::make_unique<ReportAdapter>(*dispatcher_, world_.state, world_.background,
+                                      ReportConfig{settings_.report, settings_.incident.directory});
+  report_keeper_ = std::make_unique<ReportKeeper>(
+      ReportKeeperWorld{*dispatcher_, world_.state, world_.background, world_.files,
+                        world_.metrics},
+      ReportKeeperSettings{settings_.report, settings_.status_page},
+      base::join_path(settings_.data_folder, "watched_since"));
+  std::vector<api::Route> routes = api::report_routes(*report_view_, world_.clock);
+  for (api::Route& route : report_keeper_->routes()) routes.push_back(std::move(route));
+  return routes;
+}
+
 void App::start(std::function<void(base::Result<void>)> done) {
   started_ = std::move(done);
   LeaseKeeper::Hooks hooks;
   hooks.taken = [this] { take_over(); };
   hooks.lost = [this] {
     notifier_->stop();
+    report_keeper_->stop();
     dispatcher_->stand_by();
   };
   hooks.not_first = [this] {
@@ -331,6 +357,7 @@ void App::take_over() {
     }
     // The state of incidents is back: alerts may come, messages may leave.
     notifier_->start();
+    report_keeper_->start();
     if (cluster_ && !std::exchange(cluster_started_, true)) cluster_->start();
     if (!std::exchange(told_, true)) first_start();
   });
@@ -390,6 +417,7 @@ void App::stop() {
   phase_ = Phase::Stopped;
   self_metrics_->stop();
   if (mail_replies_) mail_replies_->stop();
+  report_keeper_->stop();
   if (cluster_) cluster_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
@@ -449,6 +477,8 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   notifier_->reload(loaded.settings.notify);
   dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
   alertmanager_view_->reload(alertmanager_settings(loaded.settings));
+  report_view_->reload({loaded.settings.report, loaded.settings.incident.directory});
+  report_keeper_->reload({loaded.settings.report, loaded.settings.status_page});
   base::set_log_level(loaded.settings.log_level);
   if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
 

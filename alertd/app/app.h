@@ -17,8 +17,11 @@
 #include "alertd/app/alertmanager_adapter.h"
 #include "alertd/app/channel_adapter.h"
 #include "alertd/app/cluster_link.h"
+#include "alertd/app/explain_witness.h"
 #include "alertd/app/lease_keeper.h"
 #include "alertd/app/oncall_adapter.h"
+#include "alertd/app/report_adapter.h"
+#include "alertd/app/report_keeper.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -28,6 +31,7 @@
 #include "alertd/notify/notifier.h"
 #include "alertd/promql/engine.h"
 #include "alertd/ruler/ruler.h"
+#include "alertd/story/desk.h"
 #include "alertd/tsdb/store.h"
 #include "common/base/random.h"
 #include "common/model/metadata_table.h"
@@ -113,6 +117,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void now_ready();
   void make_api();
   std::vector<api::Route> extra_routes();
+  std::vector<api::Route> report_routes();
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
   void reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done);
 
@@ -160,6 +165,10 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<MailReplies> mail_replies_;
   std::unique_ptr<ChannelAdapter> channel_view_;
   std::unique_ptr<OnCallAdapter> oncall_view_;
+  std::unique_ptr<ExplainWitness> witness_;
+  std::unique_ptr<story::Desk> explain_desk_;
+  std::unique_ptr<ReportAdapter> report_view_;
+  std::unique_ptr<ReportKeeper> report_keeper_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -12,7 +12,6 @@ namespace {
 
 constexpr base::Duration kRepeat{60'000};
 constexpr base::Duration kValid{5 * 60'000};
-constexpr int kEndings = 3;  ///< How often the end of an alert is said: a post may be refused.
 constexpr std::size_t kErrorBytesMax = 3000;
 constexpr std::size_t kErrorsMax = 8;
 
@@ -210,19 +209,7 @@ std::vector<model::Alert> RulesGit::alerts() const {
 }
 
 void RulesGit::tell() {
-  const base::WallTime now = world_.follower.main.clock().wall();
-  std::vector<model::Alert> out = alerts();
-  std::map<std::uint64_t, std::pair<model::Alert, int>> told;
-  for (const model::Alert& firing : out) told[firing.fingerprint()] = {firing, 0};
-  for (auto& [fingerprint, entry] : told_) {
-    if (told.contains(fingerprint) || entry.second >= kEndings) continue;
-    model::Alert ended = std::move(entry.first);
-    if (!ended.ends_at) ended.ends_at = now;
-    ended.updated_at = now;
-    out.push_back(ended);
-    told[fingerprint] = {std::move(ended), entry.second + 1};
-  }
-  told_ = std::move(told);
+  std::vector<model::Alert> out = told_.step(alerts(), world_.follower.main.clock().wall());
   if (!out.empty()) world_.sink.post(std::move(out));
 }
 

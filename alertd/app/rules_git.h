@@ -7,12 +7,12 @@
 #pragma once
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "alertd/app/self_alerts.h"
 #include "alertd/app/settings.h"
 #include "alertd/rulegit/follower.h"
 #include "common/model/alert.h"
@@ -76,7 +76,7 @@ class RulesGit {
   base::Task load_;
   std::atomic<bool> stopped_{false};
   base::WallTime started_at_;
-  std::map<std::uint64_t, std::pair<model::Alert, int>> told_;  ///< With how often it ended.
+  SelfAlerts told_;
 };
 
 /// The annotations that tell where a rule comes from.

@@ -301,6 +301,14 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   settings.incident.dependencies = incident::read_dependencies(root);
   settings.incident.policies =
       incident::read_policies(root, settings.incident.directory, settings.incident.receivers);
+  settings.report = report::read_report_settings(root);
+  settings.status_page = report::read_status_page(root);
+  incident::Communication communication = incident::read_communication(
+      root, settings.incident.receivers, notify::quiet_channels_by_receiver(settings.notify),
+      settings.incident.dependencies);
+  communication.status_url = settings.status_page.url;
+  settings.incident.communication =
+      std::make_shared<const incident::Communication>(std::move(communication));
   read_acknowledge(root.table("acknowledge"), settings);
   settings.mail_replies = read_mail_reply_settings(root);
   if (settings.mail_replies) know_mail_receivers(settings.notify, *settings.mail_replies);

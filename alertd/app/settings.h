@@ -15,6 +15,8 @@
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
 #include "alertd/promql/engine.h"
+#include "alertd/report/report.h"
+#include "alertd/report/status_page.h"
 #include "alertd/routing/routing.h"
 #include "alertd/rulegit/git_settings.h"
 #include "alertd/ruler/rule_file.h"
@@ -81,6 +83,8 @@ struct Settings {
   api::ChatSecrets chat_secrets;
   std::optional<MailReplySettings> mail_replies;  ///< `[imap]`
   notify::NotifySettings notify;
+  report::ReportSettings report;
+  report::StatusPageSettings status_page;
 };
 
 /// Returns whether `[promql]` says the same in both.

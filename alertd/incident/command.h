@@ -5,6 +5,7 @@
 #include <string>
 
 #include "alertd/incident/change.h"
+#include "alertd/incident/review.h"
 #include "alertd/oncall/schedule.h"
 
 namespace tocsin::incident {
@@ -29,6 +30,8 @@ struct Command {
     AddChange,       ///< `change`; the answer's id is the change's.
     PutOverride,     ///< `over`; the answer's id is the override's.
     RemoveOverride,  ///< `target` is its id.
+    Report,          ///< `review`; the incident may be long over. The answer's id: see `review`.
+    News,            ///< `news`, to stakeholders.
   };
   Kind kind = Kind::Acknowledge;
   std::string incident_id;
@@ -44,8 +47,15 @@ struct Command {
   model::Labels labels;
   Change change;
   oncall::Override over;
+  /// Of Report. The answer's id is the action item's, if there is one, else the incident's.
+  ReviewEdit review;
+  /// Of News: state and text; `audiences` chooses, empty: all that the incident concerns.
+  News news;
   std::string source;  ///< For the audit trail: "api 192.0.2.7 token".
 };
+
+/// Returns what the audit trail says of it beside the action.
+std::string audit_text(const Command& command);
 
 /// Returns the action as the audit trail says it: "acknowledge", "snooze", ...
 std::string_view to_string(Command::Kind kind);

@@ -27,8 +27,6 @@ constexpr base::Duration kSleepMax{60'000};
 /// Counting what fires costs a look at everything: not after each of the small steps of a storm.
 constexpr base::Duration kGaugesInterval{1000};
 constexpr base::Duration kPruneInterval = std::chrono::hours(6);
-/// How long "why was nobody called" can be answered.
-constexpr base::Duration kDecisionHistory = std::chrono::hours(30 * 24);
 
 base::Error stands_by() {
   return base::error(ErrorCode::Unavailable,
@@ -434,7 +432,8 @@ void Dispatcher::schedule() {
 
 void Dispatcher::prune() {
   const WallTime now = executor_.clock().wall();
-  store_.prune(now - engine_->settings().history, now - kDecisionHistory, executor_,
+  const IncidentSettings& settings = engine_->settings();
+  store_.prune(now - settings.history, now - settings.decisions, executor_,
                [this, alive = alive_](Result<std::uint64_t> pruned) {
                  if (!*alive) return;
                  if (!pruned) {
@@ -514,8 +513,11 @@ void Dispatcher::snapshot(base::Executor& reply_on,
 std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->at = executor_.clock().wall();
+  snapshot->deciding = running_;
   snapshot->schedules = engine_->settings().directory.schedules;
   snapshot->changes.assign(engine_->changes().begin(), engine_->changes().end());
+  snapshot->reviews = engine_->reviews();
+  snapshot->communication = engine_->settings().communication;
   const routing::Pipeline& pipeline = engine_->pipeline();
   for (const auto& [number, incident] : engine_->incidents()) {
     IncidentView view{incident, 0, 0};

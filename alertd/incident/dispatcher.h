@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "alertd/incident/engine.h"
+#include "alertd/incident/snapshot.h"
 #include "alertd/incident/state_store.h"
 #include "common/base/executor.h"
 #include "common/base/log.h"
@@ -45,48 +46,6 @@ struct DispatcherOptions {
   /// Called on the executor when a commit was refused because another daemon has the lease; this
   /// one stands by already then.
   std::function<void()> lease_lost;
-};
-
-/// An alert as the API shows it.
-struct AlertView {
-  model::Alert alert;
-  bool resolved = false;
-  struct InGroup {
-    std::string group_key;
-    std::string receiver;
-    std::string incident_id;                         ///< Empty while nothing was sent.
-    std::optional<routing::Decision> last_decision;  ///< About the group.
-    routing::Mute mute;                              ///< The group's route is quiet now.
-  };
-  std::vector<InGroup> groups;
-  routing::Suppression suppression;  ///< Why it is not told of although it fires.
-};
-
-/// An incident as the API shows it; history and deliveries come from the store.
-struct IncidentView {
-  Incident incident;
-  std::size_t firing = 0;
-  std::size_t resolved = 0;
-};
-
-/// A group as the API shows it; its alerts name it by its key.
-struct GroupView {
-  std::string key;
-  std::string route;
-  std::string receiver;
-  model::Labels labels;
-};
-
-/// What is durable, at one moment.
-struct Snapshot {
-  base::WallTime at;
-  std::vector<IncidentView> incidents;     ///< By number; unresolved and recently resolved ones.
-  std::vector<AlertView> alerts;           ///< By labels.
-  std::vector<routing::Silence> silences;  ///< By id; those that are over too.
-  std::vector<routing::Maintenance> maintenances;     ///< By name.
-  std::vector<GroupView> groups;                      ///< By labels, then receiver.
-  std::map<std::string, oncall::Schedule> schedules;  ///< With the overrides of persons.
-  std::vector<Change> changes;                        ///< Oldest first.
 };
 
 /// Thread: start, stop, post, command, report, snapshot, explain, reload from any.

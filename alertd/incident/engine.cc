@@ -55,13 +55,16 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   alarmed_.clear();
   told_now_.clear();
   apply_edits(input.edits);
-  for (const routing::Action& action : pipeline_.step(now, input.alerts)) {
+  const std::vector<routing::Action> actions = pipeline_.step(now, input.alerts);
+  // What came to light is known before what is decided about it.
+  for (const routing::Aside& aside : pipeline_.take_asides()) write_down(aside);
+  for (const routing::Action& action : actions) {
     if (action.send && !action.integration.empty()) {
       on_send_to_integration(action);
     } else if (action.send) {
       on_send(action);
     } else {
-      decided(action.reason, false);
+      held(action);
     }
   }
   for (const Command& command : input.commands) result_.replies.push_back(on_command(command));
@@ -94,11 +97,15 @@ void Engine::on_all_resolved(const routing::Action& action, Incident* incident) 
       add_event(*incident, now_, "alerts_resolved", "", "all alerts are resolved",
                 result_.change.events);
     }
-    decided(Reason::ResolvedByPerson, false);
+    if (incident) {
+      decided(*incident, Reason::ResolvedByPerson, false);
+    } else {
+      decided(Reason::ResolvedByPerson, false);
+    }
     return;
   }
   if (has_open_parts(*incident)) {  // resolved with the last of them; see run_timer()
-    decided(Reason::Merged, false);
+    decided(*incident, Reason::Merged, false, "merged incidents still fire");
     add_event(*incident, now_, "alerts_resolved", "", "merged incidents still fire",
               result_.change.events);
     return;
@@ -121,7 +128,7 @@ void Engine::on_firing(const routing::Action& action, Incident* incident) {
   const model::Severity severity = action.group.severity();
   if (incident->resolved()) {
     if (incident->reopen_at && !news) {  // a person said it is over; the hold decides
-      decided(Reason::ResolvedByPerson, false);
+      decided(*incident, Reason::ResolvedByPerson, false);
       return;
     }
     reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
@@ -147,7 +154,7 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
   incident.policy_severity = incident.severity;
   incident.opened_at = incident.updated_at = now_;
   incident.previous = previous ? previous->number : 0;
-  if (previous) {
+  if (previous && !previous->digest_at) {  // else it still waits to be told
     changed_.erase(previous->number);
     forget(incident.previous);
   }
@@ -203,19 +210,17 @@ void Engine::notify(Incident& incident, Message message, const Addresses& addres
   changed_.insert(incident.number);
   const std::vector<Address> ordered = in_order(addresses);
   if (ordered.empty()) {
-    decided(Reason::NoChannel, false);
-    add_event(incident, now_, "not_notified", "",
-              fmt::format("receiver '{}' has no channel", incident.receiver),
-              result_.change.events);
+    const std::string text = fmt::format("receiver '{}' has no channel", incident.receiver);
+    decided(incident, Reason::NoChannel, false, text);
+    add_event(incident, now_, "not_notified", "", text, result_.change.events);
     return;
   }
   const Addresses before = told(incident);
   ++incident.notifications;
-  decided(message.reason, true);
-  add_event(incident, now_, "notified", "",
-            fmt::format("{} to {}: {}", to_string(message.kind), list(ordered),
-                        routing::describe(message.reason)),
-            result_.change.events);
+  const std::string text = fmt::format("{} to {}: {}", to_string(message.kind), list(ordered),
+                                       routing::describe(message.reason));
+  decided(incident, message.reason, true, text);
+  add_event(incident, now_, "notified", "", text, result_.change.events);
   Notification notification =
       make_notification(incident, message.kind, message.reason, std::move(message.alerts),
                         settings_.alerts_per_notification);
@@ -276,7 +281,8 @@ const Incident* Engine::incident_of(const std::string& group_key) const {
 std::optional<WallTime> Engine::next_due() const {
   std::optional<WallTime> next = pipeline_.next_due();
   if (handovers_due_) next = std::min(next.value_or(*handovers_due_), *handovers_due_);
-  if (!due_.empty()) next = std::min(next.value_or(WallTime::max()), due_.begin()->first);
+  if (maintenance_due_) next = std::min(next.value_or(*maintenance_due_), *maintenance_due_);
+  if (const auto at = timers_.next_due()) next = std::min(next.value_or(*at), *at);
   return next;
 }
 

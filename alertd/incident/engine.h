@@ -1,7 +1,6 @@
 // The incident engine: pure steps from alerts, commands and time to one durable change.
 //
-//   alerts -> routing::Pipeline -> decisions -> incidents -> messages for each
-//   channel (outbox rows)
+//   alerts -> routing::Pipeline -> decisions -> incidents -> outbox rows, one for each channel
 //
 // Same inputs, same clock, same start: same change, with the same delivery keys. That is what makes
 // a crash before the commit harmless: the step is simply made again. The shell around it
@@ -17,31 +16,16 @@
 #include <vector>
 
 #include "alertd/incident/command.h"
+#include "alertd/incident/decision_keeper.h"
 #include "alertd/incident/incident.h"
+#include "alertd/incident/news_text.h"
 #include "alertd/incident/notification_builder.h"
+#include "alertd/incident/snapshot.h"
+#include "alertd/incident/step.h"
+#include "alertd/incident/timer_plan.h"
 #include "alertd/routing/pipeline.h"
 
 namespace tocsin::incident {
-
-struct StepInput {
-  std::span<const model::Alert> alerts;
-  std::span<const Command> commands;
-  std::span<const DeliveryReport> reports;
-  std::span<const routing::Edit> edits = {};
-};
-
-/// A decision, for counting.
-struct Decided {
-  Reason reason = Reason::Unchanged;
-  bool sent = false;
-};
-
-struct StepResult {
-  StateChange change;                                 ///< Commit it; empty: nothing to commit.
-  std::vector<base::Result<IncidentRecord>> replies;  ///< One for each command, in order.
-  std::vector<Decided> decisions;
-  std::vector<base::Result<std::string>> edit_replies;  ///< One for each edit, in order.
-};
 
 /// Returns the line of a digest, or of a hand-over, about one incident.
 NotifiedAlert digest_line(const Incident& incident);
@@ -76,6 +60,7 @@ class Engine {
   const std::deque<Change>& changes() const { return changes_; }
   /// Returns the group's incident (also a resolved one that may be reopened) or nullptr.
   const Incident* incident_of(const std::string& group_key) const;
+  const Reviews& reviews() const { return reviews_; }
 
  private:
   struct Message {
@@ -148,6 +133,25 @@ class Engine {
   base::Result<IncidentRecord> remove_override(const Command& command);
   void restore_kept(const LoadedState& state, std::vector<base::Error>& errors);
 
+  // engine_news.cc
+  base::Result<IncidentRecord> edit_review(const Command& command);
+  base::Result<IncidentRecord> tell_news(const Command& command);
+  Review review_of(std::int64_t number) const;
+  void put_review(Review review);
+  void write_news(Incident& incident, News news, const std::vector<const Audience*>& audiences);
+  std::set<std::string> services_of(const Incident& incident) const;
+  std::vector<const Audience*> audiences_of(const Incident& incident) const;
+  std::optional<NewsState> automatic_news(const Incident& incident, const Audience& audience) const;
+  std::optional<std::int64_t> known_number(const std::string& id) const;
+  base::Result<void> check_no_internals(const Incident& incident, const std::string& text) const;
+  void tell_audience(const Audience& audience, NewsWords words, Notification message);
+  void inform_stakeholders(Incident& incident);
+  std::optional<base::WallTime> news_due(const Incident& incident) const;
+  void remind_of_news(Incident& incident);
+  void run_maintenance_news();
+  void tell_maintenance(const routing::Maintenance& maintenance, MaintenanceStage stage,
+                        const routing::Window& window);
+
   void take_severity(Incident& incident, model::Severity of_alerts);
   void on_report(const DeliveryReport& report);
   void on_step_report(Incident& incident, const DeliveryReport& report);
@@ -160,6 +164,7 @@ class Engine {
   void drop_over();
   void plan();
   void plan(std::int64_t number);
+  TimerPlan::Entry planned(const Incident& incident) const;
   bool is_planned() const;
 
   // Who is told what; engine_escalation.cc.
@@ -191,7 +196,17 @@ class Engine {
   void notify(Incident& incident, Message message, const Addresses& addresses);
   Addresses not_told_now(const Incident& incident, Addresses addresses) const;
   AlertSet alerts_of(const Incident& incident) const;
+  // engine_decisions.cc: counted, and kept for `explain`.
   void decided(Reason reason, bool sent) { result_.decisions.push_back({reason, sent}); }
+  void decided(const Incident& incident, Reason reason, bool sent, std::string text = {});
+  void held(const routing::Action& action);
+  void write_down(const Incident& incident, Reason reason, bool sent, std::string text = {});
+  void write_down(const routing::Aside& aside);
+  void write_down(DecisionRecord record, const std::string& part = {});
+  std::string why(const Incident& incident, Reason reason) const;
+  std::string why(const routing::Action& action, const routing::Group* group,
+                  const Incident* incident) const;
+  static std::string next_step(const Incident& incident);
   void write_records();
   void follow_receivers();
   std::optional<base::WallTime> due(const Incident& incident) const;
@@ -211,17 +226,15 @@ class Engine {
   std::map<std::string, base::WallTime> handovers_;  ///< Told last, by schedule.
   std::optional<base::WallTime> handovers_due_;
   bool handovers_looked_at_ = false;
+  Reviews reviews_;
+  std::map<std::string, MaintenanceTold> maintenance_told_;  ///< By name.
+  std::optional<base::WallTime> maintenance_due_;
+  bool maintenance_looked_at_ = false;
   std::int64_t last_number_ = 1000;
+  DecisionKeeper keeper_;
   base::WallTime grace_until_{};
 
-  // Which incidents a step has to look at. planned_ holds what the sets hold of each.
-  struct Planned {
-    std::optional<base::WallTime> due;
-    std::int64_t root = 0;  ///< Held for it.
-  };
-  std::unordered_map<std::int64_t, Planned> planned_;
-  std::set<std::pair<base::WallTime, std::int64_t>> due_;
-  std::set<std::pair<std::int64_t, std::int64_t>> held_;  ///< By root.
+  TimerPlan timers_;
   bool look_at_all_ = false;  ///< In the next step: more changed than single incidents.
 
   // Of the step that runs.

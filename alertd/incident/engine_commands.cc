@@ -43,6 +43,10 @@ std::string_view to_string(Command::Kind kind) {
       return "override.put";
     case Command::Kind::RemoveOverride:
       return "override.remove";
+    case Command::Kind::Report:
+      return "report";
+    case Command::Kind::News:
+      return "news";
   }
   return "";
 }
@@ -50,9 +54,11 @@ std::string_view to_string(Command::Kind kind) {
 Result<IncidentRecord> Engine::on_command(const Command& command) {
   auto reply = run_command(command);
   if (reply) {
-    result_.change.audit.push_back({now_, command.actor, command.source,
-                                    std::string(to_string(command.kind)), reply->id,
-                                    command.comment});
+    const bool about_report =
+        command.kind == Command::Kind::Report || command.kind == Command::Kind::News;
+    result_.change.audit.push_back(
+        {now_, command.actor, command.source, std::string(to_string(command.kind)),
+         about_report ? command.incident_id : reply->id, audit_text(command)});
   }
   return reply;
 }
@@ -70,6 +76,8 @@ Result<IncidentRecord> Engine::run_command(const Command& command) {
   if (command.kind == Command::Kind::AddChange) return add_change(command);
   if (command.kind == Command::Kind::PutOverride) return put_override(command);
   if (command.kind == Command::Kind::RemoveOverride) return remove_override(command);
+  if (command.kind == Command::Kind::Report) return edit_review(command);
+  if (command.kind == Command::Kind::News) return tell_news(command);
   Incident* incident = find(command.incident_id);
   if (!incident) {
     return base::error(ErrorCode::NotFound,
@@ -92,6 +100,8 @@ Result<void> Engine::apply(const Command& command, Incident& incident) {
     case Command::Kind::AddChange:
     case Command::Kind::PutOverride:
     case Command::Kind::RemoveOverride:
+    case Command::Kind::Report:
+    case Command::Kind::News:
       break;  // not about one incident; see run_command()
     case Command::Kind::Snooze:
       return apply_snooze(command, incident);

@@ -163,7 +163,7 @@ bool Engine::hold_for_root(Incident& incident) {
   if (!settings_.hold_dependents || incident.root == 0) return false;
   if (incident.severity == model::Severity::Critical) return false;
   incident.held_for = incident.root;
-  decided(Reason::Dependency, false);
+  decided(incident, Reason::Dependency, false);
   add_event(incident, now_, "held", "",
             "waits for " + Incident::incident_id(incident.root) + ", on which it depends",
             result_.change.events);
@@ -197,6 +197,7 @@ bool Engine::join_storm(Incident& incident) {
   if (running != incidents_.end() && !running->second.resolved()) {
     Incident& storm = running->second;
     merge(incident, storm, "");
+    write_down(incident, Reason::Storm, false);
     if (!storm.storm_update_at) storm.storm_update_at = now_ + settings_.storm_window;
     if (incident.severity > storm.severity) storm.storm_update_at = now_;
     return true;
@@ -205,6 +206,7 @@ bool Engine::join_storm(Incident& incident) {
   storm.storm = true;
   storms_[receiver] = storm.number;
   merge(incident, storm, "");
+  write_down(incident, Reason::Storm, false);
   storm.title = storm_title(storm);
   add_event(storm, now_, "opened", "", storm.title, result_.change.events);
   Message message = update_message(storm, Reason::Storm);
@@ -345,6 +347,21 @@ void Engine::restore_kept(const LoadedState& state, std::vector<base::Error>& er
     } else if (record.kind == kHandoverKind) {
       if (const auto at = base::parse_i64(record.body))
         handovers_[record.key] = base::wall_time(*at);
+    } else if (record.kind == kReviewKind) {
+      auto review = review_from_record(record);
+      if (review) {
+        const std::int64_t number = review->incident;
+        reviews_[number] = std::make_shared<const Review>(std::move(*review));
+      } else {
+        errors.push_back(review.error());
+      }
+    } else if (record.kind == kMaintenanceNewsKind) {
+      auto told = maintenance_told_from_record(record);
+      if (told) {
+        maintenance_told_[record.key] = *told;
+      } else {
+        errors.push_back(told.error());
+      }
     } else if (record.kind == kOverrideKind) {
       auto over = override_from_record(record);
       if (over) {

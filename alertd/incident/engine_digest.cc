@@ -30,10 +30,11 @@ bool Engine::in_digest(const Incident& incident) const {
 }
 
 void Engine::put_into_digest(Incident& incident) {
-  decided(Reason::Digest, false);
   changed_.insert(incident.number);
-  if (incident.digest_at) return;
-  incident.digest_at = next_digest(incident.escalation->policy, now_);
+  const bool waits = incident.digest_at.has_value();
+  if (!waits) incident.digest_at = next_digest(incident.escalation->policy, now_);
+  decided(incident, Reason::Digest, false);
+  if (waits) return;
   add_event(incident, now_, "digest", "",
             "told with the digest of " + base::format_rfc3339(*incident.digest_at),
             result_.change.events);
@@ -58,7 +59,7 @@ void Engine::send_digests() {
     for (const Address& address : recipients.now) {
       digests[{policy.name, address}].push_back(&incident);
     }
-    if (recipients.now.empty()) decided(Reason::NoChannel, false);
+    if (recipients.now.empty()) decided(incident, Reason::NoChannel, false);
   }
   for (const auto& [key, incidents] : digests) send_digest(key.first, key.second, incidents);
 }
@@ -71,9 +72,9 @@ void Engine::send_digest(const std::string& policy, const Address& address,
   for (Incident* incident : incidents) {
     if (incident->resolved()) ++over;
     message.incident.severity = std::max(message.incident.severity, incident->severity);
-    add_event(*incident, now_, "notified", "",
-              fmt::format("digest to {} ({})", address.receiver, address.channel),
-              result_.change.events);
+    const std::string text = fmt::format("digest to {} ({})", address.receiver, address.channel);
+    write_down(*incident, Reason::Digest, true, text);
+    add_event(*incident, now_, "notified", "", text, result_.change.events);
     if (message.alerts.size() < settings_.alerts_per_notification) {
       message.alerts.push_back(digest_line(*incident));
     } else {

@@ -20,11 +20,27 @@ void add_all(Addresses& to, const Addresses& more) {
   to.insert(more.begin(), more.end());
 }
 
+/// Worse than ever before: the policy of that severity takes the place of the one it has. Returns
+/// whether it did.
+bool take_worse_policy(Incident& incident, const Policy* policy, WallTime now, Timeline& timeline) {
+  const bool worse = incident.severity > incident.policy_severity;
+  incident.policy_severity = std::max(incident.policy_severity, incident.severity);
+  if (!worse || !incident.escalation || !policy || policy->steps.empty() ||
+      policy->name == incident.escalation->policy.name) {
+    return false;
+  }
+  add_event(incident, now, "policy_changed", "",
+            fmt::format("{} -> {}", incident.escalation->policy.name, policy->name), timeline);
+  incident.escalation.reset();
+  incident.digest_at.reset();
+  return true;
+}
+
 }  // namespace
 
 void Engine::tell_begin(Incident& incident, Message message) {
   if (incident.merged_into != 0) {
-    decided(Reason::Merged, false);
+    decided(incident, Reason::Merged, false);
     return;
   }
   const bool again = message.kind == NotificationKind::Reopened;
@@ -40,7 +56,7 @@ void Engine::tell_begin(Incident& incident, Message message) {
     return;
   }
   if (incident.escalation->due > now_) {  // the first step comes later
-    decided(Reason::NobodyTold, false);
+    decided(incident, Reason::NobodyTold, false);
     if (!message.also.empty()) tell_told(incident, std::move(message));
     return;
   }
@@ -49,17 +65,17 @@ void Engine::tell_begin(Incident& incident, Message message) {
 
 void Engine::tell_update(Incident& incident, Message message) {
   if (incident.merged_into != 0) {
-    decided(Reason::Merged, false);
+    decided(incident, Reason::Merged, false);
     return;
   }
   if (incident.held_for != 0 && incident.severity != model::Severity::Critical) {
-    decided(Reason::Dependency, false);
+    decided(incident, Reason::Dependency, false);
     return;
   }
   incident.held_for = 0;
   if (incident.snoozed_until) {
     if (incident.severity <= incident.snoozed_severity) {
-      decided(Reason::Snoozed, false);
+      decided(incident, Reason::Snoozed, false);
       return;
     }
     end_snooze(incident, "it became worse");
@@ -86,7 +102,7 @@ void Engine::tell_update(Incident& incident, Message message) {
     return;
   }
   if (message.reason == Reason::Repeat) {
-    decided(Reason::PolicyDecides, false);
+    decided(incident, Reason::PolicyDecides, false);
     return;
   }
   tell_told(incident, std::move(message));
@@ -95,7 +111,7 @@ void Engine::tell_update(Incident& incident, Message message) {
 void Engine::tell_told(Incident& incident, Message message) {
   const Addresses addresses = told(incident);
   if (addresses.empty() && (incident.escalation || incident.notifications == 0)) {
-    decided(Reason::NobodyTold, false);
+    decided(incident, Reason::NobodyTold, false);
     return;
   }
   notify(incident, std::move(message), addresses);
@@ -108,7 +124,7 @@ void Engine::tell_resolved(Incident& incident, Reason reason, AlertSet alerts) {
   incident.held_for = 0;
   if (incident.escalation) incident.escalation->waiting.clear();
   if (incident.merged_into != 0) {
-    decided(Reason::Merged, false);
+    decided(incident, Reason::Merged, false);
     return;
   }
   release_parts(incident);
@@ -134,7 +150,8 @@ const Policy* Engine::policy_for(const Incident& incident) const {
 }
 
 bool Engine::begin_escalation(Incident& incident) {
-  // A reopened incident goes on with the policy it began with.
+  // A reopened incident goes on with the policy it began with, unless it is worse than it was.
+  take_worse_policy(incident, policy_for(incident), now_, result_.change.events);
   if (!incident.escalation) {
     const Policy* policy = policy_for(incident);
     if (!policy || policy->steps.empty()) return false;
@@ -156,22 +173,17 @@ bool Engine::begin_escalation(Incident& incident) {
 /// Returns whether the severity makes a step due now: a worse one takes the policy of that severity
 /// and begins it, or goes on at the current step if somebody had acknowledged less.
 bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
-  const Policy* policy = policy_for(incident);
-  const bool worse = incident.severity > incident.policy_severity;
-  incident.policy_severity = std::max(incident.policy_severity, incident.severity);
   if (!incident.escalation) {
     // Reached its policy by becoming worse; a reload alone changes nothing for open incidents.
-    return worse && policy && begin_escalation(incident) && incident.escalation->due <= now_;
+    const bool worse = incident.severity > incident.policy_severity;
+    incident.policy_severity = std::max(incident.policy_severity, incident.severity);
+    return worse && begin_escalation(incident) && incident.escalation->due <= now_;
   }
-  Escalation& escalation = *incident.escalation;
-  if (worse && policy && !policy->steps.empty() && policy->name != escalation.policy.name) {
-    add_event(incident, now_, "policy_changed", "",
-              fmt::format("{} -> {}", escalation.policy.name, policy->name), result_.change.events);
-    incident.escalation.reset();
-    incident.digest_at.reset();
+  if (take_worse_policy(incident, policy_for(incident), now_, result_.change.events)) {
     begin_escalation(incident);
     return incident.escalation->due <= now_;
   }
+  Escalation& escalation = *incident.escalation;
   if (!was_acknowledged) return false;
   if (escalation.step > 0) --escalation.step;
   return true;
@@ -245,9 +257,11 @@ void Engine::run_step(Incident& incident, Message message) {
   for (const model::Alert& alert : message.alerts.firing) began.push_back(alert.starts_at);
   Addresses addresses = std::move(message.also);
   message.also.clear();
-  if (const auto why = refused(step, incident.severity, began, now_)) {
-    decided(Reason::StepSkipped, false);
-    add_event(incident, now_, "step_skipped", "", escalation.position() + ": " + *why,
+  if (const auto because = refused(step, incident.severity, began, now_)) {
+    const std::string text =
+        fmt::format("policy '{}', {}: {}", escalation.policy.name, escalation.position(), *because);
+    decided(incident, Reason::StepSkipped, false, text);
+    add_event(incident, now_, "step_skipped", "", escalation.position() + ": " + *because,
               result_.change.events);
     if (!addresses.empty()) notify(incident, std::move(message), addresses);
     set_due(incident);
@@ -259,7 +273,9 @@ void Engine::run_step(Incident& incident, Message message) {
             escalation.position() + ": " + base::join(recipients.notes, "; "),
             result_.change.events);
   for (Waiting& each : recipients.later) {
-    decided(Reason::OutsideHours, false);
+    decided(incident, Reason::OutsideHours, false,
+            fmt::format("policy '{}', {}: {} waits until {}", escalation.policy.name,
+                        escalation.position(), each.person, base::format_rfc3339(each.at)));
     const bool known =
         std::any_of(escalation.waiting.begin(), escalation.waiting.end(),
                     [&](const Waiting& other) { return other.receiver == each.receiver; });
@@ -272,6 +288,9 @@ void Engine::run_step(Incident& incident, Message message) {
   const bool reached = !recipients.now.empty() || !recipients.later.empty() || recipients.skipped;
   if (recipients.nobody || !reached) {
     add_event(incident, now_, "nobody_on_call", "", escalation.position(), result_.change.events);
+    write_down(incident, Reason::NobodyOnCall, false,
+               fmt::format("policy '{}', {}: {}", escalation.policy.name, escalation.position(),
+                           base::join(recipients.notes, "; ")));
     alarm_fallback(incident, Reason::NobodyOnCall);
     set_due(incident);
     if (escalation.step < escalation.policy.steps.size()) escalation.due = now_;

@@ -74,6 +74,7 @@ void keep(StateChange& change, const Keys& keys, std::string_view kind, Find fin
 }  // namespace
 
 void Engine::apply_edits(std::span<const routing::Edit> edits) {
+  if (!edits.empty()) maintenance_looked_at_ = false;
   for (const routing::Edit& edit : edits) {
     Result<std::string> answer = pipeline_.apply(edit, now_);
     if (answer) {

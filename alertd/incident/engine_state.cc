@@ -22,6 +22,7 @@ void Engine::write_records() {
       change.groups_upsert.push_back(group_record(*group));
     } else {
       change.groups_delete.push_back(key);
+      keeper_.forget(key);
     }
   }
   for (const std::int64_t number : changed_) {
@@ -75,6 +76,7 @@ void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTim
   settings_ = std::move(settings);
   for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
   handovers_looked_at_ = false;
+  maintenance_looked_at_ = false;
   pipeline_.set_routing(std::move(routing), now);
   follow_receivers();
   look_at_all_ = true;

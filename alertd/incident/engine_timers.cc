@@ -27,7 +27,8 @@ void Engine::on_report(const DeliveryReport& report) {
                         report.channel, attempts, report.text.empty() ? "" : ": ", report.text),
             result_.change.events);
   changed_.insert(incident->number);
-  if (!superseded) on_step_report(*incident, report);  // what took its place reports for it
+  // What took its place reports for it; news is no step.
+  if (!superseded && report.kind != NotificationKind::News) on_step_report(*incident, report);
 }
 
 /// Time does something to an incident when it is due, when it or its group changed, or when what it
@@ -37,10 +38,7 @@ void Engine::run_timers() {
   for (const std::string& key : pipeline_.touched()) {
     if (const auto found = by_group_.find(key); found != by_group_.end()) look_at(found->second);
   }
-  for (const auto& [at, number] : due_) {
-    if (at > now_) break;
-    look_at(number);
-  }
+  for (const std::int64_t number : timers_.due_at(now_)) look_at(number);
   if (std::exchange(look_at_all_, false)) {
     for (const auto& [number, incident] : incidents_) look_at(number);
   }
@@ -48,10 +46,12 @@ void Engine::run_timers() {
     const auto found = incidents_.find(to_look_at_.extract(to_look_at_.begin()).value());
     if (found == incidents_.end()) continue;
     run_timer(found->second);
+    inform_stakeholders(found->second);
     look_at_dependents(found->second);
   }
   send_digests();
   run_handovers();
+  run_maintenance_news();
   drop_over();
 }
 
@@ -67,10 +67,7 @@ void Engine::look_at(std::int64_t number) {
 void Engine::look_at_dependents(const Incident& incident) {
   if (incident.merged_into != 0) look_at(incident.merged_into);
   if (!incident.resolved()) return;
-  for (auto held = held_.lower_bound({incident.number, 0});
-       held != held_.end() && held->first == incident.number; ++held) {
-    look_at(held->second);
-  }
+  for (const std::int64_t number : timers_.held_for(incident.number)) look_at(number);
 }
 
 void Engine::drop_over() {
@@ -94,19 +91,11 @@ void Engine::plan() {
 
 void Engine::plan(std::int64_t number) {
   const auto found = incidents_.find(number);
-  Planned now;
-  if (found != incidents_.end()) now = {due(found->second), found->second.held_for};
-  Planned& before = planned_[number];
-  if (before.due != now.due) {
-    if (before.due) due_.erase({*before.due, number});
-    if (now.due) due_.insert({*now.due, number});
-  }
-  if (before.root != now.root) {
-    if (before.root != 0) held_.erase({before.root, number});
-    if (now.root != 0) held_.insert({now.root, number});
-  }
-  before = now;
-  if (found == incidents_.end()) planned_.erase(number);
+  timers_.set(number, found == incidents_.end() ? TimerPlan::Entry() : planned(found->second));
+}
+
+TimerPlan::Entry Engine::planned(const Incident& incident) const {
+  return {due(incident), incident.held_for};
 }
 
 /// For debug builds: whether the plan says of every incident what a look at it would.
@@ -114,9 +103,7 @@ bool Engine::is_planned() const {
   constexpr std::size_t kCheckedMax = 200;
   if (incidents_.size() > kCheckedMax) return true;
   return std::all_of(incidents_.begin(), incidents_.end(), [this](const auto& each) {
-    const auto planned = planned_.find(each.first);
-    return planned != planned_.end() && planned->second.due == due(each.second) &&
-           planned->second.root == each.second.held_for;
+    return timers_.of(each.first) == planned(each.second);
   });
 }
 
@@ -212,6 +199,7 @@ std::optional<WallTime> Engine::due(const Incident& incident) const {
     return next;
   }
   if (incident.acknowledgement) consider(incident.acknowledgement->until);
+  consider(news_due(incident));
   consider(incident.snoozed_until);
   if (incident.storm) consider(incident.storm_update_at);
   if (escalates(incident)) {

@@ -103,6 +103,10 @@ IncidentSettings read_incident_settings(config::Table& table) {
   if (settings.history < settings.reopen_window) {
     table.error("history", "must not be shorter than reopen_window");
   }
+  settings.decisions = table.duration("decisions", settings.decisions);
+  if (settings.decisions < std::chrono::hours(1)) {
+    table.error("decisions", "must be at least 1h", "30d answers for the last 30 days");
+  }
   settings.hold_dependents = table.boolean("hold_dependents", settings.hold_dependents);
   settings.change_window = table.duration("change_window", settings.change_window);
   settings.storm_incidents = static_cast<std::size_t>(table.integer(

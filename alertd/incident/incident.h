@@ -9,10 +9,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "alertd/incident/audience.h"
 #include "alertd/incident/dependency.h"
 #include "alertd/incident/escalation.h"
 #include "alertd/incident/state_store.h"
@@ -34,12 +36,16 @@ struct IncidentSettings {
   base::Duration startup_grace = std::chrono::minutes(5);
   /// Resolved incidents are kept in the store for so long.
   base::Duration history = std::chrono::hours(24 * 400);
+  /// How long "why was nobody called" can be answered.
+  base::Duration decisions = std::chrono::hours(24 * 30);
   std::size_t alerts_per_notification = 500;
   /// Receiver name -> names of its channels.
   std::map<std::string, std::vector<std::string>> receivers;
   oncall::Directory directory;  ///< Persons, teams, schedules.
   Policies policies;
   Dependencies dependencies;
+  /// Services and audiences; never null.
+  std::shared_ptr<const Communication> communication = std::make_shared<const Communication>();
   bool hold_dependents = false;  ///< What depends on an open incident waits until that is over.
   base::Duration change_window = std::chrono::hours(1);  ///< Changes so recent are listed.
   /// More incidents than this opening within storm_window at one receiver are a storm; 0: never.

@@ -40,9 +40,10 @@ enum class NotificationKind {
   Reopened,      ///< Came back within the reopen window.
   Test,          ///< Somebody asked for a test; no incident.
   Summary,       ///< Tells of many incidents at once, in `members`; has none of its own.
+  News,          ///< Plain words for stakeholders, in `words`: no alerts, no labels, no links.
 };
 
-/// Returns "firing", "update", "resolved", "acknowledged", "reopened", "test" or "summary".
+/// Returns "firing", "update", "resolved", "acknowledged", "reopened", "test", "summary" or "news".
 std::string_view to_string(NotificationKind kind);
 std::optional<NotificationKind> parse_notification_kind(std::string_view text);
 
@@ -89,6 +90,7 @@ struct Notification {
   std::vector<NotifiedAlert> alerts;   ///< Firing ones first, worst first.
   std::uint64_t truncated_alerts = 0;  ///< How many more there are than in `alerts`.
 
+  std::string words;  ///< Of News: all that is said, beside the title.
   /// Why it comes here and now, for people: "instead of ops/pager, which fails"; usually empty.
   std::string note;
   /// "receiver/channel" of the message that this is a copy of; empty: none.

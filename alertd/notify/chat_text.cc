@@ -43,6 +43,10 @@ std::string_view mood_of(const Notification& notification) {
       break;
   }
   if (notification.incident.state == incident::IncidentState::Acknowledged) return "acknowledged";
+  if (notification.kind == NotificationKind::News &&
+      notification.incident.state == incident::IncidentState::Resolved) {
+    return "resolved";
+  }
   return model::to_string(notification.incident.severity);
 }
 
@@ -130,7 +134,7 @@ bool says_all(const incident::Notification& notification) {
   using incident::NotificationKind;
   return notification.kind == NotificationKind::Firing ||
          notification.kind == NotificationKind::Summary ||
-         notification.kind == NotificationKind::Test;
+         notification.kind == NotificationKind::News || notification.kind == NotificationKind::Test;
 }
 
 std::string_view colour_of(std::string_view mood) {

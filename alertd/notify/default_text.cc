@@ -108,6 +108,7 @@ std::string first_line(const Notification& notification) {
                          upper(to_string(incident.peak_severity)));
     }
     case NotificationKind::Summary:
+    case NotificationKind::News:
       return clean(incident.title);
     default:
       break;
@@ -202,6 +203,15 @@ std::vector<std::string> list_lines(const Notification& notification, std::size_
   return lines;
 }
 
+// What stakeholders read: the words as they are, nothing of ours around them.
+std::vector<std::string> news_lines(const Notification& notification) {
+  std::vector<std::string> lines;
+  base::for_each_line(notification.words, [&lines](std::string_view line) {
+    lines.push_back(base::escape_control(line));
+  });
+  return lines;
+}
+
 // Who last changed the rule, when it comes from a repository.
 std::string rule_change(const Notification& notification) {
   const std::string commit = clean(annotation(notification, "rule_commit"));
@@ -238,6 +248,7 @@ std::vector<std::pair<std::string, std::string>> facts(const Notification& notif
 }  // namespace
 
 std::string default_title(const Notification& notification) {
+  if (notification.kind == NotificationKind::News) return clean(notification.incident.title);
   if (notification.kind == NotificationKind::Test) {
     return fmt::format("[TEST] {}/{}", clean(notification.receiver), clean(notification.channel));
   }
@@ -255,6 +266,9 @@ std::string headline(const Notification& notification) {
 
 std::string default_text(const Notification& notification, const std::string& external_url,
                          std::size_t alerts_shown_max) {
+  if (notification.kind == NotificationKind::News) {
+    return base::join(news_lines(notification), "\n") + "\n";
+  }
   std::string text = headline(notification) + "\n";
   for (const char* name : {"summary", "description", "message"}) {
     const std::string_view words = annotation(notification, name);
@@ -272,6 +286,13 @@ std::string default_text(const Notification& notification, const std::string& ex
 
 std::string default_html(const Notification& notification, const std::string& external_url) {
   using gotemplate::escape_html;
+  if (notification.kind == NotificationKind::News) {
+    std::string html = "<!doctype html><html><body style=\"font-family:sans-serif\">";
+    for (const std::string& line : news_lines(notification)) {
+      html += "<p>" + escape_html(line) + "</p>";
+    }
+    return html + "</body></html>\n";
+  }
   static constexpr std::string_view kColours[] = {"#5b7083", "#b58900", "#d9730d", "#c62828"};
   const bool over = notification.kind == NotificationKind::Resolved;
   const std::string_view colour =

@@ -107,6 +107,21 @@ TEST_CASE("a summary lists its incidents, the worst first, and counts the rest")
         "T-7 open,T-8 resolved,1");
 }
 
+TEST_CASE("news is its words alone, whatever templates the receiver has") {
+  incident::Notification n = sample_notification();
+  n.kind = incident::NotificationKind::News;
+  n.incident.title = "Course registration: cause found";
+  n.words = "It is slow since 10:05. <b>\nNext update: 10:35.";
+  const Message message = write({"{{ .CommonLabels }}", "{{ .Alerts }}", "{{ .Incident.ID }}"}, n);
+  CHECK(message.title == "Course registration: cause found");
+  CHECK(message.text == "It is slow since 10:05. <b>\nNext update: 10:35.\n");
+  CHECK(message.html ==
+        "<!doctype html><html><body style=\"font-family:sans-serif\"><p>It is slow since 10:05. "
+        "&lt;b&gt;</p><p>Next update: 10:35.</p></body></html>\n");
+  CHECK(message.template_failure.empty());
+  CHECK(headline(n) == "Course registration: cause found");
+}
+
 TEST_CASE("a drill says so before everything else, and a note why it came here") {
   incident::Notification n = sample_notification();
   n.note = "instead of ops/pager, which fails";

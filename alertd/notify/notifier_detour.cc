@@ -68,7 +68,8 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
   const Notification& message = delivery->message();
   const auto channel = channels_.find(delivery->channel_name);
   if (delivery->failed_over || channel == channels_.end() ||
-      message.kind == NotificationKind::Test || !message.failover_for.empty()) {
+      message.kind == NotificationKind::Test || message.kind == NotificationKind::News ||
+      !message.failover_for.empty()) {
     return;
   }
   const std::string& target = channel->second->settings.delivery.failover;
@@ -182,7 +183,8 @@ bool Notifier::summarize(ChannelState& channel, const ChannelQueue& queue) {
   std::vector<DeliveryPtr> told;
   for (const DeliveryPtr& delivery : queue.ready()) {
     const NotificationKind kind = delivery->message().kind;
-    const bool fits = kind != NotificationKind::Test && kind != NotificationKind::Acknowledged;
+    const bool fits = kind != NotificationKind::Test && kind != NotificationKind::Acknowledged &&
+                      kind != NotificationKind::News;
     if (fits && !delivery->critical() && delivery->lane->rows.size() == 1 &&
         !delivery->row.outcome_unknown) {
       told.push_back(delivery);

@@ -47,6 +47,18 @@ TEST_CASE("a newer message takes the place of an unsent older one, which is reco
   CHECK(world.row(2).attempts == 0);
 }
 
+TEST_CASE("news for stakeholders and messages to responders do not replace each other") {
+  World world;
+  exhaust(world);
+  world.add(message(1, NotificationKind::Update));
+  world.add(message(2, NotificationKind::News));
+  world.add(message(3, NotificationKind::News));
+  world.add(message(4, NotificationKind::Update));
+  world.run(minutes(1));
+  CHECK(kinds(world) == "update#1, news#3, update#4");
+  CHECK(world.row(3).state == DeliveryState::Superseded);
+}
+
 TEST_CASE("a message that failed is superseded too; its failures count on") {
   World world;
   world.wire.answers["webhook"] = failing();

@@ -224,14 +224,41 @@ std::vector<std::string> receiver_names(const NotifySettings& settings) {
   return names;
 }
 
-std::map<std::string, std::vector<std::string>> channels_by_receiver(
-    const NotifySettings& settings) {
+namespace {
+
+template <class... Kinds>
+bool is_one_of(const ChannelKind& kind) {
+  return (std::holds_alternative<Kinds>(kind) || ...);
+}
+
+bool wakes(const ChannelKind& kind) {
+  return is_one_of<PagerDutySettings, OpsgenieSettings, NtfySettings, PushoverSettings,
+                   TwilioSettings, KannelSettings, AlertmanagerSettings, CommandSettings>(kind);
+}
+
+template <class Wanted>
+std::map<std::string, std::vector<std::string>> channels_if(const NotifySettings& settings,
+                                                            Wanted wanted) {
   std::map<std::string, std::vector<std::string>> result;
   for (const ReceiverSettings& receiver : settings.receivers) {
     std::vector<std::string>& names = result[receiver.name];
-    for (const ChannelSettings& channel : receiver.channels) names.push_back(channel.name);
+    for (const ChannelSettings& channel : receiver.channels) {
+      if (wanted(channel.kind)) names.push_back(channel.name);
+    }
   }
   return result;
+}
+
+}  // namespace
+
+std::map<std::string, std::vector<std::string>> channels_by_receiver(
+    const NotifySettings& settings) {
+  return channels_if(settings, [](const ChannelKind&) { return true; });
+}
+
+std::map<std::string, std::vector<std::string>> quiet_channels_by_receiver(
+    const NotifySettings& settings) {
+  return channels_if(settings, [](const ChannelKind& kind) { return !wakes(kind); });
 }
 
 }  // namespace tocsin::notify

@@ -13,8 +13,8 @@
 
 #include "alertd/notify/basic_settings.h"
 #include "alertd/notify/chat_settings.h"
-#include "alertd/notify/pager_settings.h"
 #include "alertd/notify/delivery_settings.h"
+#include "alertd/notify/pager_settings.h"
 #include "common/base/time.h"
 #include "common/config/table.h"
 #include "common/model/severity.h"
@@ -83,6 +83,11 @@ std::vector<std::string> receiver_names(const NotifySettings& settings);
 
 /// Receiver name -> names of its channels, in the order written.
 std::map<std::string, std::vector<std::string>> channels_by_receiver(
+    const NotifySettings& settings);
+
+/// As channels_by_receiver, without channels that wake people or start programs: pagers, SMS, push
+/// messages, another Alertmanager, commands.
+std::map<std::string, std::vector<std::string>> quiet_channels_by_receiver(
     const NotifySettings& settings);
 
 }  // namespace tocsin::notify

@@ -7,6 +7,7 @@
 #include "alertd/notify/channel_reader.h"
 #include "alertd/notify/template_check.h"
 #include "common/base/strings.h"
+#include "common/config/text_error.h"
 
 namespace tocsin::notify {
 namespace {
@@ -17,29 +18,6 @@ bool is_link_local(std::string_view host) {
   return lower.starts_with("169.254.") || lower.starts_with("[fe80:") ||
          lower.find("::ffff:169.254.") != std::string::npos ||
          lower.find("::ffff:a9fe:") != std::string::npos;
-}
-
-// "2:7: what" -> the place in the file, and "what".
-void report_template(config::Table& table, std::string_view key, std::string_view message) {
-  const config::Node* node = table.node(key);
-  const std::size_t colon = message.find(':');
-  const std::size_t space = message.find(": ", colon + 1);
-  if (node == nullptr || space == std::string_view::npos) {
-    table.error(key, fmt::format("{}: {}", key, message));
-    return;
-  }
-  base::Position inside;
-  inside.line = base::parse_u64(message.substr(0, colon)).value_or(1);
-  inside.column = base::parse_u64(message.substr(colon + 1, space - colon - 1)).value_or(1);
-  config::Context& context = table.context();
-  const base::Position at =
-      config::position_in(*node, config::offset_of(node->text, inside), context.source);
-  context.diagnostics.push_back({base::DiagnosticSeverity::Error,
-                                 context.source.file,
-                                 at.line,
-                                 at.column,
-                                 fmt::format("{}: {}", key, message.substr(space + 2)),
-                                 {}});
 }
 
 void read_email(config::Table& table, const ReadContext& context, ChannelSettings& channel) {
@@ -196,7 +174,7 @@ void check_template(config::Table& table, std::string_view key, const std::strin
                     const ReadContext& context) {
   if (text.empty()) return;
   if (const auto checked = check_message_template(text, context.definitions); !checked) {
-    report_template(table, key, checked.error().message);
+    config::report_in_text(table, key, checked.error().message);
   }
 }
 

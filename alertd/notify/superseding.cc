@@ -17,6 +17,8 @@ bool unsent(const Delivery& delivery) {
 bool may_replace(const Delivery& newer, const Delivery& older) {
   const NotificationKind kind = older.message().kind;
   if (kind == NotificationKind::Test || kind == NotificationKind::Summary) return false;
+  const bool news = kind == NotificationKind::News;
+  if (news != (newer.message().kind == NotificationKind::News)) return false;
   return kind != NotificationKind::Acknowledged ||
          newer.message().kind == NotificationKind::Acknowledged;
 }

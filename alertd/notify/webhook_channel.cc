@@ -65,6 +65,7 @@ json::object incident_object(const Notification& notification, const std::string
   object["kind"] = to_string(notification.kind);
   object["sequence"] = notification.sequence;
   object["key"] = notification.key;
+  if (!notification.words.empty()) object["text"] = notification.words;
   if (!notification.note.empty()) object["note"] = notification.note;
   if (!notification.failover_for.empty()) object["failoverFor"] = notification.failover_for;
   if (notification.drill()) object["drill"] = true;

@@ -61,15 +61,6 @@ class Reader {
     return name;
   }
 
-  static Zone read_zone(config::Table& table, const Zone& otherwise) {
-    const auto name = table.optional_string("time_zone");
-    if (!name) return otherwise;
-    auto zone = Zone::find(*name);
-    if (zone) return *zone;
-    table.error("time_zone", zone.error().message, "names as in `timedatectl list-timezones`");
-    return otherwise;
-  }
-
   void check_receiver(config::Table& table, const char* key, const std::string& name) {
     if (!receivers_ || name.empty()) return;
     if (std::find(receivers_->begin(), receivers_->end(), name) != receivers_->end()) return;
@@ -227,30 +218,6 @@ class Reader {
     }
   }
 
-  static std::vector<timezone::Hours> read_hours(config::Table& table) {
-    std::vector<timezone::Hours> all;
-    std::array<bool, 7> days{true, true, true, true, true, true, true};
-    if (const auto text = table.optional_string("weekdays")) {
-      auto parsed = timezone::parse_weekdays(*text);
-      if (parsed) {
-        days = *parsed;
-      } else {
-        table.error("weekdays", parsed.error().message);
-      }
-    }
-    for (const std::string& text : table.strings("hours", {})) {
-      auto hours = timezone::parse_hours(text);
-      if (!hours) {
-        table.error("hours", hours.error().message);
-        continue;
-      }
-      hours->weekdays = days;
-      all.push_back(*hours);
-    }
-    if (all.empty() && table.has("weekdays")) all.push_back({days});
-    return all;
-  }
-
   void read_overrides(config::Table& table, Schedule& schedule) {
     std::vector<config::Table> overrides = table.tables("override");
     if (overrides.size() > kOverridesMax) {
@@ -288,6 +255,39 @@ class Reader {
 };
 
 }  // namespace
+
+Zone read_zone(config::Table& table, const Zone& otherwise) {
+  const auto name = table.optional_string("time_zone");
+  if (!name) return otherwise;
+  auto zone = Zone::find(*name);
+  if (zone) return *zone;
+  table.error("time_zone", zone.error().message, "names as in `timedatectl list-timezones`");
+  return otherwise;
+}
+
+std::vector<timezone::Hours> read_hours(config::Table& table) {
+  std::vector<timezone::Hours> all;
+  std::array<bool, 7> days{true, true, true, true, true, true, true};
+  if (const auto text = table.optional_string("weekdays")) {
+    auto parsed = timezone::parse_weekdays(*text);
+    if (parsed) {
+      days = *parsed;
+    } else {
+      table.error("weekdays", parsed.error().message);
+    }
+  }
+  for (const std::string& text : table.strings("hours", {})) {
+    auto hours = timezone::parse_hours(text);
+    if (!hours) {
+      table.error("hours", hours.error().message);
+      continue;
+    }
+    hours->weekdays = days;
+    all.push_back(*hours);
+  }
+  if (all.empty() && table.has("weekdays")) all.push_back({days});
+  return all;
+}
 
 Directory read_directory(config::Table& root,
                          const std::optional<std::vector<std::string>>& receivers) {

@@ -13,6 +13,12 @@ namespace tocsin::oncall {
 Directory read_directory(config::Table& root,
                          const std::optional<std::vector<std::string>>& receivers);
 
+/// Reads `time_zone`; missing or wrong (reported): `otherwise`.
+timezone::Zone read_zone(config::Table& table, const timezone::Zone& otherwise);
+
+/// Reads `hours` ("09:00-17:30", several) and `weekdays` ("mon-fri"); neither: always (empty).
+std::vector<timezone::Hours> read_hours(config::Table& table);
+
 /// Adds a warning for each gap of each schedule between two instants, at the schedule's place.
 void warn_of_gaps(const Directory& directory, const std::string& file, base::WallTime from,
                   base::WallTime to, base::Diagnostics& diagnostics);

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "alertd/routing/decision_log.h"
@@ -90,6 +91,8 @@ class Pipeline {
 
   /// Returns and forgets what changed since the last call.
   Dirty take_dirty();
+  /// Returns and forgets what happened between decisions since the last call.
+  std::vector<Aside> take_asides() { return std::exchange(asides_, {}); }
 
   Explanation explain(const model::Alert& alert) const;
   /// Returns the last decision about a group; nullopt if none is kept.
@@ -146,6 +149,7 @@ class Pipeline {
   void force(const AlertEntry& entry, Reason reason, base::WallTime now);
   Mute mute_of(const Route& route) const;
   std::string who_hides(const Suppression& suppression) const;
+  void say_who_hides(const AlertEntry& entry);
   base::Result<void> check_breadth(const SetSilence& edit) const;
   base::Duration remind_before(const Silence& silence) const;
 
@@ -189,6 +193,7 @@ class Pipeline {
   Dirty dirty_;
   std::vector<Action> actions_;       ///< Of the step that runs.
   std::vector<std::string> touched_;  ///< Of the last step.
+  std::vector<Aside> asides_;
   DecisionLog decisions_;
 };
 

@@ -50,6 +50,7 @@ void Pipeline::restore(StoredRouting stored, WallTime now, WallTime grace_until)
   });
   clamp_turns(now);
   set_routing(std::move(routing_), now);
+  asides_.clear();  // as it was before
 }
 
 void Pipeline::hold_timeouts(WallTime grace_until) {
@@ -121,6 +122,11 @@ void Pipeline::set_routing(Routing routing, WallTime now) {
   for (const auto& [key, group] : groups_) keys.push_back(key);
   for (const std::string& key : keys) refresh(groups_.at(key), now);
   plan_reminder();
+  // A reload tells nobody; why something is held now is worth keeping all the same.
+  for (Action& action : actions_) {
+    if (action.alert == 0 || action.send) continue;
+    asides_.push_back({action.group_key, action.alert, action.reason, std::move(action.text)});
+  }
   actions_.clear();
   touched_.clear();
 }
@@ -178,9 +184,15 @@ Explanation Pipeline::explain(const model::Alert& alert) const {
     in.route = route->name;
     in.receiver = route->receiver;
     in.mute = mute_of(*route);
+    in.timing = route->timing_for(alert.severity);
     if (const Group* group = find_group(in.group_key)) {
       in.exists = true;
+      in.timing = timing(*group);
       in.next_turn = due(*group);
+      if (!group->log.firing.empty()) in.told_at = group->log.at;
+      for (const auto& [fingerprint, member] : group->members) {
+        ++(member.resolved ? in.resolved : in.firing);
+      }
     }
     in.decisions = decisions_.of(in.group_key);
     explanation.groups.push_back(std::move(in));

@@ -132,7 +132,20 @@ void Pipeline::silences_changed(const std::vector<std::string>& ids, WallTime no
     if (named || meant) concerned.push_back(fingerprint);
   }
   std::sort(concerned.begin(), concerned.end());
-  for (const Fingerprint fingerprint : concerned) hide(fingerprint, now, touched);
+  for (const Fingerprint fingerprint : concerned) {
+    const AlertEntry& entry = alerts_.at(fingerprint);
+    const Suppression before = entry.suppression;
+    hide(fingerprint, now, touched);
+    // The same silence, but with another end.
+    if (before.any() && before == entry.suppression) say_who_hides(entry);
+  }
+}
+
+void Pipeline::say_who_hides(const AlertEntry& entry) {
+  for (const std::string& key : entry.groups) {
+    asides_.push_back({key, entry.alert.fingerprint(), *entry.suppression.reason(),
+                       entry.alert.labels.to_string() + ": " + who_hides(entry.suppression)});
+  }
 }
 
 void Pipeline::maintenance_changed(const Maintenances::Changes& changes, WallTime now,
@@ -168,6 +181,8 @@ void Pipeline::intervals_changed(WallTime now) {
     if (mute == group.mute) continue;
     const bool speaks_again = group.mute.any() && !mute.any();
     group.mute = std::move(mute);
+    asides_.push_back({key, 0, {}, describe(group.mute)});
+    if (group.mute.any()) asides_.back().reason = group.mute.reason;
     if (speaks_again && group.waited) group.early_turn = now;
     index(group);
   }
@@ -238,10 +253,17 @@ void Pipeline::hide(Fingerprint fingerprint, WallTime now, Touched& touched) {
     for (const std::string& id : entry.suppression.silenced_by) silences_.mark_hidden(id);
   }
   const auto reason = entry.suppression.reason();
+  if (comes_to_light && !entry.resolved) {
+    for (const std::string& key : entry.groups) {
+      asides_.push_back({key, fingerprint, {}, entry.alert.labels.to_string()});
+    }
+  }
+  bool said = false;
   for (const std::string& key : entry.groups) {
     Group& group = groups_.at(key);
     Member& member = group.members.at(fingerprint);
     const bool news = reason && member.hidden != reason && !member.resolved;
+    said = said || news;
     member.hidden = reason;
     touched.insert(key);
     if (comes_to_light && group.waited && !member.resolved && !routing_.alertmanager) {
@@ -255,6 +277,8 @@ void Pipeline::hide(Fingerprint fingerprint, WallTime now, Touched& touched) {
     action.text = entry.alert.labels.to_string() + ": " + who_hides(entry.suppression);
     record(std::move(action), now);
   }
+  // The same kind of reason, but another silence.
+  if (reason && !said && !entry.resolved) say_who_hides(entry);
 }
 
 void Pipeline::hide_all(WallTime now, Touched& touched) {

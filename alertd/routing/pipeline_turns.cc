@@ -117,9 +117,13 @@ void Pipeline::take_turn(Group& group, WallTime now) {
   Verdict verdict = group.mute.any() ? Verdict{false, group.mute.reason}
                                      : decide(group, timing(group).repeat_interval, now);
   // Just started: whether it still fires is not known yet.
-  if (verdict.reason == Reason::Repeat && now < grace_until_) verdict = {false, Reason::Unchanged};
+  const bool grace = verdict.reason == Reason::Repeat && now < grace_until_;
+  if (grace) verdict = {false, Reason::Unchanged};
   Action action;
   action.group_key = group.key;
+  if (grace) {
+    action.text = "grace after the start until " + base::format_rfc3339(grace_until_);
+  }
   action.send = verdict.send;
   action.reason = verdict.reason;
   std::map<Fingerprint, model::Severity> told;
@@ -127,6 +131,10 @@ void Pipeline::take_turn(Group& group, WallTime now) {
     const auto before = group.log.firing.find(fingerprint);
     const bool known = before != group.log.firing.end();
     if (!member.resolved && !member.hidden) told[fingerprint] = member.severity;
+    if (member.resolved && !known && verdict.reason != Reason::NeverNotified) {
+      asides_.push_back({group.key, fingerprint, Reason::NeverNotified,
+                         alerts_.at(fingerprint).alert.labels.to_string()});
+    }
     // What was told and is hidden now must still be told to be over, one day.
     if (!member.resolved && member.hidden && known) told[fingerprint] = before->second;
     if (verdict.send && !member.resolved && !member.hidden) {

@@ -40,6 +40,15 @@ struct Action {
   std::vector<model::Alert> resolved;
 };
 
+/// What became of an alert or a group between decisions; kept for `explain`, decides nothing.
+struct Aside {
+  std::string group_key;
+  Fingerprint alert = 0;  ///< 0: the whole group.
+  /// Why it is not told of; none: nothing hides it any more, and its group's turn decides.
+  std::optional<Reason> reason;
+  std::string text;
+};
+
 /// Keys of what changed in a way that must survive a restart; also of what is gone now.
 struct Dirty {
   std::set<Fingerprint> alerts;
@@ -68,7 +77,11 @@ struct Explanation {
     std::string route;
     std::string receiver;
     bool exists = false;
+    Timing timing;  ///< For the severity of the group as it is.
+    std::size_t firing = 0;
+    std::size_t resolved = 0;
     Mute mute;
+    std::optional<base::WallTime> told_at;  ///< That it fires, last.
     std::optional<base::WallTime> next_turn;
     std::vector<Decision> decisions;
   };

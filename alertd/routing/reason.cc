@@ -17,6 +17,8 @@ constexpr std::array<Words, kReasonCount> kWords{{
     {"Digest", "digest of the day"},
     {"Storm", "many incidents at once"},
     {"HandOver", "hand-over of a schedule"},
+    {"News", "news for stakeholders"},
+    {"NewsDue", "stakeholders wait for news: `tocsin news`"},
     {"PolicyDecides", "the policy decides when it is said again"},
     {"OutsideHours", "waits for the hours of the person"},
     {"StepSkipped", "the condition of the step does not hold"},

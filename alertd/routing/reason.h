@@ -17,6 +17,8 @@ enum class Reason {
   Digest,        ///< The one message of the day. Held: waits for it.
   Storm,         ///< Many incidents at once are told in one message. Held: it is in that message.
   HandOver,      ///< Somebody else is on call from now on.
+  News,          ///< Stakeholders are told in plain words.
+  NewsDue,       ///< To whoever works on it: stakeholders wait for news.
   // Held by an incident.
   PolicyDecides,  ///< A repeat: the incident's policy says when somebody is told again.
   OutsideHours,   ///< The persons of the step are told when their hours begin.

@@ -18,8 +18,16 @@ class Walk {
   bool visit(const Route& route, int depth) {
     const model::Matcher* mismatch = alert_.first_mismatch(route.matchers);
     if (trace_) {
-      trace_->push_back({route.name, depth, mismatch == nullptr,
-                         mismatch ? mismatch->to_string() : std::string()});
+      RouteStep step{route.name,
+                     depth,
+                     mismatch == nullptr,
+                     mismatch ? mismatch->to_string() : std::string(),
+                     {}};
+      for (const model::Matcher& matcher : route.matchers) {
+        const std::string_view value = alert_.get(matcher.name());
+        step.matchers.push_back({matcher.to_string(), std::string(value), matcher.matches(value)});
+      }
+      trace_->push_back(std::move(step));
     }
     if (mismatch) return false;
     const std::size_t before = taken_.size();

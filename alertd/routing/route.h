@@ -43,7 +43,7 @@ struct Route {
       name;  ///< Stable and unique: part of the group key. Configured, or the path of matchers.
   std::vector<model::Matcher> matchers;
   std::string receiver;
-  std::string policy;  ///< Escalation policy; empty: by severity. Inherited.
+  std::string policy;                 ///< Escalation policy; empty: by severity. Inherited.
   std::vector<std::string> group_by;  ///< Sorted, unique.
   bool group_by_all = false;          ///< group_by = ["..."]
   TimingOverrides timing;
@@ -59,12 +59,20 @@ struct Route {
   Timing timing_for(model::Severity severity) const;
 };
 
+/// What one matcher of a node says about the alert.
+struct MatcherVerdict {
+  std::string matcher;
+  std::string value;  ///< Of the label that it looks at; empty: the alert has none.
+  bool matched = false;
+};
+
 /// One node visited on the way; for `explain`.
 struct RouteStep {
   std::string route;
   int depth = 0;
   bool matched = false;
-  std::string failed_matcher;  ///< The first that did not match.
+  std::string failed_matcher;            ///< The first that did not match.
+  std::vector<MatcherVerdict> matchers;  ///< All of the node's, in order.
 };
 
 /// Returns the routes that take the alert, in order; at least the root. `trace` (may be null) gets

@@ -38,4 +38,7 @@ struct Mute {
   friend bool operator==(const Mute&, const Mute&) = default;
 };
 
+/// Returns "outside time interval 'office hours'" for people; empty: not muted.
+std::string describe(const Mute& mute);
+
 }  // namespace tocsin::routing

@@ -98,6 +98,8 @@ void Dispatcher::loaded(Result<LoadedState> state, const Done<void>& done) {
     MutexLock lock(mutex_);
     if (std::exchange(standing_by_, false)) keep_latest(queue_.alerts, now);
   }
+  snapshot_ = build_snapshot();  // durable, whatever becomes of the first commit
+  snapshot_stale_ = false;
   prune();
   done(base::ok());
   if (options_.outbox_changed) options_.outbox_changed();  // rows of before the restart
@@ -117,6 +119,7 @@ void Dispatcher::stand_by() {
   }
   engine_.emplace(options_.routing, options_.limits, options_.settings);
   snapshot_stale_ = true;
+  answer_snapshots();
   set_gauges();
   failing_since_.reset();
   told_of_failing_ = false;
@@ -168,6 +171,8 @@ void Dispatcher::finish_stop() {
     stopped_for_good_ = true;
   }
   refuse_waiting(base::error(ErrorCode::Unavailable, "the daemon is stopping"));
+  snapshot_stale_ = false;  // the engine may be ahead of the store for good
+  answer_snapshots();
   if (stopped_) std::exchange(stopped_, nullptr)();
 }
 
@@ -288,10 +293,8 @@ void Dispatcher::run_step(Queue input) {
   const WallTime now = executor_.clock().wall();
   check_clock(now);
   std::vector<Command> commands;
-  commands.reserve(input.commands.size());
   for (WaitingCommand& waiting : input.commands) commands.push_back(std::move(waiting.command));
   std::vector<routing::Edit> edits;
-  edits.reserve(input.edits.size());
   for (WaitingEdit& waiting : input.edits) edits.push_back(std::move(waiting.edit));
   StepResult result = engine_->step(now, {input.alerts, commands, input.reports, edits});
   count(result.decisions);
@@ -371,6 +374,7 @@ void Dispatcher::committed(Result<void> result) {
       return;
     }
     tell_of_failing();
+    answer_snapshots();
     executor_.post_after(retry_delay_, [this, alive = alive_, generation = generation_] {
       if (*alive && committing_ && generation == generation_) commit();
     });
@@ -396,14 +400,15 @@ void Dispatcher::finish_step() {
   if (!change_.empty() && options_.committed) options_.committed(change_);
   change_ = {};
   snapshot_stale_ = true;
-  for (PendingReply& reply : std::exchange(replies_, {})) {
-    reply.reply_on->post(
-        [done = std::move(reply.done), result = std::move(reply.result)] { done(result); });
-  }
-  for (PendingEdit& reply : std::exchange(edit_replies_, {})) {
-    reply.reply_on->post(
-        [done = std::move(reply.done), result = std::move(reply.result)] { done(result); });
-  }
+  answer_snapshots();
+  const auto answer = [](auto& replies) {
+    for (auto& reply : std::exchange(replies, {})) {
+      reply.reply_on->post(
+          [done = std::move(reply.done), result = std::move(reply.result)] { done(result); });
+    }
+  };
+  answer(replies_);
+  answer(edit_replies_);
   if (rows && options_.outbox_changed) options_.outbox_changed();
   if (stopped_) {
     finish_stop();
@@ -466,13 +471,12 @@ void Dispatcher::set_gauges_soon() {
     return;
   }
   gauges_timer_ = executor_.post_after(kGaugesInterval - since, [this, alive = alive_] {
-    if (!*alive) return;
-    gauges_timer_ = 0;
-    set_gauges();
+    if (*alive) set_gauges();
   });
 }
 
 void Dispatcher::set_gauges() {
+  executor_.cancel(std::exchange(gauges_timer_, 0));
   gauges_set_ = executor_.clock().monotonic();
   std::array<std::array<double, 2>, 4> alerts{};
   for (const auto& [fingerprint, entry] : engine_->pipeline().alerts()) {
@@ -498,16 +502,25 @@ void Dispatcher::set_gauges() {
   }
 }
 
-void Dispatcher::snapshot(base::Executor& reply_on,
-                          std::function<void(std::shared_ptr<const Snapshot>)> done) {
-  executor_.post([this, alive = alive_, &reply_on, done = std::move(done)] {
+void Dispatcher::snapshot(base::Executor& reply_on, SnapshotDone done) {
+  executor_.post([this, alive = alive_, &reply_on, done = std::move(done)]() mutable {
     if (!*alive) return;
-    if (snapshot_stale_ && !committing_) {
-      snapshot_ = build_snapshot();
-      snapshot_stale_ = false;
-    }
-    reply_on.post([done, snapshot = snapshot_] { done(snapshot); });
+    snapshots_asked_.emplace_back(&reply_on, std::move(done));
+    // The engine is ahead of the store while a commit runs; what was built before may be much
+    // older.
+    if (!committing_ || failing_since_) answer_snapshots();
   });
+}
+
+void Dispatcher::answer_snapshots() {
+  if (snapshots_asked_.empty()) return;
+  if (snapshot_stale_ && !committing_) {
+    snapshot_ = build_snapshot();
+    snapshot_stale_ = false;
+  }
+  for (auto& [reply_on, done] : std::exchange(snapshots_asked_, {})) {
+    reply_on->post([done = std::move(done), snapshot = snapshot_] { done(snapshot); });
+  }
 }
 
 std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {

@@ -102,10 +102,10 @@ class Dispatcher final : public model::AlertSink {
   /// How a delivery ended; into the timeline.
   void report(DeliveryReport report);
 
-  /// The last durable state. Cost: built on the owner thread when something changed since the last
-  /// call.
-  void snapshot(base::Executor& reply_on,
-                std::function<void(std::shared_ptr<const Snapshot>)> done);
+  using SnapshotDone = std::function<void(std::shared_ptr<const Snapshot>)>;
+  /// The last durable state: waits for a commit under way, unless that fails and is tried again.
+  /// Cost: built on the owner thread when something changed since the last call.
+  void snapshot(base::Executor& reply_on, SnapshotDone done);
 
   /// Why an alert with these labels goes where it goes; it need not exist.
   void explain(model::Alert alert, base::Executor& reply_on,
@@ -170,6 +170,7 @@ class Dispatcher final : public model::AlertSink {
   void finish_stop();
   void refuse_waiting(const base::Error& why) EXCLUDES(mutex_);
   std::shared_ptr<const Snapshot> build_snapshot() const;
+  void answer_snapshots();
 
   DispatcherOptions options_;
   base::Executor& executor_;
@@ -202,6 +203,7 @@ class Dispatcher final : public model::AlertSink {
   base::MonotonicTime last_monotonic_{};
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
   bool snapshot_stale_ = true;
+  std::vector<std::pair<base::Executor*, SnapshotDone>> snapshots_asked_;
   /// Tasks posted by this object that come too late find it gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

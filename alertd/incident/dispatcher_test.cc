@@ -129,6 +129,19 @@ TEST_CASE("dispatcher: rows are durable before the notifier hears of them") {
   CHECK(snapshot->alerts[0].groups.at(0).incident_id == "T-1001");
 }
 
+TEST_CASE("dispatcher: who asks during a commit is shown what it makes durable") {
+  World world;
+  world.boot();
+  world.executor.run_ready();
+  world.dispatcher->post({make_alert("DiskFull", "a", world.clock.wall())});
+  CHECK(world.snapshot()->alerts.size() == 1);
+  world.executor.run_for(seconds(10));
+  world.boot();
+  world.executor.run_ready();
+  world.dispatcher->post({make_alert("LoadHigh", "a", world.clock.wall())});
+  CHECK(world.snapshot()->alerts.size() == 2);
+}
+
 TEST_CASE("dispatcher: a failing disk loses nothing and doubles nothing") {
   for (const Fate fate : {Fate::FailsBefore, Fate::FailsAfter}) {
     World world;

@@ -201,10 +201,11 @@ bool has_one_of(const std::string& text, std::initializer_list<const char*> word
 }
 
 // Left out: what depends on the query's own bounds; and what chooses by the order in which elements
-// come, because sort() makes one in instant queries only (it says so).
+// come, because sort(), topk() and bottomk() make one in instant queries only (sort() says so).
 bool same_for_instants(const std::string& text) {
   if (has_one_of(text, {"start(", "end(", "step(", "range("})) return false;
-  return !(has_one_of(text, {"sort"}) && has_one_of(text, {"limitk", "topk", "bottomk"}));
+  if (has_one_of(text, {"sort"}) && has_one_of(text, {"limitk", "topk", "bottomk"})) return false;
+  return !(has_one_of(text, {"topk", "bottomk"}) && has_one_of(text, {"limitk"}));
 }
 
 }  // namespace

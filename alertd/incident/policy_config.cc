@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "alertd/oncall/directory_config.h"
 #include "common/base/strings.h"
 
 namespace tocsin::incident {
@@ -136,25 +137,7 @@ class Reader {
   }
 
   static void read_hours(config::Table& table, PolicyStep& step) {
-    std::array<bool, 7> days{true, true, true, true, true, true, true};
-    if (const auto text = table.optional_string("weekdays")) {
-      auto parsed = timezone::parse_weekdays(*text);
-      if (parsed) {
-        days = *parsed;
-      } else {
-        table.error("weekdays", parsed.error().message);
-      }
-    }
-    for (const std::string& text : table.strings("hours")) {
-      auto hours = timezone::parse_hours(text);
-      if (!hours) {
-        table.error("hours", hours.error().message);
-        continue;
-      }
-      hours->weekdays = days;
-      step.hours.push_back(*hours);
-    }
-    if (step.hours.empty() && table.has("weekdays")) step.hours.push_back({days});
+    step.hours = oncall::read_hours(table);
     if (table.has("outside_hours") && step.hours.empty()) {
       table.error("outside_hours", "the step has no hours and no weekdays");
     }

@@ -42,6 +42,10 @@ model::Alert manual_alert(const Incident& incident) {
   return alert;
 }
 
+void add_firing(AlertSet& alerts, AlertSet more) {
+  std::move(more.firing.begin(), more.firing.end(), std::back_inserter(alerts.firing));
+}
+
 }  // namespace
 
 Engine::Engine(routing::Routing routing, routing::PipelineLimits limits, IncidentSettings settings)
@@ -125,7 +129,7 @@ void Engine::on_firing(const routing::Action& action, Incident* incident) {
     if (!join_storm(opened) && !hold_for_root(opened)) tell_begin(opened, std::move(message));
     return;
   }
-  const model::Severity severity = action.group.severity();
+  const model::Severity severity = with_parts(*incident, action.group.severity());
   if (incident->resolved()) {
     if (incident->reopen_at && !news) {  // a person said it is over; the hold decides
       decided(*incident, Reason::ResolvedByPerson, false);
@@ -139,6 +143,7 @@ void Engine::on_firing(const routing::Action& action, Incident* incident) {
   }
   take_severity(*incident, severity);
   message.kind = NotificationKind::Update;
+  add_firing(message.alerts, alerts_of_parts(*incident));
   tell_update(*incident, std::move(message));
 }
 
@@ -244,8 +249,8 @@ void Engine::notify(Incident& incident, Message message, const Addresses& addres
 }
 
 AlertSet Engine::alerts_of(const Incident& incident) const {
-  AlertSet alerts;
-  if (incident.storm) return alerts_of_parts(incident);
+  AlertSet alerts = alerts_of_parts(incident);
+  if (incident.storm) return alerts;
   if (incident.manual) {
     (incident.resolved() ? alerts.resolved : alerts.firing).push_back(manual_alert(incident));
     return alerts;

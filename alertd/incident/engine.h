@@ -27,9 +27,6 @@
 
 namespace tocsin::incident {
 
-/// Returns the line of a digest, or of a hand-over, about one incident.
-NotifiedAlert digest_line(const Incident& incident);
-
 /// Owner: one thread.
 class Engine {
  public:
@@ -74,8 +71,6 @@ class Engine {
   void on_send_to_integration(const routing::Action& action);
   void apply_edits(std::span<const routing::Edit> edits);
   void write_routing_records(const routing::Dirty& dirty);
-  static void read_routing_records(const LoadedState& state, routing::StoredRouting& stored,
-                                   std::vector<base::Error>& errors);
   void on_all_resolved(const routing::Action& action, Incident* incident);
   void on_firing(const routing::Action& action, Incident* incident);
   Incident& open(const routing::Action& action, const Incident* previous);
@@ -88,8 +83,6 @@ class Engine {
 
   // engine_people.cc
   base::Result<void> apply_snooze(const Command& command, Incident& incident);
-  base::Result<void> apply_merge(const Command& command, Incident& incident);
-  base::Result<void> apply_unmerge(const Command& command, Incident& incident);
   base::Result<void> apply_severity(const Command& command, Incident& incident);
   base::Result<void> apply_owner(const Command& command, Incident& incident);
   base::Result<void> apply_mitigate(const Command& command, Incident& incident);
@@ -97,10 +90,22 @@ class Engine {
   base::Result<IncidentRecord> create(const Command& command);
   Incident& add_manual(std::string title, model::Severity severity, const std::string& receiver);
   void end_snooze(Incident& incident, std::string_view why);
+
+  // engine_parts.cc
+  base::Result<void> apply_merge(const Command& command, Incident& incident);
+  base::Result<void> apply_unmerge(const Command& command, Incident& incident);
   void merge(Incident& incident, Incident& into, const std::string& actor);
-  bool has_open_parts(const Incident& incident) const;
   void release_parts(Incident& incident);
+  template <typename Predicate>
+  const Incident* find_part(const Incident& whole, const Predicate& is) const;
+  bool has_open_parts(const Incident& whole) const;
+  bool fires_itself(const Incident& incident) const;
   bool alive(const Incident& incident) const;
+  bool suppressed(const Incident& incident) const;
+  model::Severity with_parts(const Incident& whole, model::Severity own) const;
+  AlertSet alerts_of_parts(const Incident& whole) const;
+  bool raise_whole(Incident& whole, const Incident& part);
+  void tell_whole(const Incident& part, Reason reason);
 
   // engine_digest.cc
   bool in_digest(const Incident& incident) const;
@@ -126,8 +131,6 @@ class Engine {
   void release_held(Incident& incident);
   bool join_storm(Incident& incident);
   void run_storm(Incident& storm);
-  std::string storm_title(const Incident& storm) const;
-  AlertSet alerts_of_parts(const Incident& storm) const;
   base::Result<IncidentRecord> add_change(const Command& command);
   base::Result<IncidentRecord> put_override(const Command& command);
   base::Result<IncidentRecord> remove_override(const Command& command);
@@ -139,11 +142,9 @@ class Engine {
   Review review_of(std::int64_t number) const;
   void put_review(Review review);
   void write_news(Incident& incident, News news, const std::vector<const Audience*>& audiences);
-  std::set<std::string> services_of(const Incident& incident) const;
   std::vector<const Audience*> audiences_of(const Incident& incident) const;
   std::optional<NewsState> automatic_news(const Incident& incident, const Audience& audience) const;
   std::optional<std::int64_t> known_number(const std::string& id) const;
-  base::Result<void> check_no_internals(const Incident& incident, const std::string& text) const;
   void tell_audience(const Audience& audience, NewsWords words, Notification message);
   void inform_stakeholders(Incident& incident);
   std::optional<base::WallTime> news_due(const Incident& incident) const;
@@ -171,13 +172,13 @@ class Engine {
   void tell_begin(Incident& incident, Message message);
   void tell_update(Incident& incident, Message message);
   void tell_told(Incident& incident, Message message);
+  void tell_when_heard(Incident& incident, Reason reason);
   void tell_resolved(Incident& incident, Reason reason, AlertSet alerts);
   Message update_message(const Incident& incident, Reason reason) const;
   Reason step_reason(const Incident& incident) const;
   const Policy* policy_for(const Incident& incident) const;
   bool begin_escalation(Incident& incident);
   bool raise_escalation(Incident& incident, bool was_acknowledged);
-  bool suppressed(const Incident& incident) const;
   bool escalates(const Incident& incident) const;
   void pause(Incident& incident);
   void escalate(Incident& incident);
@@ -206,7 +207,6 @@ class Engine {
   std::string why(const Incident& incident, Reason reason) const;
   std::string why(const routing::Action& action, const routing::Group* group,
                   const Incident* incident) const;
-  static std::string next_step(const Incident& incident);
   void write_records();
   void follow_receivers();
   std::optional<base::WallTime> due(const Incident& incident) const;

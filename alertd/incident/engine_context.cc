@@ -71,6 +71,13 @@ Result<oncall::Override> override_from_record(const KeptRecord& record) {
   return over;
 }
 
+std::string storm_title(const IncidentSettings& settings, const Incident& storm,
+                        std::size_t parts) {
+  return fmt::format("Storm: more than {} incidents within {} at {}, {} of them here",
+                     settings.storm_incidents, base::format_duration(settings.storm_window),
+                     storm.receiver, parts);
+}
+
 }  // namespace
 
 void Engine::look_around(Incident& incident, const std::vector<model::Alert>& firing) {
@@ -173,6 +180,7 @@ bool Engine::hold_for_root(Incident& incident) {
 void Engine::release_held(Incident& incident) {
   const auto root = incidents_.find(incident.held_for);
   if (root != incidents_.end() && !root->second.resolved()) return;
+  if (suppressed(incident)) return;
   incident.held_for = 0;
   changed_.insert(incident.number);
   if (!alive(incident)) return;
@@ -207,20 +215,12 @@ bool Engine::join_storm(Incident& incident) {
   storms_[receiver] = storm.number;
   merge(incident, storm, "");
   write_down(incident, Reason::Storm, false);
-  storm.title = storm_title(storm);
+  storm.title = storm_title(settings_, storm, parts_.at(storm.number).size());
   add_event(storm, now_, "opened", "", storm.title, result_.change.events);
   Message message = update_message(storm, Reason::Storm);
   message.kind = NotificationKind::Firing;
   tell_begin(storm, std::move(message));
   return true;
-}
-
-std::string Engine::storm_title(const Incident& storm) const {
-  const auto parts = parts_.find(storm.number);
-  const std::size_t count = parts == parts_.end() ? 0 : parts->second.size();
-  return fmt::format("Storm: more than {} incidents within {} at {}, {} of them here",
-                     settings_.storm_incidents, base::format_duration(settings_.storm_window),
-                     storm.receiver, count);
 }
 
 void Engine::run_storm(Incident& storm) {
@@ -233,28 +233,9 @@ void Engine::run_storm(Incident& storm) {
   }
   if (!storm.storm_update_at || *storm.storm_update_at > now_) return;
   storm.storm_update_at.reset();
-  storm.title = storm_title(storm);
-  model::Severity worst = storm.severity;
-  for (const std::int64_t number : parts_.at(storm.number)) {
-    const auto part = incidents_.find(number);
-    if (part != incidents_.end()) worst = std::max(worst, part->second.severity);
-  }
-  set_severity(storm, worst, now_, result_.change.events);
+  storm.title = storm_title(settings_, storm, parts_.at(storm.number).size());
+  set_severity(storm, with_parts(storm, storm.severity), now_, result_.change.events);
   tell_update(storm, update_message(storm, Reason::Storm));
-}
-
-AlertSet Engine::alerts_of_parts(const Incident& storm) const {
-  AlertSet all;
-  const auto parts = parts_.find(storm.number);
-  if (parts == parts_.end()) return all;
-  for (const std::int64_t number : parts->second) {
-    const auto part = incidents_.find(number);
-    if (part == incidents_.end()) continue;
-    AlertSet alerts = alerts_of(part->second);
-    std::move(alerts.firing.begin(), alerts.firing.end(), std::back_inserter(all.firing));
-    if (all.firing.size() > 2 * settings_.alerts_per_notification) break;
-  }
-  return all;
 }
 
 Result<IncidentRecord> Engine::add_change(const Command& command) {

@@ -37,6 +37,16 @@ DecisionRecord record_of(const std::string& group_key, routing::Fingerprint aler
   return record;
 }
 
+std::string next_step(const Incident& incident) {
+  const Escalation& escalation = *incident.escalation;
+  const std::string policy = fmt::format("policy '{}'", escalation.policy.name);
+  if (escalation.due) {
+    return fmt::format("{}: next step at {}", policy, base::format_rfc3339(*escalation.due));
+  }
+  if (escalation.remaining) return policy + " is paused";
+  return policy + " has no further step due";
+}
+
 }  // namespace
 
 void Engine::decided(const Incident& incident, Reason reason, bool sent, std::string text) {
@@ -119,16 +129,6 @@ std::string Engine::why(const routing::Action& action, const routing::Group* gro
     default:
       return {};
   }
-}
-
-std::string Engine::next_step(const Incident& incident) {
-  const Escalation& escalation = *incident.escalation;
-  const std::string policy = fmt::format("policy '{}'", escalation.policy.name);
-  if (escalation.due) {
-    return fmt::format("{}: next step at {}", policy, base::format_rfc3339(*escalation.due));
-  }
-  if (escalation.remaining) return policy + " is paused";
-  return policy + " has no further step due";
 }
 
 /// Returns what the reason means for this incident, beyond its name.

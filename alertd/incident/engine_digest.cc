@@ -12,19 +12,6 @@
 namespace tocsin::incident {
 
 /// Returns the line of a digest, or of a hand-over, about one incident.
-NotifiedAlert digest_line(const Incident& incident) {
-  NotifiedAlert line;
-  model::LabelsBuilder labels(incident.group_labels);
-  labels.set(model::kAlertName, incident.title);
-  labels.set("incident", incident.id());
-  line.alert.labels = labels.build();
-  line.alert.severity = incident.peak_severity;
-  line.alert.starts_at = line.alert.updated_at = incident.opened_at;
-  line.alert.ends_at = incident.resolved_at;
-  line.firing = !incident.resolved();
-  return line;
-}
-
 bool Engine::in_digest(const Incident& incident) const {
   return incident.escalation && incident.escalation->policy.digest.has_value();
 }

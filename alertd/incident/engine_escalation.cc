@@ -45,6 +45,11 @@ void Engine::tell_begin(Incident& incident, Message message) {
   }
   const bool again = message.kind == NotificationKind::Reopened;
   if (again) message.also = told(incident);
+  if (suppressed(incident)) {
+    begin_escalation(incident);
+    tell_when_heard(incident, message.reason);
+    return;
+  }
   if (!begin_escalation(incident)) {
     Addresses addresses = route_addresses(incident);
     add_all(addresses, message.also);
@@ -66,6 +71,7 @@ void Engine::tell_begin(Incident& incident, Message message) {
 void Engine::tell_update(Incident& incident, Message message) {
   if (incident.merged_into != 0) {
     decided(incident, Reason::Merged, false);
+    tell_whole(incident, message.reason);
     return;
   }
   if (incident.held_for != 0 && incident.severity != model::Severity::Critical) {
@@ -86,7 +92,13 @@ void Engine::tell_update(Incident& incident, Message message) {
     unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
     pipeline_.hold_repeats(incident.group_key, false);
   }
-  if (raise_escalation(incident, was_acknowledged)) {
+  const bool step_due = raise_escalation(incident, was_acknowledged);
+  if (suppressed(incident)) {
+    if (step_due) incident.escalation->due = now_;
+    tell_when_heard(incident, message.reason);
+    return;
+  }
+  if (step_due) {
     message.also = told(incident);
     run_step(incident, std::move(message));
     return;
@@ -106,6 +118,18 @@ void Engine::tell_update(Incident& incident, Message message) {
     return;
   }
   tell_told(incident, std::move(message));
+}
+
+/// All of it is suppressed: its policy goes on when it is not, or the group speaks again then.
+void Engine::tell_when_heard(Incident& incident, Reason reason) {
+  decided(incident, Reason::Silenced, false, "all that fires of it is suppressed");
+  if (in_digest(incident)) {
+    put_into_digest(incident);
+  } else if (incident.escalation) {
+    pause(incident);
+  } else {
+    pipeline_.speak_again(incident.group_key, reason, now_);
+  }
 }
 
 void Engine::tell_told(Incident& incident, Message message) {
@@ -187,12 +211,6 @@ bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
   if (!was_acknowledged) return false;
   if (escalation.step > 0) --escalation.step;
   return true;
-}
-
-/// All that fires is silenced, inhibited or under maintenance, or the route is quiet now.
-bool Engine::suppressed(const Incident& incident) const {
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
-  return group && group->firing() && group->suppressed();
 }
 
 /// While it is suppressed the time of its steps stands still.

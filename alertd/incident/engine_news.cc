@@ -52,6 +52,31 @@ KeptRecord maintenance_told_record(const std::string& name, const MaintenanceTol
   return {std::string(kMaintenanceNewsKind), name, json::serialize(object)};
 }
 
+std::set<std::string> services_of(const Dependencies& dependencies, const Incident& incident) {
+  std::set<std::string> services = dependencies.services_of(incident.group_labels);
+  services.insert(incident.services.begin(), incident.services.end());
+  return services;
+}
+
+/// Words for outsiders must not name machines: they mean nothing to them, and something to others.
+Result<void> check_no_internals(const AlertSet& alerts, const std::string& text) {
+  const std::string lower = base::to_lower(text);
+  for (const std::vector<model::Alert>* list : {&alerts.firing, &alerts.resolved}) {
+    for (const model::Alert& alert : *list) {
+      for (const std::string& name : ScopeLabels().host) {
+        const std::string_view value = alert.labels.get(name);
+        const std::string host = base::to_lower(value.substr(0, value.rfind(':')));
+        if (host.size() < kHostNameMin || lower.find(host) == std::string::npos) continue;
+        return base::error(ErrorCode::InvalidArgument,
+                           fmt::format("the news names the host '{}': stakeholders read it; say "
+                                       "what it means for them",
+                                       host));
+      }
+    }
+  }
+  return base::ok();
+}
+
 }  // namespace
 
 std::string audit_text(const Command& command) {
@@ -128,12 +153,6 @@ Result<IncidentRecord> Engine::edit_review(const Command& command) {
   return record;
 }
 
-std::set<std::string> Engine::services_of(const Incident& incident) const {
-  std::set<std::string> services = settings_.dependencies.services_of(incident.group_labels);
-  services.insert(incident.services.begin(), incident.services.end());
-  return services;
-}
-
 std::vector<const Audience*> Engine::audiences_of(const Incident& incident) const {
   std::vector<const Audience*> audiences;
   const Communication& communication = *settings_.communication;
@@ -146,33 +165,13 @@ std::vector<const Audience*> Engine::audiences_of(const Incident& incident) cons
       std::any_of(communication.audiences.begin(), communication.audiences.end(),
                   [severity](const auto& each) { return each.severities[severity]; });
   if (!anybody) return audiences;  // most incidents end here, in each step
-  const std::set<std::string> services = services_of(incident);
+  const std::set<std::string> services = services_of(settings_.dependencies, incident);
   for (const Audience& each : communication.audiences) {
     if (concerns(each, communication, services, incident.group_labels, incident.peak_severity)) {
       audiences.push_back(&each);
     }
   }
   return audiences;
-}
-
-/// Words for outsiders must not name machines: they mean nothing to them, and something to others.
-Result<void> Engine::check_no_internals(const Incident& incident, const std::string& text) const {
-  const std::string lower = base::to_lower(text);
-  const AlertSet alerts = alerts_of(incident);
-  for (const std::vector<model::Alert>* list : {&alerts.firing, &alerts.resolved}) {
-    for (const model::Alert& alert : *list) {
-      for (const std::string& name : ScopeLabels().host) {
-        const std::string_view value = alert.labels.get(name);
-        const std::string host = base::to_lower(value.substr(0, value.rfind(':')));
-        if (host.size() < kHostNameMin || lower.find(host) == std::string::npos) continue;
-        return base::error(ErrorCode::InvalidArgument,
-                           fmt::format("the news names the host '{}': stakeholders read it; say "
-                                       "what it means for them",
-                                       host));
-      }
-    }
-  }
-  return base::ok();
 }
 
 Result<IncidentRecord> Engine::tell_news(const Command& command) {
@@ -187,7 +186,7 @@ Result<IncidentRecord> Engine::tell_news(const Command& command) {
     return base::error(ErrorCode::LimitExceeded, fmt::format("the news is {} bytes, limit {}",
                                                              news.text.size(), kReviewTextMax));
   }
-  TC_TRY(check_no_internals(*incident, news.text));
+  TC_TRY(check_no_internals(alerts_of(*incident), news.text));
   const Communication& communication = *settings_.communication;
   std::vector<const Audience*> audiences;
   for (const std::string& name : news.audiences) {
@@ -204,7 +203,7 @@ Result<IncidentRecord> Engine::tell_news(const Command& command) {
         ErrorCode::InvalidArgument,
         fmt::format(
             "no [[audience]] is concerned by {}: its [[service]]s are {}", incident->id(), [&] {
-              const auto names = services_of(*incident);
+              const auto names = services_of(settings_.dependencies, *incident);
               return names.empty()
                          ? std::string("none")
                          : base::join(std::vector<std::string>(names.begin(), names.end()), ", ");
@@ -223,7 +222,7 @@ void Engine::write_news(Incident& incident, News news,
                         const std::vector<const Audience*>& audiences) {
   const Communication& communication = *settings_.communication;
   NewsFacts facts;
-  for (const std::string& name : services_of(incident)) {
+  for (const std::string& name : services_of(settings_.dependencies, incident)) {
     const auto service = communication.services.find(name);
     if (service != communication.services.end()) facts.services.push_back(&service->second);
   }

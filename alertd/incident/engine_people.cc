@@ -1,5 +1,5 @@
-// The engine's commands beyond acknowledging: snooze, merge, incidents made by hand, severity,
-// owner, states after the fight.
+// The engine's commands beyond acknowledging: snooze, incidents made by hand, severity, owner,
+// states after the fight.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,11 +20,6 @@ constexpr base::Duration kSnoozeMax = std::chrono::hours(24 * 30);
 
 base::Error invalid(std::string message) {
   return base::error(ErrorCode::InvalidArgument, std::move(message));
-}
-
-Result<void> must_be_open(const Incident& incident) {
-  if (!incident.resolved()) return base::ok();
-  return invalid(fmt::format("incident {} is resolved already", incident.id()));
 }
 
 }  // namespace
@@ -54,102 +49,12 @@ void Engine::end_snooze(Incident& incident, std::string_view why) {
   changed_.insert(incident.number);
 }
 
-Result<void> Engine::apply_merge(const Command& command, Incident& incident) {
-  TC_TRY(must_be_open(incident));
-  Incident* into = find(command.target);
-  if (!into) {
-    return base::error(ErrorCode::NotFound,
-                       fmt::format("there is no open incident '{}'", command.target));
-  }
-  TC_TRY(must_be_open(*into));
-  if (into == &incident) return invalid("an incident cannot be merged into itself");
-  if (incident.merged_into != 0) {
-    return invalid(fmt::format("incident {} is merged already, into {}", incident.id(),
-                               Incident::incident_id(incident.merged_into)));
-  }
-  if (into->merged_into != 0) {
-    return invalid(fmt::format("incident {} is itself merged into {}", into->id(),
-                               Incident::incident_id(into->merged_into)));
-  }
-  if (auto node = parts_.extract(incident.number)) {  // what was merged into it comes along
-    for (const std::int64_t number : node.mapped()) {
-      const auto part = incidents_.find(number);
-      if (part == incidents_.end()) continue;
-      part->second.merged_into = into->number;
-      parts_[into->number].insert(number);
-      changed_.insert(number);
-    }
-  }
-  merge(incident, *into, command.actor);
-  return base::ok();
-}
-
-void Engine::merge(Incident& incident, Incident& into, const std::string& actor) {
-  incident.merged_into = into.number;
-  parts_[into.number].insert(incident.number);
-  stop_escalation(incident);
-  if (incident.escalation) incident.escalation->waiting.clear();
-  incident.digest_at.reset();
-  add_event(incident, now_, "merged", actor, "into " + into.id(), result_.change.events);
-  add_event(into, now_, "merged_here", actor, incident.id() + ": " + incident.title,
-            result_.change.events);
-  // Whoever heard of the part hears of the end of the whole.
-  into.told.insert(incident.told.begin(), incident.told.end());
-  changed_.insert(incident.number);
-  changed_.insert(into.number);
-}
-
-Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
-  if (incident.merged_into == 0) {
-    return invalid(fmt::format("incident {} is not merged", incident.id()));
-  }
-  add_event(incident, now_, "unmerged", command.actor,
-            "from " + Incident::incident_id(incident.merged_into), result_.change.events);
-  if (const auto parts = parts_.find(incident.merged_into); parts != parts_.end()) {
-    parts->second.erase(incident.number);
-  }
-  incident.merged_into = 0;
-  if (!incident.resolved() && alive(incident)) {
-    tell_begin(incident, update_message(incident, Reason::StillFiring));
-  }
-  return base::ok();
-}
-
-bool Engine::has_open_parts(const Incident& incident) const {
-  const auto parts = parts_.find(incident.number);
-  if (parts == parts_.end()) return false;
-  return std::any_of(parts->second.begin(), parts->second.end(), [this](std::int64_t number) {
-    const auto part = incidents_.find(number);
-    return part != incidents_.end() && !part->second.resolved();
-  });
-}
-
-/// The whole is over: its parts are incidents of their own again. A person who closes the whole
-/// closes them too.
-void Engine::release_parts(Incident& incident) {
-  const auto node = parts_.extract(incident.number);
-  if (node.empty()) return;
-  for (const std::int64_t number : node.mapped()) {
-    const auto found = incidents_.find(number);
-    if (found == incidents_.end()) continue;
-    Incident& part = found->second;
-    part.merged_into = 0;
-    changed_.insert(number);
-    if (part.resolved()) continue;
-    const bool firing = alive(part) && !part.manual;
-    if (resolve(part, now_, incident.resolved_by, "with " + incident.id(), result_.change.events)) {
-      stop_escalation(part);
-      if (firing) part.reopen_at = now_ + settings_.manual_hold;
-    }
-  }
-}
-
 Result<void> Engine::apply_severity(const Command& command, Incident& incident) {
   TC_TRY(must_be_open(incident));
   const bool raised = command.severity > incident.severity;
   const routing::Group* group = pipeline_.find_group(incident.group_key);
   incident.severity_set = command.severity;
-  incident.severity_of_alerts = group ? group->severity() : command.severity;
+  incident.severity_of_alerts = with_parts(incident, group ? group->severity() : command.severity);
   add_event(incident, now_, "severity_set", command.actor,
             fmt::format("{}{}{}", model::to_string(command.severity),
                         command.comment.empty() ? "" : ": ", command.comment),
@@ -233,12 +138,6 @@ Incident& Engine::add_manual(std::string title, model::Severity severity,
   by_group_[incident.group_key] = number;
   changed_.insert(number);
   return incidents_.emplace(number, std::move(incident)).first->second;
-}
-
-bool Engine::alive(const Incident& incident) const {
-  if (incident.manual) return !incident.resolved();
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
-  return group && group->firing();
 }
 
 }  // namespace tocsin::incident

@@ -106,22 +106,6 @@ void Engine::write_routing_records(const routing::Dirty& dirty) {
       notify_log_record);
 }
 
-void Engine::read_routing_records(const LoadedState& state, routing::StoredRouting& stored,
-                                  std::vector<base::Error>& errors) {
-  const auto take = [&errors](auto value, auto& into) {
-    if (value) {
-      into.push_back(std::move(*value));
-    } else {
-      errors.push_back(value.error());
-    }
-  };
-  for (const KeptRecord& record : state.records) {
-    if (record.kind == kSilenceKind) take(silence_from_record(record), stored.silences);
-    if (record.kind == kMaintenanceKind) take(maintenance_from_record(record), stored.maintenances);
-    if (record.kind == kNotifyLogKind) take(notify_log_from_record(record), stored.logs);
-  }
-}
-
 /// One integration's message. The incident goes along: it opens with the first message, and is over
 /// with the first that says so.
 void Engine::on_send_to_integration(const routing::Action& action) {

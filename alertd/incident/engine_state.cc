@@ -1,6 +1,7 @@
 // The engine's state: back from the store, into the store, and under a new configuration.
 #include "alertd/incident/engine.h"
 #include "alertd/incident/json_codec.h"
+#include "alertd/incident/routing_codec.h"
 
 namespace tocsin::incident {
 
@@ -47,7 +48,7 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
        [&](auto alert) { stored.alerts.push_back(std::move(alert)); });
   read(state.groups, group_from_record,
        [&](auto group) { stored.groups.push_back(std::move(group)); });
-  read_routing_records(state, stored, errors);
+  read_routing_records(state.records, stored, errors);
   read(state.incidents, incident_from_record, [&](Incident incident) {
     const std::int64_t number = incident.number;
     std::int64_t& current = by_group_[incident.group_key];

@@ -127,11 +127,10 @@ void Engine::run_timer(Incident& incident) {
     return;
   }
   if (incident.resolved()) return;
-  if (!group && !incident.manual) {
+  if (!group && !incident.manual && !has_open_parts(incident)) {
     // Its alerts could not be read back after a restart; if they still fire they open it anew. Or
-    // they are over, and what was merged into it was not.
-    const bool waits = now_ < grace_until_ && !pipeline_.routing().alertmanager;
-    if (waits || has_open_parts(incident)) return;
+    // they are over, and now what was merged into it is.
+    if (now_ < grace_until_ && !pipeline_.routing().alertmanager) return;
     changed_.insert(incident.number);
     const bool over =
         resolve(incident, now_, "", "its alerts are gone", result_.change.events).has_value();
@@ -142,7 +141,7 @@ void Engine::run_timer(Incident& incident) {
     return;
   }
   // While nothing fires the severity stays what it was: the message that it is over should say it.
-  if (firing && group->severity() != incident.severity) take_severity(incident, group->severity());
+  if (firing) take_severity(incident, with_parts(incident, group->severity()));
   if (incident.snoozed_until && *incident.snoozed_until <= now_) {
     end_snooze(incident, "");
     tell_again(incident, Reason::SnoozeEnded);
@@ -162,9 +161,9 @@ void Engine::run_timer(Incident& incident) {
   escalate(incident);
 }
 
-/// What held it back is over: the current step again, or whoever was told.
+/// What held it back is over, if nothing else does: the current step again, or whoever was told.
 void Engine::tell_again(Incident& incident, Reason reason) {
-  if (incident.merged_into != 0) return;
+  if (incident.merged_into != 0 || incident.acknowledgement || incident.snoozed_until) return;
   if (incident.escalation) {
     resume(incident, reason);
   } else if (alive(incident) && !suppressed(incident)) {
@@ -194,8 +193,8 @@ std::optional<WallTime> Engine::due(const Incident& incident) const {
     if (!next) next = *incident.resolved_at + settings_.reopen_window;
     return next;
   }
-  if (!incident.manual && !pipeline_.find_group(incident.group_key)) {
-    if (!has_open_parts(incident)) consider(grace_until_);
+  if (!incident.manual && !pipeline_.find_group(incident.group_key) && !has_open_parts(incident)) {
+    consider(grace_until_);
     return next;
   }
   if (incident.acknowledgement) consider(incident.acknowledgement->until);

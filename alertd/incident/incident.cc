@@ -37,11 +37,14 @@ void set_severity(Incident& incident, model::Severity severity, base::WallTime n
   incident.peak_severity = std::max(incident.peak_severity, severity);
 }
 
+Result<void> must_be_open(const Incident& incident) {
+  if (!incident.resolved()) return base::ok();
+  return base::error(ErrorCode::InvalidArgument,
+                     fmt::format("incident {} is resolved already", incident.id()));
+}
+
 Result<void> acknowledge(Incident& incident, Acknowledgement acknowledgement, Timeline& timeline) {
-  if (incident.resolved()) {
-    return base::error(ErrorCode::InvalidArgument,
-                       fmt::format("incident {} is resolved already", incident.id()));
-  }
+  TC_TRY(must_be_open(incident));
   add_event(incident, acknowledgement.at, "acknowledged", acknowledgement.by,
             fmt::format("until {}{}{}", base::format_rfc3339(acknowledgement.until),
                         acknowledgement.comment.empty() ? "" : ": ", acknowledgement.comment),
@@ -63,10 +66,7 @@ void unacknowledge(Incident& incident, base::WallTime now, std::string why, std:
 
 Result<void> resolve(Incident& incident, base::WallTime now, std::string actor, std::string comment,
                      Timeline& timeline) {
-  if (incident.resolved()) {
-    return base::error(ErrorCode::InvalidArgument,
-                       fmt::format("incident {} is resolved already", incident.id()));
-  }
+  TC_TRY(must_be_open(incident));
   incident.state = IncidentState::Resolved;
   incident.acknowledgement.reset();
   incident.resolved_at = now;

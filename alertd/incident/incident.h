@@ -133,6 +133,9 @@ void add_event(Incident& incident, base::WallTime now, std::string kind, std::st
 void set_severity(Incident& incident, model::Severity severity, base::WallTime now,
                   Timeline& timeline);
 
+/// Errors: InvalidArgument (resolved already).
+base::Result<void> must_be_open(const Incident& incident);
+
 /// Open or acknowledged -> acknowledged. Errors: InvalidArgument (resolved).
 base::Result<void> acknowledge(Incident& incident, Acknowledgement acknowledgement,
                                Timeline& timeline);

@@ -133,4 +133,17 @@ Notification make_notification(const Incident& incident, NotificationKind kind, 
   return notification;
 }
 
+NotifiedAlert digest_line(const Incident& incident) {
+  NotifiedAlert line;
+  model::LabelsBuilder labels(incident.group_labels);
+  labels.set(model::kAlertName, incident.title);
+  labels.set("incident", incident.id());
+  line.alert.labels = labels.build();
+  line.alert.severity = incident.peak_severity;
+  line.alert.starts_at = line.alert.updated_at = incident.opened_at;
+  line.alert.ends_at = incident.resolved_at;
+  line.firing = !incident.resolved();
+  return line;
+}
+
 }  // namespace tocsin::incident

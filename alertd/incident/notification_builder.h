@@ -22,4 +22,7 @@ std::string rule_origin(const AlertSet& alerts);
 Notification make_notification(const Incident& incident, NotificationKind kind, Reason reason,
                                AlertSet alerts, std::size_t alerts_max);
 
+/// Returns the line of a digest, or of a hand-over, about one incident.
+NotifiedAlert digest_line(const Incident& incident);
+
 }  // namespace tocsin::incident

@@ -247,4 +247,20 @@ Result<routing::LoggedNotification> notify_log_from_record(const KeptRecord& rec
   return entry;
 }
 
+void read_routing_records(const std::vector<KeptRecord>& records, routing::StoredRouting& stored,
+                          std::vector<base::Error>& errors) {
+  const auto take = [&errors](auto value, auto& into) {
+    if (value) {
+      into.push_back(std::move(*value));
+    } else {
+      errors.push_back(value.error());
+    }
+  };
+  for (const KeptRecord& record : records) {
+    if (record.kind == kSilenceKind) take(silence_from_record(record), stored.silences);
+    if (record.kind == kMaintenanceKind) take(maintenance_from_record(record), stored.maintenances);
+    if (record.kind == kNotifyLogKind) take(notify_log_from_record(record), stored.logs);
+  }
+}
+
 }  // namespace tocsin::incident

@@ -21,4 +21,8 @@ base::Result<routing::Silence> silence_from_record(const KeptRecord& record);
 base::Result<routing::Maintenance> maintenance_from_record(const KeptRecord& record);
 base::Result<routing::LoggedNotification> notify_log_from_record(const KeptRecord& record);
 
+/// Takes those of `records` that are routing's; what cannot be read goes to `errors`.
+void read_routing_records(const std::vector<KeptRecord>& records, routing::StoredRouting& stored,
+                          std::vector<base::Error>& errors);
+
 }  // namespace tocsin::incident

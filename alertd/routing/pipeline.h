@@ -75,6 +75,10 @@ class Pipeline {
   /// Stops or resumes repeats of a group; unknown keys are ignored.
   void hold_repeats(const std::string& group_key, bool hold);
 
+  /// The group's next turn speaks, for this reason, if something fires then that is not hidden; it
+  /// comes as soon as something does.
+  void speak_again(const std::string& group_key, Reason reason, base::WallTime now);
+
   /// Starts the repeat interval anew: the incident has just said everything itself.
   void mark_told(const std::string& group_key, base::WallTime now);
 

@@ -151,6 +151,14 @@ void Pipeline::hold_repeats(const std::string& group_key, bool hold) {
   dirty_.groups.insert(group_key);
 }
 
+void Pipeline::speak_again(const std::string& group_key, Reason reason, WallTime now) {
+  const auto found = groups_.find(group_key);
+  if (found == groups_.end() || !found->second.waited) return;  // its first message comes anyway
+  found->second.forced = reason;
+  found->second.early_turn = now;
+  index(found->second);
+}
+
 void Pipeline::mark_told(const std::string& group_key, WallTime now) {
   const auto found = groups_.find(group_key);
   if (found == groups_.end()) return;

@@ -223,13 +223,7 @@ void Pipeline::calm_down(WallTime now, Touched& touched) {
 }
 
 void Pipeline::force(const AlertEntry& entry, Reason reason, WallTime now) {
-  for (const std::string& key : entry.groups) {
-    Group& group = groups_.at(key);
-    if (!group.waited) continue;  // its first message comes anyway
-    group.forced = reason;
-    group.early_turn = now;
-    index(group);
-  }
+  for (const std::string& key : entry.groups) speak_again(key, reason, now);
 }
 
 Suppression Pipeline::suppression_of(const model::Alert& alert) const {

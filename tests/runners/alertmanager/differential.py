@@ -30,6 +30,7 @@ TOLERANCE = 0.35   # seconds; ticks are apart from operations by more, see gener
 START = 8          # seconds in which Alertmanager must be up, where it must be at a certain second
 SOON = 1           # seconds between its being up and the beginning, elsewhere
 LATE = 0.2         # seconds; an operation that was done later leaves too little distance to a tick
+PLAYED = 60        # seconds in which the player must be through with a world
 AGAIN = 2          # times that a world is played again
 SKIPPED = 77       # exit code
 RFC3339 = "%Y-%m-%dT%H:%M:%S"
@@ -133,27 +134,25 @@ class Case:
 
     def play(self, lines):
         lines = lines + [{"at": int((self.world.start + generator.SECONDS) * 1000), "op": "end"}]
-        answer = subprocess.run([self.player, str(self.config_path)], capture_output=True, text=True, check=False,
-                                input="".join(json.dumps(line) + "\n" for line in lines))
+        try:
+            answer = subprocess.run([self.player, str(self.config_path)], capture_output=True, text=True, check=False,
+                                    input="".join(json.dumps(line) + "\n" for line in lines), timeout=PLAYED)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("the player hangs") from None
         if answer.returncode != 0:
-            raise AssertionError("the player refused seed %d: %s" % (self.seed, answer.stderr))
+            raise AssertionError("the player: exit status %d: %s" % (answer.returncode, answer.stderr))
         return [json.loads(line) for line in answer.stdout.splitlines()]
 
     def plan(self):
-        """Shakes the operations until none is near a tick."""
-        with PLANNING:
-            return self.planned()
-
-    def planned(self):
-        for _ in range(150):
-            self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
+        """Finds times for the operations that are not near a tick."""
+        def ticks_of(operations):
             start = self.world.start
-            lines = [line_of(start + at, operation, start, {}, str(self.config_path))
-                     for at, operation in self.world.operations]
-            ticks = [one["at"] / 1000 - start for one in self.play(lines) if one["kind"] != "created"]
-            if not self.world.shake(ticks):
-                return True
-        return False
+            lines = [line_of(start + at, operation, start, {}, str(self.config_path)) for at, operation in operations]
+            return [one["at"] / 1000 - start for one in self.play(lines) if one["kind"] != "created"]
+
+        self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
+        with PLANNING:
+            self.world.settle(ticks_of)
 
     def run(self):
         """Returns the Outcome."""
@@ -162,8 +161,7 @@ class Case:
             self.world = generator.World(self.seed, hook.url)
             self.config_path = pathlib.Path(folder.folder) / "am.json"
             try:
-                if not self.plan():
-                    return Outcome(0, "", {"not planned": 1}, False)
+                self.plan()
                 done = self.live(folder)
                 theirs = self.theirs(hook)
             finally:

@@ -4,6 +4,7 @@ Timers are seconds. Operations keep away from the ticks of groups (as the player
 things that happen at once comes first is nobody's promise.
 """
 
+import bisect
 import datetime
 import random
 
@@ -15,6 +16,7 @@ LABELS = {
 }
 SECONDS = 28
 APART = 0.4
+TRIES = 12  # places that are tried for an operation
 
 
 NOMINAL = 1_700_000_040  # a full minute; where worlds are planned
@@ -201,48 +203,58 @@ class World:
     def expiry(self, at, silence):
         return at + self.rng.uniform(1, silence["lasts"] - 0.5)
 
-    def expire_in_time(self):
-        """A silence that was not set yet, or is over, cannot be expired."""
-        silences = {one["name"]: (at, one) for at, one in self.operations if one["op"] == "silence"}
-        for one in self.operations:
-            if one[1]["op"] != "expire":
-                continue
-            at, silence = silences[one[1]["name"]]
-            if not at + 0.9 <= one[0] <= at + silence["lasts"] - APART:
-                one[0] = self.expiry(at, silence)
-
     # --- keeping apart
 
-    def moments(self):
+    def moments(self, operations):
         """Every moment at which something changes, besides ticks."""
-        moments = []
+        moments = [self.boundary] if "mute" in self.features else []
         timeout = float(self.config["global"]["resolve_timeout"][:-1])
-        for at, operation in self.operations:
+        for at, operation in operations:
             moments.append(at)
             if operation["op"] == "silence":
                 moments.append(at + operation["lasts"])
             if operation["op"] == "post" and operation["lasts"] is None:
                 moments.append(at + timeout)
-        if "mute" in self.features:
-            moments.append(self.boundary)
         return moments
 
-    def shake(self, ticks):
-        """Moves operations that are too near a tick; returns whether some were."""
-        near = False
-        for one in self.operations:
-            mine = [one[0]]
-            if one[1]["op"] == "silence":
-                mine.append(one[0] + one[1]["lasts"])
-            if one[1]["op"] == "post" and one[1]["lasts"] is None:
-                mine.append(one[0] + float(self.config["global"]["resolve_timeout"][:-1]))
-            if any(abs(tick - moment) < APART for tick in ticks for moment in mine):
-                one[0] = max(0.1, one[0] + self.rng.uniform(-0.9, 0.9))
-                near = True
-        self.expire_in_time()
-        self.operations.sort(key=lambda one: one[0])
-        if "mute" in self.features and any(abs(tick - self.boundary) < APART for tick in ticks):
-            self.start += 0.5 if self.start % 60 < 57 else -20
-            self.config["time_intervals"] = [self.interval("quiet")]
-            near = True
-        return near
+    def settle(self, ticks_of):
+        """Places the operations one after the other where nothing is near a tick; `ticks_of` plays a timeline and says
+        where its ticks are. What is placed makes ticks in its future only, so no earlier one has to move. One for
+        which there is no place is left out."""
+        wanted, self.operations = sorted(self.operations, key=lambda one: one[0]), []
+        begun = {}  # since when the alert of a post fires: as wanted -> as placed
+        for at, operation in wanted:
+            for attempt in range(TRIES):
+                spread = 0.15 * attempt
+                moved = self.possible(at + self.rng.uniform(-spread, spread), operation)
+                if moved is None:
+                    continue
+                placed = dict(operation)
+                if operation["op"] == "post":
+                    placed["since"] = begun.get(operation["since"], moved)
+                timeline = self.operations + [[moved, placed]]
+                if apart(self.moments(timeline), ticks_of(timeline)):
+                    self.operations = timeline
+                    if operation["op"] == "post":
+                        begun.setdefault(operation["since"], moved)
+                    break
+
+    def possible(self, at, operation):
+        """Returns the first time from `at` on at which it can be done after what is placed; None if it cannot then: a
+        silence that was not set yet, or is over, cannot be expired."""
+        at = max([at, 0.1] + [self.operations[-1][0] + 0.02 for _ in self.operations[-1:]])
+        if operation["op"] == "expire":
+            silences = [(begin, one) for begin, one in self.operations
+                        if one["op"] == "silence" and one["name"] == operation["name"]]
+            if not any(begin + 0.9 <= at <= begin + one["lasts"] - APART for begin, one in silences):
+                return None
+        return at if at < SECONDS - 1 else None
+
+
+def apart(moments, ticks):
+    ticks = sorted(ticks)
+    for moment in moments:
+        after = bisect.bisect(ticks, moment - APART)
+        if after < len(ticks) and ticks[after] < moment + APART:
+            return False
+    return True

@@ -80,26 +80,26 @@ void ReportKeeper::read_since() {
 
 void ReportKeeper::run() {
   if (stopped_) return;
-  world_.dispatcher.snapshot(world_.executor,
-                             [this](std::shared_ptr<const incident::Snapshot> snapshot) {
-                               if (stopped_) return;
-                               tell_overdue(*snapshot);
-                               if (settings_.page.enabled) make_page(std::move(snapshot));
-                             });
+  world_.dispatcher.written(world_.executor,
+                            [this](std::shared_ptr<const incident::Written> written) {
+                              if (stopped_) return;
+                              tell_overdue(*written);
+                              if (settings_.page.enabled) make_page(std::move(written));
+                            });
   run_soon(kInterval);
 }
 
-void ReportKeeper::tell_overdue(const incident::Snapshot& snapshot) {
+void ReportKeeper::tell_overdue(const incident::Written& written) {
   const base::WallTime now = world_.executor.clock().wall();
   std::vector<model::Alert> alerts = alerts_.step(
-      report::overdue_alerts(snapshot.reviews, settings_.report.action_severity, now, kValid), now);
+      report::overdue_alerts(written.reviews, settings_.report.action_severity, now, kValid), now);
   if (!alerts.empty()) world_.dispatcher.post(std::move(alerts));
 }
 
-void ReportKeeper::make_page(std::shared_ptr<const incident::Snapshot> snapshot) {
+void ReportKeeper::make_page(std::shared_ptr<const incident::Written> written) {
   incident::IncidentQuery query;
   query.limit = incident::kIncidentsMax;
-  world_.state.incidents(query, world_.executor, [this, snapshot](auto records) {
+  world_.state.incidents(query, world_.executor, [this, written](auto records) {
     if (stopped_) return;
     if (!records) {
       failed_.increment();
@@ -112,12 +112,12 @@ void ReportKeeper::make_page(std::shared_ptr<const incident::Snapshot> snapshot)
         input.incidents.push_back(std::move(*incident));
       }
     }
-    input.reviews = snapshot->reviews;
-    input.maintenances = snapshot->maintenances;
+    input.reviews = written->reviews;
+    input.maintenances = written->maintenances;
     input.watched_since = watched_since_;
     input.now = world_.executor.clock().wall();
     const report::StatusPage page =
-        report::make_status_page(input, *snapshot->communication, settings_.page);
+        report::make_status_page(input, *written->communication, settings_.page);
     put({api::clean(report::status_html(page)), api::clean(report::status_json(page)),
          api::clean(report::status_rss(page))});
   });

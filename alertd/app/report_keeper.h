@@ -63,8 +63,8 @@ class ReportKeeper {
   void run();
   void run_soon(base::Duration delay);
   void read_since();
-  void tell_overdue(const incident::Snapshot& snapshot);
-  void make_page(std::shared_ptr<const incident::Snapshot> snapshot);
+  void tell_overdue(const incident::Written& written);
+  void make_page(std::shared_ptr<const incident::Written> written);
   void put(Texts texts) EXCLUDES(mutex_);
   void answer(const api::ApiCall& call, std::string Texts::*part, const char* type) const
       EXCLUDES(mutex_);

@@ -1,8 +1,8 @@
 #include "alertd/incident/dispatcher.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
-#include <tuple>
 
 #include "common/base/check.h"
 
@@ -24,9 +24,9 @@ constexpr base::Duration kClockJump{30'000};
 /// The timer is set in monotonic time for a wall time; look again at least so often, because the
 /// wall clock may be set.
 constexpr base::Duration kSleepMax{60'000};
-/// Counting what fires costs a look at everything: not after each of the small steps of a storm.
-constexpr base::Duration kGaugesInterval{1000};
 constexpr base::Duration kPruneInterval = std::chrono::hours(6);
+/// Alerts taken in at once: the commit of a step must not keep the next one waiting for long.
+constexpr std::size_t kAlertsPerStep = 8'000;
 
 base::Error stands_by() {
   return base::error(ErrorCode::Unavailable,
@@ -44,6 +44,20 @@ void keep_latest(std::vector<model::Alert>& alerts, WallTime now) {
   }
   std::reverse(latest.begin(), latest.end());
   alerts = std::move(latest);
+}
+
+/// Leaves what one step takes in, Critical alerts first, and returns the others. One that became
+/// Critical overtakes what was said of it before; that is refused as outdated when it comes.
+std::vector<model::Alert> leave_for_later(std::vector<model::Alert>& alerts) {
+  if (alerts.size() <= kAlertsPerStep) return {};
+  std::stable_partition(alerts.begin(), alerts.end(), [](const model::Alert& alert) {
+    return alert.severity == model::Severity::Critical;
+  });
+  const auto bound = alerts.begin() + kAlertsPerStep;
+  std::vector<model::Alert> later(std::make_move_iterator(bound),
+                                  std::make_move_iterator(alerts.end()));
+  alerts.erase(bound, alerts.end());
+  return later;
 }
 
 }  // namespace
@@ -113,7 +127,7 @@ void Dispatcher::stand_by() {
   running_ = false;
   committing_ = false;
   waiting_for_store_ = false;
-  change_ = {};
+  change_.reset();
   for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_}) {
     executor_.cancel(std::exchange(*timer, 0));
   }
@@ -285,6 +299,7 @@ void Dispatcher::pump() {
     pump_posted_ = false;
     if (!running_ || committing_) return;
     std::swap(input, queue_);
+    queue_.alerts = leave_for_later(input.alerts);
   }
   run_step(std::move(input));
 }
@@ -306,9 +321,9 @@ void Dispatcher::run_step(Queue input) {
     edit_replies_.push_back({input.edits[i].reply_on, std::move(input.edits[i].done),
                              std::move(result.edit_replies[i])});
   }
-  change_ = std::move(result.change);
-  add_ack_paths();
-  if (change_.empty()) {
+  add_ack_paths(result.change);
+  change_ = std::make_shared<const StateChange>(std::move(result.change));
+  if (change_->empty()) {
     finish_step();
     return;
   }
@@ -319,9 +334,9 @@ void Dispatcher::run_step(Queue input) {
   commit();
 }
 
-void Dispatcher::add_ack_paths() {
+void Dispatcher::add_ack_paths(StateChange& change) const {
   if (!options_.ack_path) return;
-  for (Notification& notification : change_.outbox) {
+  for (Notification& notification : change.outbox) {
     if (notification.kind == NotificationKind::Firing ||
         notification.kind == NotificationKind::Update ||
         notification.kind == NotificationKind::Reopened) {
@@ -391,14 +406,14 @@ void Dispatcher::tell_of_failing() {
   if (!failing_since_) failing_since_ = now;
   if (told_of_failing_ || now - *failing_since_ < kFailingGrace) return;
   told_of_failing_ = true;
-  if (options_.commit_failing && !change_.outbox.empty()) options_.commit_failing(change_.outbox);
+  if (options_.commit_failing && !change_->outbox.empty()) options_.commit_failing(change_->outbox);
 }
 
 void Dispatcher::finish_step() {
-  const bool rows = !change_.outbox.empty();
-  if (!change_.empty()) set_gauges_soon();
-  if (!change_.empty() && options_.committed) options_.committed(change_);
-  change_ = {};
+  const bool rows = !change_->outbox.empty();
+  if (!change_->empty()) set_gauges_soon();
+  if (!change_->empty() && options_.committed) options_.committed(*change_);
+  change_.reset();
   snapshot_stale_ = true;
   answer_snapshots();
   const auto answer = [](auto& replies) {
@@ -460,113 +475,6 @@ void Dispatcher::count(const std::vector<Decided>& decisions) {
                   {"outcome", decided.sent ? "sent" : "held"}})
         .increment();
   }
-}
-
-void Dispatcher::set_gauges_soon() {
-  if (gauges_timer_ != 0) return;
-  const auto since =
-      std::chrono::duration_cast<base::Duration>(executor_.clock().monotonic() - gauges_set_);
-  if (since >= kGaugesInterval) {
-    set_gauges();
-    return;
-  }
-  gauges_timer_ = executor_.post_after(kGaugesInterval - since, [this, alive = alive_] {
-    if (*alive) set_gauges();
-  });
-}
-
-void Dispatcher::set_gauges() {
-  executor_.cancel(std::exchange(gauges_timer_, 0));
-  gauges_set_ = executor_.clock().monotonic();
-  std::array<std::array<double, 2>, 4> alerts{};
-  for (const auto& [fingerprint, entry] : engine_->pipeline().alerts()) {
-    alerts[static_cast<std::size_t>(entry.alert.severity)][entry.resolved ? 1 : 0] += 1;
-  }
-  std::array<double, 4> open{};
-  for (const auto& [number, incident] : engine_->incidents()) {
-    if (!incident.resolved()) open[static_cast<std::size_t>(incident.severity)] += 1;
-  }
-  for (const model::Severity severity : model::kSeverities) {
-    const auto i = static_cast<std::size_t>(severity);
-    const std::string name(model::to_string(severity));
-    const auto gauge = [&](const char* state) {
-      return metrics_.gauge("tocsin_alertd_alerts", "Alerts known to routing.",
-                            {{"severity", name}, {"state", state}});
-    };
-    gauge("firing").set(alerts[i][0]);
-    gauge("resolved").set(alerts[i][1]);
-    metrics_
-        .gauge("tocsin_alertd_incidents_open", "Incidents that are not resolved.",
-               {{"severity", name}})
-        .set(open[i]);
-  }
-}
-
-void Dispatcher::snapshot(base::Executor& reply_on, SnapshotDone done) {
-  executor_.post([this, alive = alive_, &reply_on, done = std::move(done)]() mutable {
-    if (!*alive) return;
-    snapshots_asked_.emplace_back(&reply_on, std::move(done));
-    // The engine is ahead of the store while a commit runs; what was built before may be much
-    // older.
-    if (!committing_ || failing_since_) answer_snapshots();
-  });
-}
-
-void Dispatcher::answer_snapshots() {
-  if (snapshots_asked_.empty()) return;
-  if (snapshot_stale_ && !committing_) {
-    snapshot_ = build_snapshot();
-    snapshot_stale_ = false;
-  }
-  for (auto& [reply_on, done] : std::exchange(snapshots_asked_, {})) {
-    reply_on->post([done = std::move(done), snapshot = snapshot_] { done(snapshot); });
-  }
-}
-
-std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->at = executor_.clock().wall();
-  snapshot->deciding = running_;
-  snapshot->schedules = engine_->settings().directory.schedules;
-  snapshot->changes.assign(engine_->changes().begin(), engine_->changes().end());
-  snapshot->reviews = engine_->reviews();
-  snapshot->communication = engine_->settings().communication;
-  const routing::Pipeline& pipeline = engine_->pipeline();
-  for (const auto& [number, incident] : engine_->incidents()) {
-    IncidentView view{incident, 0, 0};
-    if (const routing::Group* group = pipeline.find_group(incident.group_key)) {
-      for (const auto& [fingerprint, member] : group->members) {
-        ++(member.resolved ? view.resolved : view.firing);
-      }
-    }
-    snapshot->incidents.push_back(std::move(view));
-  }
-  for (const auto& [fingerprint, entry] : pipeline.alerts()) {
-    AlertView view{entry.alert, entry.resolved, {}, entry.suppression};
-    for (const std::string& key : entry.groups) {
-      const routing::Group* group = pipeline.find_group(key);
-      const Incident* incident = engine_->incident_of(key);
-      view.groups.push_back({key, group ? group->receiver : "",
-                             incident && !incident->resolved() ? incident->id() : "",
-                             pipeline.last_decision(key), group ? group->mute : routing::Mute{}});
-    }
-    snapshot->alerts.push_back(std::move(view));
-  }
-  for (const auto& [id, silence] : pipeline.silences().all()) {
-    snapshot->silences.push_back(silence);
-  }
-  for (const auto& [name, maintenance] : pipeline.maintenances().all()) {
-    snapshot->maintenances.push_back(maintenance);
-  }
-  std::sort(snapshot->alerts.begin(), snapshot->alerts.end(),
-            [](const auto& a, const auto& b) { return a.alert.labels < b.alert.labels; });
-  for (const auto& [key, group] : pipeline.groups()) {
-    snapshot->groups.push_back({key, group.route, group.receiver, group.labels});
-  }
-  std::sort(snapshot->groups.begin(), snapshot->groups.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.labels, a.receiver, a.key) < std::tie(b.labels, b.receiver, b.key);
-  });
-  return snapshot;
 }
 
 void Dispatcher::explain(model::Alert alert, base::Executor& reply_on,

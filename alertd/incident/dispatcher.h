@@ -107,6 +107,10 @@ class Dispatcher final : public model::AlertSink {
   /// Cost: built on the owner thread when something changed since the last call.
   void snapshot(base::Executor& reply_on, SnapshotDone done);
 
+  using WrittenDone = std::function<void(std::shared_ptr<const Written>)>;
+  /// Of a snapshot only what people wrote: for whoever asks often, however much fires.
+  void written(base::Executor& reply_on, WrittenDone done);
+
   /// Why an alert with these labels goes where it goes; it need not exist.
   void explain(model::Alert alert, base::Executor& reply_on,
                std::function<void(routing::Explanation)> done);
@@ -156,7 +160,7 @@ class Dispatcher final : public model::AlertSink {
   void wake() EXCLUDES(mutex_);
   void pump() EXCLUDES(mutex_);
   void run_step(Queue input);
-  void add_ack_paths();
+  void add_ack_paths(StateChange& change) const;
   void check_clock(base::WallTime now);
   void commit();
   void committed(base::Result<void> result);
@@ -169,6 +173,7 @@ class Dispatcher final : public model::AlertSink {
   void set_gauges_soon();
   void finish_stop();
   void refuse_waiting(const base::Error& why) EXCLUDES(mutex_);
+  void write_down(Written& written) const;
   std::shared_ptr<const Snapshot> build_snapshot() const;
   void answer_snapshots();
 
@@ -190,7 +195,7 @@ class Dispatcher final : public model::AlertSink {
   bool committing_ = false;         ///< A change is not durable yet.
   bool waiting_for_store_ = false;  ///< The store owes an answer about it.
   std::uint64_t generation_ = 0;    ///< Of starts; answers to calls of an older one are dropped.
-  StateChange change_;              ///< Being committed; kept to be tried again.
+  std::shared_ptr<const StateChange> change_;  ///< Being committed; kept to be tried again.
   std::vector<PendingReply> replies_;
   std::vector<PendingEdit> edit_replies_;
   base::Duration retry_delay_{0};
@@ -204,6 +209,7 @@ class Dispatcher final : public model::AlertSink {
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
   bool snapshot_stale_ = true;
   std::vector<std::pair<base::Executor*, SnapshotDone>> snapshots_asked_;
+  std::vector<std::pair<base::Executor*, WrittenDone>> written_asked_;
   /// Tasks posted by this object that come too late find it gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -174,6 +174,34 @@ TEST_CASE("dispatcher: a full queue refuses and counts") {
   CHECK(answer->error().code == ErrorCode::Unavailable);
 }
 
+TEST_CASE("dispatcher: a storm is taken in step by step, and what is Critical before the rest") {
+  World world;
+  world.boot(100'000);
+  world.executor.run_ready();
+  std::vector<model::Alert> storm;
+  for (int i = 0; i < 20'000; ++i) {
+    storm.push_back(make_alert("DiskFull", std::to_string(i), world.clock.wall()));
+  }
+  storm.push_back(make_alert("Down", "a", world.clock.wall()));
+  storm.back().severity = model::Severity::Critical;
+  std::vector<std::size_t> stored;  // after each commit
+  bool critical_first = false;
+  world.store->fate = [&](std::uint64_t) {
+    stored.push_back(world.disk->alerts.size());
+    if (stored.size() == 2) {
+      critical_first = std::any_of(
+          world.disk->alerts.begin(), world.disk->alerts.end(),
+          [](const auto& row) { return row.second.find("critical") != std::string::npos; });
+    }
+    return Fate::Works;
+  };
+  world.dispatcher->post(std::move(storm));
+  world.executor.run_ready();
+  CHECK(stored.size() == 3);
+  CHECK(critical_first);
+  CHECK(world.snapshot()->alerts.size() == 20'001);
+}
+
 TEST_CASE("dispatcher: commands answer when they are durable, with typed errors") {
   World world;
   world.boot();

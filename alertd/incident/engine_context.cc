@@ -91,10 +91,12 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
   const Scope scope = measure(firing, {}, settings_.fleet_hosts, now_);
   say("scope", describe(scope, settings_.fleet_hosts));
   find_related(incident);
+  std::vector<std::string> related;
   for (const std::int64_t number : incident.related) {
     const Incident& other = incidents_.at(number);
-    say("related", other.id() + ": " + other.title);
+    related.push_back(other.id() + ": " + other.title);
   }
+  if (!related.empty()) say("related", base::join(related, "; "));
   find_root(incident);
   if (incident.root != 0) {
     const Incident& root = incidents_.at(incident.root);

@@ -36,9 +36,10 @@ void FakeStateStore::load(base::WallTime resolved_since, base::Executor& reply_o
   answer<LoadedState>(reply_on, std::move(done), std::move(state));
 }
 
-void FakeStateStore::commit(StateChange change, base::Executor& reply_on, Done<void> done) {
+void FakeStateStore::commit(std::shared_ptr<const StateChange> change, base::Executor& reply_on,
+                            Done<void> done) {
   ++commits_;
-  if (auto refused = check(change); !refused) {
+  if (auto refused = check(*change); !refused) {
     answer<void>(reply_on, std::move(done), std::move(refused));
     return;
   }
@@ -48,7 +49,7 @@ void FakeStateStore::commit(StateChange change, base::Executor& reply_on, Done<v
   }
   const Fate chosen = fate ? fate(commits_) : Fate::Works;
   if (chosen == Fate::Works || chosen == Fate::FailsAfter || chosen == Fate::DiesAfter) {
-    write(change);
+    write(*change);
   }
   if (chosen == Fate::DiesBefore || chosen == Fate::DiesAfter) return;
   if (chosen == Fate::Works) {

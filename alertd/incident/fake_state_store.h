@@ -56,7 +56,9 @@ class FakeStateStore final : public StateStore {
 
   void load(base::WallTime resolved_since, base::Executor& reply_on,
             Done<LoadedState> done) override;
-  void commit(StateChange change, base::Executor& reply_on, Done<void> done) override;
+  using StateStore::commit;
+  void commit(std::shared_ptr<const StateChange> change, base::Executor& reply_on,
+              Done<void> done) override;
   void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
                Done<PendingRows> done) override;
   void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,

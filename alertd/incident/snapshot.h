@@ -49,20 +49,24 @@ struct GroupView {
   model::Labels labels;
 };
 
+/// What people wrote and planned.
+struct Written {
+  std::vector<routing::Maintenance> maintenances;       ///< By name.
+  Reviews reviews;                                      ///< Of incidents, by number.
+  std::shared_ptr<const Communication> communication =  ///< Never null.
+      std::make_shared<const Communication>();
+};
+
 /// What is durable, at one moment.
-struct Snapshot {
+struct Snapshot : Written {
   base::WallTime at;
   bool deciding = false;                   ///< Else this daemon stands by, or is starting.
   std::vector<IncidentView> incidents;     ///< By number; unresolved and recently resolved ones.
   std::vector<AlertView> alerts;           ///< By labels.
   std::vector<routing::Silence> silences;  ///< By id; those that are over too.
-  std::vector<routing::Maintenance> maintenances;       ///< By name.
-  std::vector<GroupView> groups;                        ///< By labels, then receiver.
-  std::map<std::string, oncall::Schedule> schedules;    ///< With the overrides of persons.
-  std::vector<Change> changes;                          ///< Oldest first.
-  Reviews reviews;                                      ///< What people wrote, by incident.
-  std::shared_ptr<const Communication> communication =  ///< Never null.
-      std::make_shared<const Communication>();
+  std::vector<GroupView> groups;           ///< By labels, then receiver.
+  std::map<std::string, oncall::Schedule> schedules;  ///< With the overrides of persons.
+  std::vector<Change> changes;                        ///< Oldest first.
 };
 
 }  // namespace tocsin::incident

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,11 @@ class StateStore {
   /// Makes the whole change durable or nothing of it. After an error the outcome may be unknown:
   /// commit the same change again.
   /// Errors also: InvalidArgument, LimitExceeded (those of check(); nothing is written).
-  virtual void commit(StateChange change, base::Executor& reply_on, Done<void> done) = 0;
+  virtual void commit(std::shared_ptr<const StateChange> change, base::Executor& reply_on,
+                      Done<void> done) = 0;
+  void commit(StateChange change, base::Executor& reply_on, Done<void> done) {
+    commit(std::make_shared<const StateChange>(std::move(change)), reply_on, std::move(done));
+  }
 
   /// Reads up to `limit` rows that are pending and due at `now`, and claims them for the holder of
   /// the lease: nobody else gets them until it has lost the lease.

@@ -82,9 +82,13 @@ std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> a
     if (const auto group = groups_.find(key); group != groups_.end()) refresh(group->second, now);
   }
   remind_of_silences(now);
-  while (!turns_.empty() && turns_.begin()->first <= now) {
-    const std::string key = turns_.begin()->second;
-    take_turn(groups_.at(key), now);
+  std::size_t spoken = 0;
+  for (Turns* line : {&urgent_turns_, &turns_}) {
+    while (!line->empty() && line->begin()->first <= now && spoken < limits_.turns_per_step) {
+      const std::string key = line->begin()->second;
+      take_turn(groups_.at(key), now);
+      ++spoken;
+    }
   }
   return std::exchange(actions_, {});
 }
@@ -95,7 +99,9 @@ std::optional<WallTime> Pipeline::next_due() const {
     if (at) next = std::min(next.value_or(WallTime::max()), *at);
   };
   if (!expiries_.empty()) next = expiries_.begin()->first;
-  if (!turns_.empty()) consider(turns_.begin()->first);
+  for (const Turns* line : {&urgent_turns_, &turns_}) {
+    if (!line->empty()) consider(line->begin()->first);
+  }
   for (const auto& [name, interval] : intervals_) consider(interval.next_change);
   consider(silences_.next_change());
   consider(next_reminder_);

@@ -106,6 +106,11 @@ class Pipeline {
 
  private:
   using Touched = std::set<std::string>;
+  using Turns = std::set<std::pair<base::WallTime, std::string>>;
+  struct Turn {
+    base::WallTime at;
+    Turns* line;
+  };
   struct Frozen {
     base::WallTime ticked_at;
     Batch batch;
@@ -187,8 +192,9 @@ class Pipeline {
   std::unordered_map<Fingerprint, AlertEntry> alerts_;
   std::unordered_map<std::string, Group> groups_;
   std::set<std::pair<base::WallTime, Fingerprint>> expiries_;  ///< Of firing alerts.
-  std::set<std::pair<base::WallTime, std::string>> turns_;
-  std::unordered_map<std::string, base::WallTime> turn_of_;  ///< What turns_ holds for a group.
+  Turns urgent_turns_;                                         ///< Of groups with a Critical alert.
+  Turns turns_;                                                ///< Of the others.
+  std::unordered_map<std::string, Turn> turn_of_;              ///< What they hold for a group.
   base::Duration peer_wait_{0};
   std::map<std::string, Frozen> frozen_;  ///< By group: waits for the peers before us.
   base::WallTime grace_until_{};

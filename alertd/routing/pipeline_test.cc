@@ -40,6 +40,24 @@ TEST_CASE("pipeline: over the limit of groups, the rest gathers in one") {
   CHECK(overflow->members.size() == 2);
 }
 
+TEST_CASE("pipeline: a storm speaks in steps, and what is Critical before the rest") {
+  Pipeline pipeline(one_route(), {.turns_per_step = 2});
+  std::vector<model::Alert> alerts;
+  for (const char* name : {"A", "B", "C", "D"}) alerts.push_back(make_alert(name, "a", kStart));
+  alerts.push_back(make_alert("Z", "a", kStart));
+  alerts.back().severity = model::Severity::Critical;
+  step(pipeline, kStart, alerts);
+  const WallTime due = kStart + seconds(30);
+  const auto first = pipeline.step(due, {});
+  REQUIRE(first.size() == 2);
+  CHECK(first[0].group.labels.get("alertname") == "Z");
+  CHECK(first[1].group.labels.get("alertname") == "A");
+  CHECK(pipeline.next_due() == due);
+  CHECK(step(pipeline, due) == "+FirstNotification +FirstNotification ");
+  CHECK(step(pipeline, due) == "+FirstNotification ");
+  CHECK(pipeline.next_due() > due);
+}
+
 TEST_CASE("pipeline: an alert that fires for long already is not made to wait") {
   Pipeline pipeline(one_route(), {});
   model::Alert alert = make_alert("A", "a", kStart);

@@ -87,15 +87,19 @@ void Pipeline::set_peer_wait(base::Duration wait) {
 void Pipeline::index(Group& group) {
   touched_.push_back(group.key);
   const auto at = due(group);
+  // There all groups are equal, and the severity of a large one costs a look at each member.
+  const bool urgent =
+      at && !routing_.alertmanager && group.severity() == model::Severity::Critical;
+  Turns* line = urgent ? &urgent_turns_ : &turns_;
   const auto old = turn_of_.find(group.key);
   if (old != turn_of_.end()) {
-    if (at && old->second == *at) return;
-    turns_.erase({old->second, group.key});
+    if (at && old->second.at == *at && old->second.line == line) return;
+    old->second.line->erase({old->second.at, group.key});
     if (!at) turn_of_.erase(old);
   }
   if (at) {
-    turns_.insert({*at, group.key});
-    turn_of_[group.key] = *at;
+    line->insert({*at, group.key});
+    turn_of_[group.key] = {*at, line};
   }
 }
 

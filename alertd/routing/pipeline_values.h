@@ -22,6 +22,9 @@ struct PipelineLimits {
   /// Beyond it, alerts of a route gather in one overflow group for the route: noise is better than
   /// loss.
   std::size_t groups_max = 100'000;
+  /// Groups that speak in one step; the others are due in the next one, at once. What is decided is
+  /// committed step by step, and a Critical group speaks before those that wait.
+  std::size_t turns_per_step = 500;
 };
 
 /// One decision that leaves the pipeline.

@@ -31,9 +31,11 @@ class AsyncStateStore final : public incident::StateStore {
                                [this, resolved_since] { return store_->load(resolved_since); });
   }
 
-  void commit(incident::StateChange change, base::Executor& reply_on, Done<void> done) override {
+  using StateStore::commit;
+  void commit(std::shared_ptr<const incident::StateChange> change, base::Executor& reply_on,
+              Done<void> done) override {
     run<void>(reply_on, std::move(done),
-              [this, change = std::move(change)] { return store_->commit(change); });
+              [this, change = std::move(change)] { return store_->commit(*change); });
   }
 
   void pending(WallTime now, std::size_t limit, base::Executor& reply_on,

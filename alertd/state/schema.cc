@@ -12,7 +12,7 @@ using base::Result;
 namespace {
 
 // Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
-constexpr std::array<const char*, 2> kScripts{R"sql(
+constexpr std::array<const char*, 3> kScripts{R"sql(
 CREATE TABLE alerts (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE alert_groups (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -117,6 +117,29 @@ UPDATE outbox SET
   channel = coalesce(json_extract(body, '$.channel'), ''),
   sequence = coalesce(json_extract(body, '$.sequence'), 0)
   WHERE json_valid(body);
+)sql",
+                                              R"sql(
+-- Decisions are most of what a storm writes: no index on what ids are in the order of anyway, and
+-- of the changes only the last is remembered, which alone may be written again.
+CREATE TABLE decisions_3 (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  incident_id TEXT NOT NULL,
+  sent INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  text TEXT NOT NULL
+);
+INSERT INTO decisions_3
+  SELECT id, at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions
+  ORDER BY id;
+DROP TABLE decisions;
+ALTER TABLE decisions_3 RENAME TO decisions;
+CREATE INDEX decisions_subject ON decisions (subject);
+CREATE INDEX decisions_fingerprint ON decisions (fingerprint) WHERE fingerprint <> '';
+CREATE INDEX decisions_incident ON decisions (incident_id) WHERE incident_id <> '';
+CREATE TABLE decided_change (only INTEGER PRIMARY KEY CHECK (only = 1), change_id TEXT NOT NULL);
 )sql"};
 
 }  // namespace

@@ -112,6 +112,25 @@ TEST_CASE("sqlite store: rows of the first schema are read on, and superseded") 
   CHECK(incident::suite_pending(world.test, store, 5, 10).rows.empty());
 }
 
+TEST_CASE("sqlite store: decisions of the second schema are read on, in their order") {
+  World world;
+  {
+    auto database = Database::open(world.path, 20);
+    REQUIRE(database);
+    REQUIRE(migrate(**database, 2, world.clock.wall()));
+    REQUIRE((*database)->execute(
+        "INSERT INTO decisions (change_id, n, at_ms, subject, fingerprint, incident_id, sent,"
+        " reason, text) VALUES ('c', 0, 1000, 'group a', '', 'T-1', 0, 'GroupWait', 'first'),"
+        " ('c', 1, 1000, 'group a', 'f00d', '', 1, 'Silenced', 'second')"));
+  }
+  StateStore& store = world.test.reopen();
+  incident::DecisionQuery query;
+  query.subject = "group a";
+  CHECK(incident::suite_decisions_of(world.test, store, query) == "second first ");
+  query.fingerprint = "f00d";
+  CHECK(incident::suite_decisions_of(world.test, store, query) == "second ");
+}
+
 TEST_CASE("sqlite store: a forged line of the audit trail is named") {
   World world;
   incident::StateChange change;
@@ -241,7 +260,7 @@ TEST_CASE("sqlite store: the queue is bounded") {
   int ok = 0;
   int refused = 0;
   for (int i = 0; i < 3; ++i) {
-    (*store)->commit({}, world.executor, [&](base::Result<void> result) {
+    (*store)->commit(incident::StateChange(), world.executor, [&](base::Result<void> result) {
       ++(result ? ok : refused);
       if (!result) CHECK(result.error().code == ErrorCode::Unavailable);
     });

@@ -123,7 +123,7 @@ Result<void> StateTables::write(const StateChange& change) {
   TC_TRY(write_records("INSERT OR REPLACE INTO alert_groups VALUES (?, ?)",
                        "DELETE FROM alert_groups WHERE key = ?", change.groups_upsert,
                        change.groups_delete));
-  for (const IncidentRecord& record : change.incidents_upsert) TC_TRY(write_incident(record));
+  TC_TRY(write_incidents(change.incidents_upsert));
   for (const TimelineEvent& event : change.events) TC_TRY(write_event(event));
   for (const incident::OutboxCancel& cancel : change.outbox_cancel) TC_TRY(write_cancel(cancel));
   for (const Notification& notification : change.outbox) TC_TRY(write_row(notification));
@@ -146,8 +146,10 @@ Result<void> StateTables::write_records(const char* upsert, const char* remove,
   return base::ok();
 }
 
-Result<void> StateTables::write_incident(const IncidentRecord& record) {
-  {
+Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& records) {
+  if (records.empty()) return base::ok();
+  std::int64_t last = 0;
+  for (const IncidentRecord& record : records) {
     Statement upsert = database_.statement(
         "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     upsert.integer(record.number).text(record.id).text(record.group_key).text(record.title);
@@ -155,11 +157,12 @@ Result<void> StateTables::write_incident(const IncidentRecord& record) {
     upsert.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
     upsert.integer(base::to_ms(record.updated_at)).optional_integer(to_ms(record.resolved_at));
     TC_TRY(upsert.text(record.body).run());
+    last = std::max(last, record.number);
   }
   Statement counter = database_.statement(
       "INSERT INTO counters VALUES ('last_incident_number', ?1)"
       " ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)");
-  return counter.integer(record.number).run();
+  return counter.integer(last).run();
 }
 
 Result<void> StateTables::write_event(const TimelineEvent& event) {
@@ -353,7 +356,9 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
   }
   {
     Statement remove = database_.statement(
-        "DELETE FROM decisions WHERE at_ms < ?1 OR id <= (SELECT max(id) FROM decisions) - ?2");
+        "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?2 OR id < coalesce("
+        "(SELECT id FROM decisions WHERE at_ms >= ?1 ORDER BY id LIMIT 1),"
+        " (SELECT max(id) + 1 FROM decisions))");
     TC_TRY(remove.integer(base::to_ms(decisions_before)).integer(incident::kDecisionsKept).run());
   }
   TC_TRY(transaction.commit());

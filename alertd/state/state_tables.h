@@ -45,7 +45,7 @@ class StateTables : public BlockingStore {
   base::Result<void> write_records(const char* upsert, const char* remove,
                                    const std::vector<incident::Record>& records,
                                    const std::vector<std::string>& removed);
-  base::Result<void> write_incident(const incident::IncidentRecord& record);
+  base::Result<void> write_incidents(const std::vector<incident::IncidentRecord>& records);
   base::Result<void> write_event(const incident::TimelineEvent& event);
   base::Result<void> write_row(const incident::Notification& notification);
   base::Result<void> settle(const incident::SettledRow& row);

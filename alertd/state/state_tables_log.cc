@@ -98,13 +98,21 @@ Result<std::vector<KeptRecord>> StateTables::read_kept() {
 Result<void> StateTables::write_decisions(const StateChange& change) {
   if (change.decisions.empty()) return base::ok();
   const std::string id = change_id(change);
-  std::int64_t n = 0;
+  {
+    Statement known = database_.statement("SELECT 1 FROM decided_change WHERE change_id = ?");
+    TC_TRY(const bool written, known.text(id).next());
+    if (written) return base::ok();
+  }
+  {
+    Statement remember = database_.statement("INSERT OR REPLACE INTO decided_change VALUES (1, ?)");
+    TC_TRY(remember.text(id).run());
+  }
   for (const DecisionRecord& whole : change.decisions) {
     const DecisionRecord record = incident::clipped(whole);
     Statement insert = database_.statement(
-        "INSERT INTO decisions (change_id, n, at_ms, subject, fingerprint, incident_id, sent,"
-        " reason, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
-    insert.text(id).integer(n++).integer(base::to_ms(record.at)).text(record.subject);
+        "INSERT INTO decisions (at_ms, subject, fingerprint, incident_id, sent, reason, text)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)");
+    insert.integer(base::to_ms(record.at)).text(record.subject);
     insert.text(record.fingerprint).text(record.incident_id).integer(record.sent ? 1 : 0);
     TC_TRY(insert.text(record.reason).text(record.text).run());
   }

@@ -19,5 +19,8 @@ notify = ["receiver:ops"]
 0s   fire alertname="DatabaseDown",host="db1",severity="high"
 1m   fire alertname="ShopDown",host="web1",severity="high"
 2m   incident T-1002 merge {"by": "ann", "into": "T-1001"}
-30m  explain alertname="ShopDown"
+5m   explain alertname="ShopDown"
      Nobody was called because T-1002 is merged into T-1001
+# The step of the whole tells of what was merged into it.
+30m  explain alertname="ShopDown"
+     Called: ops by webhook at 2026-11-23T12:10:00Z, delivered (HTTP 200); nothing more because T-1002 is merged into T-1001

@@ -8,6 +8,7 @@
 #include "agent/app/instance_lock.h"
 #include "agent/app/text_page.h"
 #include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/postgres/postgres_source.h"
 #include "agent/collectors/scrape/scrape_target.h"
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
@@ -56,6 +57,7 @@ struct SourceWorld {
   base::Metrics& metrics;
   net::HttpClient* http;
   base::FailureLog& scrape_failures;
+  base::FailureLog& postgres_failures;
 };
 
 Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& world) {
@@ -64,6 +66,10 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
   for (const ScrapeSettings& scrape : settings.scrapes) {
     sources.async.push_back(std::make_unique<ScrapeTarget>(
         scrape, ScrapeTarget::World{world.executor, *world.http, world.scrape_failures}));
+  }
+  for (const PostgresSettings& server : settings.postgres) {
+    sources.async.push_back(std::make_unique<PostgresSource>(
+        server, PostgresSource::World{world.executor, world.clock, world.postgres_failures}));
   }
   return sources;
 }
@@ -79,6 +85,7 @@ struct App::Parts {
   std::unique_ptr<InstanceLock> lock;
   base::Metrics metrics;
   base::FailureLog scrape_failures{"agent/scrape"};
+  base::FailureLog postgres_failures{"agent/postgres"};
   std::unique_ptr<base::Random> random = base::make_real_random();
   std::atomic<int> handoff = 0;
   std::unique_ptr<Spool> spool;
@@ -115,8 +122,9 @@ void App::Parts::configure_sampler() {
   if (!settings.scrapes.empty() && !scrape_http) {
     scrape_http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
   }
-  auto sources = std::make_shared<Sampler::Sources>(make_sources(
-      settings, {sampler_thread, world.clock, metrics, scrape_http.get(), scrape_failures}));
+  auto sources = std::make_shared<Sampler::Sources>(
+      make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
+                              scrape_failures, postgres_failures}));
   sampler_thread.post([this, sources, options = settings.sampler] {
     sampler->configure(options, std::move(*sources));
   });
@@ -232,6 +240,7 @@ std::string one_round(AgentSettings settings, App::World world) {
   settings.sampler.identity = {};
   base::Metrics metrics;
   base::FailureLog scrape_failures{"agent/scrape"};
+  base::FailureLog postgres_failures{"agent/postgres"};
   const base::WallTime began = world.clock.wall();
   std::vector<model::WriteBatch> batches;
   Signal done;
@@ -240,8 +249,9 @@ std::string one_round(AgentSettings settings, App::World world) {
   Sampler sampler(settings.sampler, {thread, metrics},
                   [&](model::WriteBatch batch) { batches.push_back(std::move(batch)); });
   thread.post([&] {
-    sampler.configure(settings.sampler, make_sources(settings, {thread, world.clock, metrics,
-                                                                http.get(), scrape_failures}));
+    sampler.configure(settings.sampler,
+                      make_sources(settings, {thread, world.clock, metrics, http.get(),
+                                              scrape_failures, postgres_failures}));
     sampler.run_once([&] { done.set(); });
   });
   const bool ended = done.wait_for(settings.sampler.interval + kOnceMargin);

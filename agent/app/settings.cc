@@ -179,6 +179,7 @@ LoadedSettings load_settings(const base::FileSystem& files, const std::string& p
   config::Table host = root.table("host");
   settings.host = read_host_settings(host);
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
+  settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   root.finish();
   return loaded;
 }

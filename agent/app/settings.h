@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/postgres/postgres_settings.h"
 #include "agent/collectors/scrape/scrape_settings.h"
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
@@ -23,6 +24,7 @@ struct AgentSettings {
   SpoolOptions spool;    ///< [spool]
   HostSettings host;     ///< [host]
   std::vector<ScrapeSettings> scrapes;
+  std::vector<PostgresSettings> postgres;
 };
 
 /// What the program's surroundings give; passed in so that tests need no root and no environment.

@@ -20,10 +20,10 @@
 #include "alertd/routing/routing.h"
 #include "alertd/rulegit/git_settings.h"
 #include "alertd/ruler/rule_file.h"
-#include "alertd/state/postgres.h"
 #include "alertd/tsdb/store.h"
 #include "common/base/log.h"
 #include "common/net/http_server.h"
+#include "common/postgres/connection.h"
 #include "common/relabel/relabel.h"
 
 namespace tocsin::alertd {
@@ -37,7 +37,7 @@ struct AlertmanagerMode {
 /// `[state]`: where incidents and messages are kept.
 struct StateSettings {
   bool postgres = false;  ///< Else SQLite, in the data folder.
-  state::PgSettings server;
+  postgres::Settings server;
   base::Duration lease{9'000};  ///< How long a daemon that is gone keeps the other waiting.
 };
 

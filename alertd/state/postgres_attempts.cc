@@ -19,9 +19,10 @@ bool about_one_row(const base::Error& error) {
 }
 
 /// Locks the row. Returns its state. Errors: NotFound.
-Result<std::string> state_of(PgTransaction& transaction, std::int64_t row_id) {
-  TC_TRY(const PgRows rows, transaction.run("SELECT state FROM outbox WHERE id = $1 FOR UPDATE",
-                                            PgValues().integer(row_id)));
+Result<std::string> state_of(postgres::Transaction& transaction, std::int64_t row_id) {
+  TC_TRY(const postgres::Rows rows,
+         transaction.run("SELECT state FROM outbox WHERE id = $1 FOR UPDATE",
+                         postgres::Values().integer(row_id)));
   if (rows.size() == 1) return rows.text(0, 0);
   return base::error(ErrorCode::NotFound, fmt::format("there is no outbox row {}", row_id));
 }
@@ -34,7 +35,7 @@ base::Error finished_row(std::int64_t row_id) {
 
 Result<void> PostgresTables::attempt_started(std::int64_t row_id, std::uint32_t attempt,
                                              base::WallTime at) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
   TC_TRY(start_attempt(transaction, {row_id, attempt, at}));
@@ -42,7 +43,7 @@ Result<void> PostgresTables::attempt_started(std::int64_t row_id, std::uint32_t 
 }
 
 Result<void> PostgresTables::attempt_finished(const AttemptResult& result) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
   TC_TRY(finish_attempt(transaction, result));
@@ -52,7 +53,7 @@ Result<void> PostgresTables::attempt_finished(const AttemptResult& result) {
 Result<incident::DeliveryBatchOutcome> PostgresTables::record(
     const incident::DeliveryBatch& batch) {
   incident::DeliveryBatchOutcome outcome;
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
   const auto note = [](std::vector<Result<void>>& results, Result<void> result) -> Result<void> {
@@ -76,11 +77,12 @@ Result<incident::DeliveryBatchOutcome> PostgresTables::record(
   return outcome;
 }
 
-Result<void> PostgresTables::settle(PgTransaction& transaction, const incident::SettledRow& row) {
+Result<void> PostgresTables::settle(postgres::Transaction& transaction,
+                                    const incident::SettledRow& row) {
   TC_TRY(const std::string state, state_of(transaction, row.row_id));
   if (state == to_string(row.state)) return base::ok();
   if (state != to_string(DeliveryState::Pending)) return finished_row(row.row_id);
-  PgValues values;
+  postgres::Values values;
   values.integer(row.row_id).text(to_string(row.state));
   values.text(incident::clipped(row.text, incident::kAttemptTextMax));
   TC_TRY(transaction.run(
@@ -88,18 +90,18 @@ Result<void> PostgresTables::settle(PgTransaction& transaction, const incident::
   return base::ok();
 }
 
-Result<void> PostgresTables::start_attempt(PgTransaction& transaction,
+Result<void> PostgresTables::start_attempt(postgres::Transaction& transaction,
                                            const incident::AttemptStart& start) {
   TC_TRY(const std::string state, state_of(transaction, start.row_id));
   if (state != to_string(DeliveryState::Pending)) return finished_row(start.row_id);
-  PgValues values;
+  postgres::Values values;
   values.integer(start.row_id).integer(start.attempt).integer(base::to_ms(start.at));
   TC_TRY(transaction.run(
       "INSERT INTO attempts (row_id, attempt, started_ms) VALUES ($1, $2, $3)"
       " ON CONFLICT (row_id, attempt) DO UPDATE SET started_ms = excluded.started_ms,"
       " finished_ms = NULL, latency_ms = 0, outcome = '', text = ''",
       values));
-  PgValues row;
+  postgres::Values row;
   row.integer(start.row_id).integer(start.attempt).integer(static_cast<std::int64_t>(epoch_));
   TC_TRY(
       transaction.run("UPDATE outbox SET attempts = greatest(attempts, $2),"
@@ -108,13 +110,13 @@ Result<void> PostgresTables::start_attempt(PgTransaction& transaction,
   return base::ok();
 }
 
-Result<void> PostgresTables::finish_attempt(PgTransaction& transaction,
+Result<void> PostgresTables::finish_attempt(postgres::Transaction& transaction,
                                             const AttemptResult& result) {
-  PgValues attempt;
+  postgres::Values attempt;
   attempt.integer(result.row_id).integer(result.attempt).integer(base::to_ms(result.finished_at));
   attempt.integer(result.latency.count()).text(incident::attempt_outcome(result.state));
   attempt.text(incident::attempt_text(result));
-  TC_TRY(const PgRows updated,
+  TC_TRY(const postgres::Rows updated,
          transaction.run("UPDATE attempts SET finished_ms = $3, latency_ms = $4, outcome = $5,"
                          " text = $6 WHERE row_id = $1 AND attempt = $2",
                          attempt));
@@ -122,7 +124,7 @@ Result<void> PostgresTables::finish_attempt(PgTransaction& transaction,
     return base::error(ErrorCode::NotFound, fmt::format("outbox row {} has no attempt {}",
                                                         result.row_id, result.attempt));
   }
-  PgValues row;
+  postgres::Values row;
   row.integer(result.row_id).text(to_string(result.state)).integer(base::to_ms(result.next_due));
   row.bytes(incident::kept_receipt(result));
   TC_TRY(

@@ -4,7 +4,7 @@
 
 #include "alertd/state/postgres_tables.h"
 #include "common/base/clock.h"
-#include "tests/sim/state/postgres_server.h"
+#include "tests/sim/postgres_server.h"
 #include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin::state {
@@ -28,7 +28,7 @@ void take_lease(PostgresTables& tables, const std::string& holder) {
 /// acknowledged; it goes on over connections that break.
 class Writer {
  public:
-  Writer(const PgSettings& settings, std::int64_t first, const std::string& holder) {
+  Writer(const postgres::Settings& settings, std::int64_t first, const std::string& holder) {
     REQUIRE(::pipe(channel_) == 0);
     child_ = ::fork();
     REQUIRE(child_ >= 0);
@@ -80,7 +80,7 @@ class Writer {
 };
 
 /// Everything up to `acknowledged` is there, incident and message alike. Returns the last number.
-std::int64_t check_whole(const PgSettings& settings, std::int64_t acknowledged) {
+std::int64_t check_whole(const postgres::Settings& settings, std::int64_t acknowledged) {
   const base::RealClock clock;
   PostgresTables tables(settings, clock);
   take_lease(tables, "checker");
@@ -98,9 +98,9 @@ std::int64_t check_whole(const PgSettings& settings, std::int64_t acknowledged) 
 }  // namespace
 
 TEST_CASE("postgres store: kill -9 of the daemon: what was acknowledged is there") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
-  PgSettings settings;
+  postgres::Settings settings;
   settings.dsn = server->new_database();
   std::int64_t last = 0;
   for (int round = 0; round < 3; ++round) {
@@ -113,12 +113,12 @@ TEST_CASE("postgres store: kill -9 of the daemon: what was acknowledged is there
 }
 
 TEST_CASE("postgres store: kill -9 of PostgreSQL: the daemon goes on where it was") {
-  const auto server = PostgresServer::make();  // of its own: others would notice
+  const auto server = sim::PostgresServer::make();  // of its own: others would notice
   if (!server) {
     MESSAGE("skipped: PostgreSQL is not installed (packaging/install-deps --tests)");
     return;
   }
-  PgSettings settings;
+  postgres::Settings settings;
   settings.dsn = server->new_database();
   Writer writer(settings, 1, "writer");
   std::int64_t enough = 20;

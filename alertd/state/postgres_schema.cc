@@ -134,15 +134,16 @@ int newest_postgres_version() {
   return static_cast<int>(kScripts.size());
 }
 
-Result<void> migrate_postgres(PgConnection& connection, base::WallTime now) {
-  PgTransaction transaction(connection);
+Result<void> migrate_postgres(postgres::Connection& connection, base::WallTime now) {
+  postgres::Transaction transaction(connection);
   TC_TRY(transaction.begin());
   TC_TRY(transaction.script("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '1h'"));
-  TC_TRY(transaction.run("SELECT pg_advisory_xact_lock($1)", PgValues().integer(kMigrationLock)));
+  TC_TRY(transaction.run("SELECT pg_advisory_xact_lock($1)",
+                         postgres::Values().integer(kMigrationLock)));
   TC_TRY(
       transaction.script("CREATE TABLE IF NOT EXISTS schema_versions ("
                          "version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)"));
-  TC_TRY(const PgRows found,
+  TC_TRY(const postgres::Rows found,
          transaction.run("SELECT coalesce(max(version), 0) FROM schema_versions"));
   const auto version = static_cast<int>(found.integer(0, 0));
   if (version > newest_postgres_version()) {
@@ -154,7 +155,7 @@ Result<void> migrate_postgres(PgConnection& connection, base::WallTime now) {
   for (int next = version + 1; next <= newest_postgres_version(); ++next) {
     TC_TRY(transaction.script(kScripts.at(static_cast<std::size_t>(next - 1))));
     TC_TRY(transaction.run("INSERT INTO schema_versions VALUES ($1, $2)",
-                           PgValues().integer(next).integer(base::to_ms(now))));
+                           postgres::Values().integer(next).integer(base::to_ms(now))));
   }
   return transaction.commit();
 }

@@ -4,7 +4,7 @@
 // under an advisory lock, so that daemons that start together do not meet.
 #pragma once
 
-#include "alertd/state/postgres.h"
+#include "common/postgres/connection.h"
 
 namespace tocsin::state {
 
@@ -12,7 +12,7 @@ namespace tocsin::state {
 int newest_postgres_version();
 
 /// Brings the database up to date. Errors: InvalidArgument (it is of a newer release: untouched),
-/// PermissionDenied, Timeout (another daemon migrates), those of PgTransaction.
-base::Result<void> migrate_postgres(PgConnection& connection, base::WallTime now);
+/// PermissionDenied, Timeout (another daemon migrates), those of postgres::Transaction.
+base::Result<void> migrate_postgres(postgres::Connection& connection, base::WallTime now);
 
 }  // namespace tocsin::state

@@ -15,7 +15,7 @@ constexpr base::Duration kPauseMax{5'000};
 }  // namespace
 
 Result<void> PostgresTables::connect() {
-  TC_TRY(auto connection, PgConnection::connect(settings_));
+  TC_TRY(auto connection, postgres::Connection::connect(settings_));
   TC_TRY(migrate_postgres(*connection, clock_.wall()));
   connection_ = std::move(connection);
   return base::ok();
@@ -45,7 +45,7 @@ bool PostgresTables::recover() {
   return static_cast<bool>(prepare());
 }
 
-Result<std::unique_ptr<incident::StateStore>> open_postgres_state_store(PgSettings settings,
+Result<std::unique_ptr<incident::StateStore>> open_postgres_state_store(postgres::Settings settings,
                                                                         AsyncOptions options,
                                                                         const base::Clock& clock) {
   auto tables = std::make_unique<PostgresTables>(std::move(settings), clock);

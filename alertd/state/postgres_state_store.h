@@ -8,7 +8,7 @@
 
 #include "alertd/incident/state_store.h"
 #include "alertd/state/async_state_store.h"
-#include "alertd/state/postgres.h"
+#include "common/postgres/connection.h"
 
 namespace tocsin::state {
 
@@ -16,6 +16,6 @@ namespace tocsin::state {
 /// StateStore::acquire_lease.
 /// Errors: Unavailable, PermissionDenied, InvalidArgument (the dsn; or written by a newer release).
 base::Result<std::unique_ptr<incident::StateStore>> open_postgres_state_store(
-    PgSettings settings, AsyncOptions options, const base::Clock& clock);
+    postgres::Settings settings, AsyncOptions options, const base::Clock& clock);
 
 }  // namespace tocsin::state

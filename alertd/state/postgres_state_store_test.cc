@@ -4,7 +4,7 @@
 #include "alertd/state/postgres_schema.h"
 #include "alertd/state/postgres_tables.h"
 #include "common/base/asio_executor.h"
-#include "tests/sim/state/postgres_server.h"
+#include "tests/sim/postgres_server.h"
 #include "tests/sim/state/state_store_batch_suite.h"
 #include "tests/sim/state/state_store_lease_suite.h"
 #include "tests/sim/state/state_store_log_suite.h"
@@ -18,7 +18,7 @@ using incident::StateStore;
 constexpr base::Duration kTerm{60'000};
 
 struct World {
-  explicit World(PostgresServer& server) {
+  explicit World(sim::PostgresServer& server) {
     base::set_log_level(base::LogLevel::Error);
     settings.dsn = server.new_database();
     settings.statement_timeout = base::Duration{1'000};
@@ -27,7 +27,7 @@ struct World {
 
   base::SimClock clock{base::wall_time(1'700'000'000'000)};
   base::SimExecutor executor{clock};
-  PgSettings settings;
+  postgres::Settings settings;
   std::unique_ptr<StateStore> store;
   incident::StoreUnderTest test{executor, [this]() -> StateStore& {
                                   store.reset();
@@ -50,15 +50,15 @@ struct World {
   }
 
   /// A connection beside the store's.
-  std::unique_ptr<PgConnection> connect() {
-    auto connection = PgConnection::connect(settings);
+  std::unique_ptr<postgres::Connection> connect() {
+    auto connection = postgres::Connection::connect(settings);
     REQUIRE_MESSAGE(connection, connection);
     return std::move(*connection);
   }
 
   void execute(const char* sql) {
     const auto connection = connect();
-    PgTransaction transaction(*connection);
+    postgres::Transaction transaction(*connection);
     REQUIRE(transaction.begin());
     const auto done = transaction.script(sql);
     REQUIRE_MESSAGE(done, done);
@@ -77,7 +77,7 @@ std::string code_of(const base::Result<void>& result) {
 }
 
 void run_suite(void (*suite)(const incident::StoreUnderTest&)) {
-  if (PostgresServer* server = PostgresServer::shared()) suite(World(*server).test);
+  if (sim::PostgresServer* server = sim::PostgresServer::shared()) suite(World(*server).test);
 }
 
 }  // namespace
@@ -112,7 +112,7 @@ TEST_CASE("postgres store: batches") {
 }
 
 TEST_CASE("postgres store: lease") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   const auto first = world.open();
@@ -124,15 +124,15 @@ TEST_CASE("postgres store: lease") {
 }
 
 TEST_CASE("postgres store: texts that PostgreSQL does not take") {
-  CHECK(storable("gr\xc3\xb6\xc3\x9f"
-                 "er") ==
+  CHECK(postgres::storable("gr\xc3\xb6\xc3\x9f"
+                           "er") ==
         "gr\xc3\xb6\xc3\x9f"
         "er");
-  CHECK(storable(std::string_view("a\0b", 3)) ==
+  CHECK(postgres::storable(std::string_view("a\0b", 3)) ==
         "a\xef\xbf\xbd"
         "b");
-  CHECK(storable("\xff\xc3") == "\xef\xbf\xbd\xef\xbf\xbd");
-  PgArray array;
+  CHECK(postgres::storable("\xff\xc3") == "\xef\xbf\xbd\xef\xbf\xbd");
+  postgres::Array array;
   array.text("a\"b\\c");
   array.text("NULL");
   array.text("");
@@ -140,7 +140,7 @@ TEST_CASE("postgres store: texts that PostgreSQL does not take") {
   array.integer(-7);
   array.optional_integer(std::nullopt);
   CHECK(array.finish() == "{\"a\\\"b\\\\c\",\"NULL\",\"\",\"\\\\x00ff\",-7,NULL}");
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   StateStore& store = world.test.reopen();
@@ -157,7 +157,7 @@ TEST_CASE("postgres store: texts that PostgreSQL does not take") {
 }
 
 TEST_CASE("postgres store: a newer schema is refused") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   world.test.reopen();
@@ -171,11 +171,11 @@ TEST_CASE("postgres store: a newer schema is refused") {
 
 TEST_CASE("postgres store: who cannot connect is told why") {
   base::set_log_level(base::LogLevel::Error);
-  PgSettings settings;
+  postgres::Settings settings;
   const auto code = [&](std::string dsn) {
     settings.dsn = std::move(dsn);
     settings.password = base::Secret("it's \\ secret");
-    const auto connection = PgConnection::connect(settings);
+    const auto connection = postgres::Connection::connect(settings);
     REQUIRE(!connection);
     CHECK(connection.error().message.find("secret") == std::string::npos);
     return std::string(base::to_string(connection.error().code));
@@ -184,13 +184,13 @@ TEST_CASE("postgres store: who cannot connect is told why") {
   CHECK(code("postgresql://u@127.0.0.1:1/x?sslmode=disable") == "unavailable");
   CHECK(code("nonsense=1") == "invalid_argument");
   CHECK(code("no equals sign") == "invalid_argument");
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   CHECK(code(server->new_database() + " user=nobody_here") == "permission_denied");
 }
 
 TEST_CASE("postgres store: a connection that was cut is made again") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   StateStore& store = world.test.reopen();
@@ -203,13 +203,13 @@ TEST_CASE("postgres store: a connection that was cut is made again") {
 }
 
 TEST_CASE("postgres store: locks and statements end in time, and change nothing") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   StateStore& store = world.test.reopen();
   {
     const auto other = world.connect();
-    PgTransaction lock(*other);
+    postgres::Transaction lock(*other);
     REQUIRE(lock.begin());
     REQUIRE(lock.script("LOCK TABLE alerts"));
     CHECK(code_of(suite_commit(world.test, store, alert("a"))) == "timeout");
@@ -228,12 +228,12 @@ TEST_CASE("postgres store: locks and statements end in time, and change nothing"
 }
 
 TEST_CASE("postgres store: a daemon that was stopped in a commit does not hold its successor up") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   world.test.reopen();
   const auto stopped = world.connect();
-  PgTransaction commit(*stopped);
+  postgres::Transaction commit(*stopped);
   REQUIRE(commit.begin());
   REQUIRE(commit.run("SELECT epoch, holder FROM lease FOR SHARE"));
   world.execute("SET statement_timeout = 0");  // another session is not held up
@@ -251,7 +251,7 @@ TEST_CASE("postgres store: a daemon that was stopped in a commit does not hold i
 }
 
 TEST_CASE("postgres store: a forged line of the audit trail is named") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   StateStore& store = world.test.reopen();
@@ -274,7 +274,7 @@ TEST_CASE("postgres store: a forged line of the audit trail is named") {
 }
 
 TEST_CASE("postgres store: a change of 20,000 alerts goes in few round trips") {
-  PostgresServer* server = PostgresServer::shared();
+  sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;
   World world(*server);
   world.settings.statement_timeout = base::Duration{20'000};

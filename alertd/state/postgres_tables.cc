@@ -22,7 +22,7 @@ constexpr base::Duration kPruneTime{3'000};
 
 /// Columns: number, id, group_key, title, state, severity, peak_severity, opened_ms, updated_ms,
 /// resolved_ms, body.
-Result<std::vector<IncidentRecord>> read_incidents(const PgRows& rows) {
+Result<std::vector<IncidentRecord>> read_incidents(const postgres::Rows& rows) {
   std::vector<IncidentRecord> records;
   records.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -46,7 +46,7 @@ Result<std::vector<IncidentRecord>> read_incidents(const PgRows& rows) {
 }
 
 /// Columns: id, state, attempts, outcome_unknown (0, 1), due_ms, body, receipt, note.
-Result<OutboxRow> read_row(const PgRows& rows, std::size_t i) {
+Result<OutboxRow> read_row(const postgres::Rows& rows, std::size_t i) {
   OutboxRow row;
   row.id = rows.integer(i, 0);
   const auto state = incident::parse_delivery_state(rows.text(i, 1));
@@ -65,8 +65,9 @@ Result<OutboxRow> read_row(const PgRows& rows, std::size_t i) {
   return row;
 }
 
-Result<std::vector<incident::Record>> read_records(PgTransaction& transaction, const char* sql) {
-  TC_TRY(const PgRows rows, transaction.run(sql));
+Result<std::vector<incident::Record>> read_records(postgres::Transaction& transaction,
+                                                   const char* sql) {
+  TC_TRY(const postgres::Rows rows, transaction.run(sql));
   std::vector<incident::Record> records;
   records.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -79,23 +80,23 @@ Result<std::vector<incident::Record>> read_records(PgTransaction& transaction, c
 
 Result<incident::LoadedState> PostgresTables::load(WallTime resolved_since) {
   incident::LoadedState state;
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   // One view of all tables, though another daemon may be writing.
   TC_TRY(transaction.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
   TC_TRY(state.alerts, read_records(transaction, "SELECT key, body FROM alerts ORDER BY key"));
   TC_TRY(state.groups,
          read_records(transaction, "SELECT key, body FROM alert_groups ORDER BY key"));
-  TC_TRY(const PgRows incidents,
+  TC_TRY(const postgres::Rows incidents,
          transaction.run("SELECT number, id, group_key, title, state, severity, peak_severity,"
                          " opened_ms, updated_ms, resolved_ms, body FROM incidents"
                          " WHERE resolved_ms IS NULL OR resolved_ms >= $1 ORDER BY number",
-                         PgValues().integer(base::to_ms(resolved_since))));
+                         postgres::Values().integer(base::to_ms(resolved_since))));
   TC_TRY(state.incidents, read_incidents(incidents));
-  TC_TRY(const PgRows counter,
+  TC_TRY(const postgres::Rows counter,
          transaction.run("SELECT value FROM counters WHERE name = 'last_incident_number'"));
   if (counter.size() == 1) state.last_incident_number = counter.integer(0, 0);
-  TC_TRY(const PgRows kept,
+  TC_TRY(const postgres::Rows kept,
          transaction.run("SELECT kind, key, body FROM records ORDER BY kind COLLATE \"C\", key"));
   for (std::size_t i = 0; i < kept.size(); ++i) {
     state.records.push_back({kept.text(i, 0), kept.bytes(i, 1), kept.bytes(i, 2)});
@@ -104,8 +105,8 @@ Result<incident::LoadedState> PostgresTables::load(WallTime resolved_since) {
   return state;
 }
 
-Result<void> PostgresTables::check_epoch(PgTransaction& transaction) {
-  TC_TRY(const PgRows rows, transaction.run("SELECT epoch, holder FROM lease FOR SHARE"));
+Result<void> PostgresTables::check_epoch(postgres::Transaction& transaction) {
+  TC_TRY(const postgres::Rows rows, transaction.run("SELECT epoch, holder FROM lease FOR SHARE"));
   if (rows.size() != 1) return corrupt("the table of the lease is empty");
   const auto epoch = static_cast<std::uint64_t>(rows.integer(0, 0));
   if (epoch_ != 0 && epoch == epoch_ && rows.text(0, 1) == holder_) return base::ok();
@@ -119,7 +120,7 @@ Result<void> PostgresTables::check_epoch(PgTransaction& transaction) {
 
 Result<void> PostgresTables::commit(const incident::StateChange& change) {
   TC_TRY(incident::check(change));
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
   TC_TRY(write_change(transaction, change));
@@ -127,10 +128,10 @@ Result<void> PostgresTables::commit(const incident::StateChange& change) {
 }
 
 Result<incident::PendingRows> PostgresTables::pending(WallTime now, std::size_t limit) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
-  PgValues values;
+  postgres::Values values;
   values.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
   // Claims of an epoch that is over are anybody's. Only the holder of the lease comes so far; rows
   // that a transaction of the last holder still has locked are skipped until it is gone.
@@ -138,20 +139,20 @@ Result<incident::PendingRows> PostgresTables::pending(WallTime now, std::size_t 
       "UPDATE outbox SET claim_epoch = $3 WHERE claim_epoch <> $3 AND id IN ("
       "SELECT id FROM outbox WHERE state = 'pending' AND due_ms <= $1 ORDER BY id LIMIT $2"
       " FOR UPDATE SKIP LOCKED)",
-      PgValues(values).integer(static_cast<std::int64_t>(epoch_))));
-  TC_TRY(const PgRows rows,
+      postgres::Values(values).integer(static_cast<std::int64_t>(epoch_))));
+  TC_TRY(const postgres::Rows rows,
          transaction.run("SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt,"
                          " note FROM outbox WHERE state = 'pending' AND due_ms <= $1"
                          " AND claim_epoch = $3 ORDER BY id LIMIT $2",
-                         PgValues(values).integer(static_cast<std::int64_t>(epoch_))));
+                         postgres::Values(values).integer(static_cast<std::int64_t>(epoch_))));
   incident::PendingRows pending;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     TC_TRY(auto row, read_row(rows, i));
     pending.rows.push_back(std::move(row));
   }
-  TC_TRY(const PgRows next,
+  TC_TRY(const postgres::Rows next,
          transaction.run("SELECT min(due_ms) FROM outbox WHERE state = 'pending' AND due_ms > $1",
-                         PgValues().integer(base::to_ms(now))));
+                         postgres::Values().integer(base::to_ms(now))));
   if (next.size() == 1) pending.next_due = to_time(next.optional_integer(0, 0));
   TC_TRY(transaction.commit());
   return pending;
@@ -159,10 +160,10 @@ Result<incident::PendingRows> PostgresTables::pending(WallTime now, std::size_t 
 
 Result<incident::PendingRows> PostgresTables::pending_after(std::int64_t after_id,
                                                             std::size_t limit) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
-  PgValues values;
+  postgres::Values values;
   values.integer(after_id).integer(static_cast<std::int64_t>(limit));
   values.integer(static_cast<std::int64_t>(epoch_));
   TC_TRY(transaction.run(
@@ -170,7 +171,7 @@ Result<incident::PendingRows> PostgresTables::pending_after(std::int64_t after_i
       "SELECT id FROM outbox WHERE state = 'pending' AND id > $1 ORDER BY id LIMIT $2"
       " FOR UPDATE SKIP LOCKED)",
       values));
-  TC_TRY(const PgRows rows,
+  TC_TRY(const postgres::Rows rows,
          transaction.run("SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt,"
                          " note FROM outbox WHERE state = 'pending' AND id > $1"
                          " AND claim_epoch = $3 ORDER BY id LIMIT $2",
@@ -186,9 +187,9 @@ Result<incident::PendingRows> PostgresTables::pending_after(std::int64_t after_i
 
 Result<std::vector<IncidentRecord>> PostgresTables::incidents(
     const incident::IncidentQuery& query) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  PgValues values;
+  postgres::Values values;
   query.state ? values.text(to_string(*query.state)) : values.null();
   values.integer(query.unresolved_only ? 1 : 0);
   values.optional_integer(query.severity
@@ -197,7 +198,7 @@ Result<std::vector<IncidentRecord>> PostgresTables::incidents(
   values.optional_integer(query.number_below);
   values.integer(static_cast<std::int64_t>(std::min(query.limit, incident::kIncidentsMax)));
   // A condition whose parameter is null does not apply.
-  TC_TRY(const PgRows rows,
+  TC_TRY(const postgres::Rows rows,
          transaction.run("SELECT number, id, group_key, title, state, severity, peak_severity,"
                          " opened_ms, updated_ms, resolved_ms, body FROM incidents"
                          " WHERE ($1::text IS NULL OR state = $1)"
@@ -211,11 +212,11 @@ Result<std::vector<IncidentRecord>> PostgresTables::incidents(
 
 Result<incident::IncidentDetail> PostgresTables::incident(const std::string& id) {
   incident::IncidentDetail detail;
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(transaction.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
-  const PgValues key = PgValues().text(id);
-  TC_TRY(const PgRows rows,
+  const postgres::Values key = postgres::Values().text(id);
+  TC_TRY(const postgres::Rows rows,
          transaction.run("SELECT number, id, group_key, title, state, severity, peak_severity,"
                          " opened_ms, updated_ms, resolved_ms, body FROM incidents WHERE id = $1",
                          key));
@@ -224,7 +225,7 @@ Result<incident::IncidentDetail> PostgresTables::incident(const std::string& id)
     return base::error(ErrorCode::NotFound, fmt::format("there is no incident '{}'", id));
   }
   detail.incident = std::move(found.front());
-  TC_TRY(const PgRows events,
+  TC_TRY(const postgres::Rows events,
          transaction.run("SELECT sequence, at_ms, kind, actor, text FROM events"
                          " WHERE incident_id = $1 ORDER BY sequence",
                          key));
@@ -233,11 +234,11 @@ Result<incident::IncidentDetail> PostgresTables::incident(const std::string& id)
                                base::wall_time(events.integer(i, 1)), events.text(i, 2),
                                events.text(i, 3), events.text(i, 4)});
   }
-  TC_TRY(const PgRows deliveries,
+  TC_TRY(const postgres::Rows deliveries,
          transaction.run("SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt,"
                          " note FROM outbox WHERE incident_id = $1 ORDER BY id",
                          key));
-  TC_TRY(const PgRows attempts,
+  TC_TRY(const postgres::Rows attempts,
          transaction.run("SELECT row_id, attempt, started_ms, finished_ms, latency_ms, outcome,"
                          " text FROM attempts WHERE row_id IN"
                          " (SELECT id FROM outbox WHERE incident_id = $1)"
@@ -273,11 +274,12 @@ Result<std::uint64_t> PostgresTables::prune(WallTime before, WallTime decisions_
       "DELETE FROM attempts WHERE NOT EXISTS"
       " (SELECT 1 FROM outbox WHERE outbox.id = attempts.row_id)",
   };
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
-  TC_TRY(const PgRows pruned, transaction.run("DELETE FROM incidents WHERE resolved_ms < $1",
-                                              PgValues().integer(base::to_ms(before))));
+  TC_TRY(const postgres::Rows pruned,
+         transaction.run("DELETE FROM incidents WHERE resolved_ms < $1",
+                         postgres::Values().integer(base::to_ms(before))));
   for (const char* sql : kFollowers) TC_TRY(transaction.run(sql));
   TC_TRY(transaction.commit());
   TC_TRY(prune_decisions(decisions_before));
@@ -289,12 +291,12 @@ Result<void> PostgresTables::prune_decisions(WallTime before) {
   const base::MonotonicTime end = clock_.monotonic() + kPruneTime;
   std::int64_t removed = kPruneBatch;
   while (removed == kPruneBatch && clock_.monotonic() < end) {
-    PgTransaction transaction(*connection_);
+    postgres::Transaction transaction(*connection_);
     TC_TRY(transaction.begin());
     TC_TRY(check_epoch(transaction));
-    PgValues values;
+    postgres::Values values;
     values.integer(base::to_ms(before)).integer(incident::kDecisionsKept).integer(kPruneBatch);
-    TC_TRY(const PgRows rows,
+    TC_TRY(const postgres::Rows rows,
            transaction.run("DELETE FROM decisions WHERE id IN (SELECT id FROM decisions"
                            " WHERE at_ms < $1 OR id <= (SELECT max(id) FROM decisions) - $2"
                            " LIMIT $3)",

@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "alertd/state/blocking_store.h"
-#include "alertd/state/postgres.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/postgres/connection.h"
 
 namespace tocsin::state {
 
@@ -17,12 +17,12 @@ namespace tocsin::state {
 /// The lease outlives a connection. Thread: one.
 class PostgresTables final : public BlockingStore {
  public:
-  PostgresTables(PgSettings settings, const base::Clock& clock)
+  PostgresTables(postgres::Settings settings, const base::Clock& clock)
       : settings_(std::move(settings)), clock_(clock) {}
 
   /// Connects, and brings the schema up to date, if there is no connection.
-  /// Errors: those of PgConnection::connect and migrate_postgres; Unavailable (too early to try
-  /// again).
+  /// Errors: those of postgres::Connection::connect and migrate_postgres; Unavailable (too early to
+  /// try again).
   base::Result<void> prepare() override;
   bool recover() override;
 
@@ -55,17 +55,18 @@ class PostgresTables final : public BlockingStore {
 
  private:
   /// Errors: Cancelled, naming both epochs.
-  base::Result<void> check_epoch(PgTransaction& transaction);
+  base::Result<void> check_epoch(postgres::Transaction& transaction);
   base::Result<void> connect();
-  base::Result<void> settle(PgTransaction& transaction, const incident::SettledRow& row);
-  base::Result<void> start_attempt(PgTransaction& transaction, const incident::AttemptStart& start);
-  base::Result<void> finish_attempt(PgTransaction& transaction,
+  base::Result<void> settle(postgres::Transaction& transaction, const incident::SettledRow& row);
+  base::Result<void> start_attempt(postgres::Transaction& transaction,
+                                   const incident::AttemptStart& start);
+  base::Result<void> finish_attempt(postgres::Transaction& transaction,
                                     const incident::AttemptResult& result);
   base::Result<void> prune_decisions(base::WallTime before);
 
-  PgSettings settings_;
+  postgres::Settings settings_;
   const base::Clock& clock_;
-  std::unique_ptr<PgConnection> connection_;
+  std::unique_ptr<postgres::Connection> connection_;
   base::FailureLog failures_{"alertd/state"};
   base::Duration pause_{0};  ///< After the last failure to connect.
   base::MonotonicTime next_try_{};

@@ -59,7 +59,7 @@ const char* statement_for(const incident::DecisionQuery& query) {
 }
 
 /// Columns as in kAudit.
-StoredAudit read_audit(const PgRows& rows, std::size_t i) {
+StoredAudit read_audit(const postgres::Rows& rows, std::size_t i) {
   StoredAudit stored;
   stored.number = rows.integer(i, 0);
   stored.record.at = base::wall_time(rows.integer(i, 1));
@@ -76,14 +76,14 @@ StoredAudit read_audit(const PgRows& rows, std::size_t i) {
 
 Result<std::vector<DecisionRecord>> PostgresTables::decisions(
     const incident::DecisionQuery& query) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  PgValues values;
+  postgres::Values values;
   values.bytes(incident::clipped(query.subject, incident::kSubjectBytesMax));
   values.text(query.fingerprint).text(query.incident_id);
   values.optional_integer(to_ms(query.from)).optional_integer(to_ms(query.to));
   values.integer(limited(query.limit));
-  TC_TRY(const PgRows rows, transaction.run(statement_for(query), values));
+  TC_TRY(const postgres::Rows rows, transaction.run(statement_for(query), values));
   std::vector<DecisionRecord> found;
   found.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -101,13 +101,13 @@ Result<std::vector<DecisionRecord>> PostgresTables::decisions(
 }
 
 Result<std::vector<StoredAudit>> PostgresTables::audit(const incident::AuditQuery& query) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  PgValues values;
+  postgres::Values values;
   values.text(query.object).text(query.actor);
   values.optional_integer(to_ms(query.from)).optional_integer(to_ms(query.to));
   values.optional_integer(query.number_below).integer(limited(query.limit));
-  TC_TRY(const PgRows rows, transaction.run(kAudit, values));
+  TC_TRY(const postgres::Rows rows, transaction.run(kAudit, values));
   std::vector<StoredAudit> found;
   found.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(read_audit(rows, i));
@@ -116,32 +116,32 @@ Result<std::vector<StoredAudit>> PostgresTables::audit(const incident::AuditQuer
 
 Result<incident::AuditVerdict> PostgresTables::verify_audit() {
   incident::AuditChain chain;
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(transaction.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
   std::int64_t after = INT64_MIN;
   for (bool sound = true; sound;) {
-    TC_TRY(const PgRows rows,
+    TC_TRY(const postgres::Rows rows,
            transaction.run("SELECT number, at_ms, actor, source, action, object, text, hash"
                            " FROM audit WHERE number > $1 ORDER BY number LIMIT $2",
-                           PgValues().integer(after).integer(kAuditBlock)));
+                           postgres::Values().integer(after).integer(kAuditBlock)));
     if (rows.size() == 0) break;
     for (std::size_t i = 0; i < rows.size() && sound; ++i) sound = chain.add(read_audit(rows, i));
     after = rows.integer(rows.size() - 1, 0);
   }
-  TC_TRY(const PgRows last,
+  TC_TRY(const postgres::Rows last,
          transaction.run("SELECT value FROM counters WHERE name = 'last_audit_number'"));
   return chain.finish(last.size() == 1 ? last.integer(0, 0) : 0);
 }
 
 Result<std::vector<incident::Receipt>> PostgresTables::receipts(
     const incident::ReceiptQuery& query) {
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  PgValues values;
+  postgres::Values values;
   values.text(query.incident_id).text(query.receiver).text(query.channel);
   values.integer(static_cast<std::int64_t>(incident::kReceiptsMax));
-  TC_TRY(const PgRows rows,
+  TC_TRY(const postgres::Rows rows,
          transaction.run("SELECT id, receiver, channel, sequence, receipt FROM outbox"
                          " WHERE incident_id = $1 AND ($2 = '' OR receiver = $2)"
                          " AND ($3 = '' OR channel = $3) AND receipt <> ''"
@@ -159,13 +159,13 @@ Result<std::vector<incident::Receipt>> PostgresTables::receipts(
 
 Result<Lease> PostgresTables::acquire_lease(const std::string& holder, base::Duration duration) {
   TC_TRY(incident::check_lease(holder, duration));
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   // Ours already: renewed with the same epoch. Of our last process, or when the answer to the last
   // call was lost: ours at once, with a new one.
-  PgValues values;
+  postgres::Values values;
   values.text(holder).integer(duration.count()).integer(static_cast<std::int64_t>(epoch_));
-  TC_TRY(const PgRows taken,
+  TC_TRY(const postgres::Rows taken,
          transaction.run("UPDATE lease SET"
                          " epoch = epoch + CASE WHEN holder = $1 AND epoch = $3 THEN 0 ELSE 1 END,"
                          " holder = $1,"
@@ -175,11 +175,11 @@ Result<Lease> PostgresTables::acquire_lease(const std::string& holder, base::Dur
                          values));
   if (taken.size() == 1) {
     TC_TRY(transaction.commit());
-    holder_ = storable(holder);
+    holder_ = postgres::storable(holder);
     epoch_ = static_cast<std::uint64_t>(taken.integer(0, 0));
     return Lease{holder_, epoch_, true};
   }
-  TC_TRY(const PgRows found, transaction.run("SELECT holder, epoch FROM lease"));
+  TC_TRY(const postgres::Rows found, transaction.run("SELECT holder, epoch FROM lease"));
   if (found.size() != 1) {
     return base::error(ErrorCode::Corruption, "state store: the table of the lease is empty");
   }
@@ -188,12 +188,12 @@ Result<Lease> PostgresTables::acquire_lease(const std::string& holder, base::Dur
 
 Result<Lease> PostgresTables::renew_lease(base::Duration duration) {
   TC_TRY(incident::check_lease(epoch_ == 0 ? "nobody" : holder_, duration));
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
-  PgValues values;
+  postgres::Values values;
   values.integer(duration.count()).integer(static_cast<std::int64_t>(epoch_));
-  TC_TRY(const PgRows renewed,
+  TC_TRY(const postgres::Rows renewed,
          transaction.run("UPDATE lease SET"
                          " until = clock_timestamp() + $1::bigint * interval '1 millisecond'"
                          " WHERE epoch = $2",
@@ -204,12 +204,12 @@ Result<Lease> PostgresTables::renew_lease(base::Duration duration) {
 
 Result<void> PostgresTables::release_lease() {
   if (epoch_ == 0) return base::ok();
-  PgTransaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(
       transaction.run("UPDATE lease SET holder = '', until = '-infinity'"
                       " WHERE epoch = $1 AND holder = $2",
-                      PgValues().integer(static_cast<std::int64_t>(epoch_)).text(holder_)));
+                      postgres::Values().integer(static_cast<std::int64_t>(epoch_)).text(holder_)));
   TC_TRY(transaction.commit());
   epoch_ = 0;
   return base::ok();

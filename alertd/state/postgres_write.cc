@@ -22,37 +22,37 @@ std::optional<std::int64_t> to_ms(const std::optional<base::WallTime>& time) {
   return time ? std::optional(base::to_ms(*time)) : std::nullopt;
 }
 
-Result<void> write_records(PgTransaction& transaction, const char* upsert, const char* remove,
-                           const std::vector<incident::Record>& records,
+Result<void> write_records(postgres::Transaction& transaction, const char* upsert,
+                           const char* remove, const std::vector<incident::Record>& records,
                            const std::vector<std::string>& removed) {
   if (!records.empty()) {
     std::map<std::string_view, std::string_view> last;  // a statement may touch a row only once
     for (const incident::Record& record : records) last[record.key] = record.body;
     auto next = last.begin();
     while (next != last.end()) {
-      PgArray keys;
-      PgArray bodies;
+      postgres::Array keys;
+      postgres::Array bodies;
       for (; next != last.end() && bodies.size() < kBatchBytes; ++next) {
         keys.bytes(next->first);
         bodies.bytes(next->second);
       }
-      TC_TRY(transaction.run(upsert, PgValues().array(keys).array(bodies)));
+      TC_TRY(transaction.run(upsert, postgres::Values().array(keys).array(bodies)));
     }
   }
   if (removed.empty()) return base::ok();
-  PgArray keys;
+  postgres::Array keys;
   for (const std::string& key : removed) keys.bytes(key);
-  TC_TRY(transaction.run(remove, PgValues().array(keys)));
+  TC_TRY(transaction.run(remove, postgres::Values().array(keys)));
   return base::ok();
 }
 
-Result<void> write_kept(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_kept(postgres::Transaction& transaction, const StateChange& change) {
   if (!change.records_upsert.empty()) {
     std::map<std::pair<std::string_view, std::string_view>, std::string_view> last;
     for (const auto& record : change.records_upsert) last[{record.kind, record.key}] = record.body;
-    PgArray kinds;
-    PgArray keys;
-    PgArray bodies;
+    postgres::Array kinds;
+    postgres::Array keys;
+    postgres::Array bodies;
     for (const auto& [key, body] : last) {
       kinds.text(key.first);
       keys.bytes(key.second);
@@ -62,11 +62,11 @@ Result<void> write_kept(PgTransaction& transaction, const StateChange& change) {
         transaction.run("INSERT INTO records (kind, key, body)"
                         " SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[])"
                         " ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
-                        PgValues().array(kinds).array(keys).array(bodies)));
+                        postgres::Values().array(kinds).array(keys).array(bodies)));
   }
   if (change.records_delete.empty()) return base::ok();
-  PgArray kinds;
-  PgArray keys;
+  postgres::Array kinds;
+  postgres::Array keys;
   for (const incident::KeptKey& key : change.records_delete) {
     kinds.text(key.kind);
     keys.bytes(key.key);
@@ -74,12 +74,12 @@ Result<void> write_kept(PgTransaction& transaction, const StateChange& change) {
   TC_TRY(
       transaction.run("DELETE FROM records USING unnest($1::text[], $2::bytea[]) AS gone(k, x)"
                       " WHERE records.kind = gone.k AND records.key = gone.x",
-                      PgValues().array(kinds).array(keys)));
+                      postgres::Values().array(kinds).array(keys)));
   return base::ok();
 }
 
-Result<void> write_incident(PgTransaction& transaction, const IncidentRecord& record) {
-  PgValues values;
+Result<void> write_incident(postgres::Transaction& transaction, const IncidentRecord& record) {
+  postgres::Values values;
   values.integer(record.number).text(record.id).bytes(record.group_key).text(record.title);
   values.text(to_string(record.state)).integer(static_cast<int>(record.severity));
   values.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
@@ -96,13 +96,13 @@ Result<void> write_incident(PgTransaction& transaction, const IncidentRecord& re
   TC_TRY(
       transaction.run("UPDATE counters SET value = greatest(value, $1)"
                       " WHERE name = 'last_incident_number'",
-                      PgValues().integer(record.number)));
+                      postgres::Values().integer(record.number)));
   return base::ok();
 }
 
-Result<void> write_events(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_events(postgres::Transaction& transaction, const StateChange& change) {
   if (change.events.empty()) return base::ok();
-  PgArray ids, sequences, times, kinds, actors, texts;
+  postgres::Array ids, sequences, times, kinds, actors, texts;
   for (const incident::TimelineEvent& event : change.events) {
     ids.text(event.incident_id);
     sequences.integer(static_cast<std::int64_t>(event.sequence));
@@ -111,7 +111,7 @@ Result<void> write_events(PgTransaction& transaction, const StateChange& change)
     actors.text(event.actor);
     texts.text(event.text);
   }
-  PgValues values;
+  postgres::Values values;
   values.array(ids).array(sequences).array(times).array(kinds).array(actors).array(texts);
   TC_TRY(
       transaction.run("INSERT INTO events SELECT * FROM unnest($1::text[], $2::bigint[],"
@@ -121,9 +121,9 @@ Result<void> write_events(PgTransaction& transaction, const StateChange& change)
   return base::ok();
 }
 
-Result<void> write_cancels(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_cancels(postgres::Transaction& transaction, const StateChange& change) {
   for (const incident::OutboxCancel& cancel : change.outbox_cancel) {
-    PgValues values;
+    postgres::Values values;
     values.text(cancel.incident_id).text(cancel.receiver).text(cancel.channel);
     values.integer(static_cast<std::int64_t>(cancel.before_sequence));
     values.text(incident::clipped(cancel.text, incident::kAttemptTextMax));
@@ -136,10 +136,10 @@ Result<void> write_cancels(PgTransaction& transaction, const StateChange& change
   return base::ok();
 }
 
-Result<void> write_outbox(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_outbox(postgres::Transaction& transaction, const StateChange& change) {
   auto next = change.outbox.begin();
   while (next != change.outbox.end()) {
-    PgArray keys, ids, receivers, channels, sequences, due, bodies;
+    postgres::Array keys, ids, receivers, channels, sequences, due, bodies;
     for (; next != change.outbox.end() && bodies.size() < kBatchBytes; ++next) {
       const std::string body = to_json(*next);
       if (body.size() > incident::kBodyBytesMax) {
@@ -155,7 +155,7 @@ Result<void> write_outbox(PgTransaction& transaction, const StateChange& change)
       due.integer(base::to_ms(next->created_at));
       bodies.bytes(body);
     }
-    PgValues values;
+    postgres::Values values;
     values.array(keys).array(ids).array(receivers).array(channels).array(sequences);
     values.array(due).array(bodies);
     // Ids in the order of the change: the notifier sends in the order of ids.
@@ -171,9 +171,9 @@ Result<void> write_outbox(PgTransaction& transaction, const StateChange& change)
   return base::ok();
 }
 
-Result<void> write_decisions(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_decisions(postgres::Transaction& transaction, const StateChange& change) {
   if (change.decisions.empty()) return base::ok();
-  PgArray times, subjects, fingerprints, ids, sent, reasons, texts;
+  postgres::Array times, subjects, fingerprints, ids, sent, reasons, texts;
   for (const DecisionRecord& whole : change.decisions) {
     const DecisionRecord record = incident::clipped(whole);
     times.integer(base::to_ms(record.at));
@@ -184,7 +184,7 @@ Result<void> write_decisions(PgTransaction& transaction, const StateChange& chan
     reasons.text(record.reason);
     texts.text(record.text);
   }
-  PgValues values;
+  postgres::Values values;
   values.text(change_id(change)).array(times).array(subjects).array(fingerprints).array(ids);
   values.array(sent).array(reasons).array(texts);
   TC_TRY(transaction.run(
@@ -203,30 +203,32 @@ AuditRecord kept(const AuditRecord& whole) {
   AuditRecord record = whole;
   for (auto* field :
        {&record.actor, &record.source, &record.action, &record.object, &record.text}) {
-    *field = storable(*field);
+    *field = postgres::storable(*field);
   }
   record = incident::clipped(std::move(record));
   return record;
 }
 
-Result<void> write_audit(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_audit(postgres::Transaction& transaction, const StateChange& change) {
   if (change.audit.empty()) return base::ok();
   const std::string id = change_id(change);
   // The counter's row is the lock of the chain.
-  TC_TRY(const PgRows counter, transaction.run("SELECT value FROM counters"
-                                               " WHERE name = 'last_audit_number' FOR UPDATE"));
+  TC_TRY(const postgres::Rows counter,
+         transaction.run("SELECT value FROM counters"
+                         " WHERE name = 'last_audit_number' FOR UPDATE"));
   // A change is written whole: one of its lines tells of all.
-  TC_TRY(const PgRows known,
-         transaction.run("SELECT 1 FROM audit WHERE change_id = $1 LIMIT 1", PgValues().text(id)));
+  TC_TRY(const postgres::Rows known,
+         transaction.run("SELECT 1 FROM audit WHERE change_id = $1 LIMIT 1",
+                         postgres::Values().text(id)));
   if (known.size() > 0) return base::ok();
   if (counter.size() != 1) {
     return base::error(ErrorCode::Corruption, "state store: the audit trail has no counter");
   }
   std::int64_t number = counter.integer(0, 0);
-  TC_TRY(const PgRows last,
-         transaction.run("SELECT hash FROM audit WHERE number = $1", PgValues().integer(number)));
+  TC_TRY(const postgres::Rows last, transaction.run("SELECT hash FROM audit WHERE number = $1",
+                                                    postgres::Values().integer(number)));
   std::string previous = last.size() == 1 ? last.text(0, 0) : "";
-  PgArray numbers, times, actors, sources, actions, objects, texts, hashes;
+  postgres::Array numbers, times, actors, sources, actions, objects, texts, hashes;
   for (const AuditRecord& whole : change.audit) {
     const AuditRecord record = kept(whole);
     previous = incident::audit_hash(previous, ++number, record);
@@ -239,7 +241,7 @@ Result<void> write_audit(PgTransaction& transaction, const StateChange& change) 
     texts.text(record.text);
     hashes.text(previous);
   }
-  PgValues values;
+  postgres::Values values;
   values.text(id).array(numbers).array(times).array(actors).array(sources).array(actions);
   values.array(objects).array(texts).array(hashes);
   TC_TRY(transaction.run(
@@ -250,13 +252,13 @@ Result<void> write_audit(PgTransaction& transaction, const StateChange& change) 
       " AS new(number, at_ms, actor, source, action, object, text, hash)",
       values));
   TC_TRY(transaction.run("UPDATE counters SET value = $1 WHERE name = 'last_audit_number'",
-                         PgValues().integer(number)));
+                         postgres::Values().integer(number)));
   return base::ok();
 }
 
 }  // namespace
 
-Result<void> write_change(PgTransaction& transaction, const StateChange& change) {
+Result<void> write_change(postgres::Transaction& transaction, const StateChange& change) {
   TC_TRY(write_records(transaction,
                        "INSERT INTO alerts SELECT * FROM unnest($1::bytea[], $2::bytea[])"
                        " ON CONFLICT (sha256(key)) DO UPDATE SET body = excluded.body",

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "alertd/incident/state_store.h"
-#include "alertd/state/postgres.h"
+#include "common/postgres/connection.h"
 
 namespace tocsin::state {
 
 /// Writes everything; many rows of a table are one statement.
-base::Result<void> write_change(PgTransaction& transaction, const incident::StateChange& change);
+base::Result<void> write_change(postgres::Transaction& transaction,
+                                const incident::StateChange& change);
 
 }  // namespace tocsin::state

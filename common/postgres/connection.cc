@@ -1,4 +1,4 @@
-#include "alertd/state/postgres.h"
+#include "common/postgres/connection.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/strings.h"
 
-namespace tocsin::state {
+namespace tocsin::postgres {
 
 using base::ErrorCode;
 using base::Result;
@@ -32,20 +32,21 @@ void add_parameter(std::string& dsn, std::string_view name, std::string_view val
   for (const char c : value) dsn += fmt::format("%{:02X}", static_cast<unsigned char>(c));
 }
 
-std::string connection_string(const PgSettings& settings) {
+std::string connection_string(const Settings& settings) {
   std::string dsn = settings.dsn;
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(settings.connect_timeout).count();
   add_parameter(dsn, "connect_timeout", std::to_string(std::max<std::int64_t>(seconds, 2)));
-  add_parameter(dsn, "application_name", "tocsin-alertd");
+  add_parameter(dsn, "application_name", settings.application_name);
   add_parameter(dsn, "client_encoding", "UTF8");
   // A dead network is noticed within seconds; the lease does not wait for minutes of TCP.
   add_parameter(dsn, "keepalives_idle", "5");
   add_parameter(dsn, "keepalives_interval", "2");
   add_parameter(dsn, "keepalives_count", "3");
   add_parameter(dsn, "tcp_user_timeout", "8000");
-  if (dsn.find("target_session_attrs") == std::string::npos) {
+  if (!settings.read_only && dsn.find("target_session_attrs") == std::string::npos) {
     add_parameter(dsn, "target_session_attrs", "read-write");
   }
+  if (!settings.database.empty()) add_parameter(dsn, "dbname", settings.database);
   if (!settings.password.empty()) add_parameter(dsn, "password", settings.password.reveal());
   return dsn;
 }
@@ -71,7 +72,7 @@ std::string one_line(std::string_view text) {
 }
 
 base::Error failure(ErrorCode code, std::string_view what) {
-  return base::error(code, "state store: PostgreSQL: " + one_line(what));
+  return base::error(code, "PostgreSQL: " + one_line(what));
 }
 
 /// Runs `work` and turns what libpqxx throws into an error; `broken` is set if the connection went.
@@ -90,6 +91,12 @@ Result<T> guarded(bool& broken, Work work) {
     return failure(ErrorCode::Unavailable, error.what());
   } catch (const pqxx::transaction_rollback& error) {  // deadlock, serialization
     return failure(ErrorCode::Unavailable, error.what());
+  } catch (const pqxx::insufficient_privilege& error) {  // carries no SQLSTATE
+    return failure(ErrorCode::PermissionDenied, error.what());
+  } catch (const pqxx::undefined_table& error) {
+    return failure(ErrorCode::NotFound, error.what());
+  } catch (const pqxx::undefined_function& error) {
+    return failure(ErrorCode::NotFound, error.what());
   } catch (const pqxx::sql_error& error) {
     const std::string state = error.sqlstate();
     return failure(code_of_state(state),
@@ -138,11 +145,11 @@ std::string storable(std::string_view text) {
   return kept;
 }
 
-void PgArray::separate() {
+void Array::separate() {
   if (literal_.size() > 1) literal_ += ',';
 }
 
-void PgArray::text(std::string_view value) {
+void Array::text(std::string_view value) {
   separate();
   literal_ += '"';
   for (const char c : storable(value)) {
@@ -152,63 +159,63 @@ void PgArray::text(std::string_view value) {
   literal_ += '"';
 }
 
-void PgArray::bytes(std::string_view value) {
+void Array::bytes(std::string_view value) {
   separate();
   literal_ += "\"\\" + hexadecimal(value) + '"';
 }
 
-void PgArray::integer(std::int64_t value) {
+void Array::integer(std::int64_t value) {
   separate();
   literal_ += std::to_string(value);
 }
 
-void PgArray::optional_integer(const std::optional<std::int64_t>& value) {
+void Array::optional_integer(const std::optional<std::int64_t>& value) {
   if (value) return integer(*value);
   separate();
   literal_ += "NULL";
 }
 
-PgValues& PgValues::text(std::string_view value) {
+Values& Values::text(std::string_view value) {
   values_.emplace_back(storable(value));
   return *this;
 }
 
-PgValues& PgValues::bytes(std::string_view value) {
+Values& Values::bytes(std::string_view value) {
   values_.emplace_back(hexadecimal(value));
   return *this;
 }
 
-PgValues& PgValues::integer(std::int64_t value) {
+Values& Values::integer(std::int64_t value) {
   values_.emplace_back(std::to_string(value));
   return *this;
 }
 
-PgValues& PgValues::optional_integer(const std::optional<std::int64_t>& value) {
+Values& Values::optional_integer(const std::optional<std::int64_t>& value) {
   return value ? integer(*value) : null();
 }
 
-PgValues& PgValues::null() {
+Values& Values::null() {
   values_.emplace_back(std::nullopt);
   return *this;
 }
 
-PgValues& PgValues::array(const PgArray& array) {
+Values& Values::array(const Array& array) {
   values_.emplace_back(array.finish());
   return *this;
 }
 
-const std::optional<std::string>& PgRows::cell(std::size_t row, std::size_t column) const {
+const std::optional<std::string>& Rows::cell(std::size_t row, std::size_t column) const {
   TC_CHECK(column < columns_ && row * columns_ + column < cells_.size(), "no such cell");
   return cells_[row * columns_ + column];
 }
 
-const std::string& PgRows::text(std::size_t row, std::size_t column) const {
+const std::string& Rows::text(std::size_t row, std::size_t column) const {
   static const std::string kNull;
   const auto& value = cell(row, column);
   return value ? *value : kNull;
 }
 
-std::string PgRows::bytes(std::size_t row, std::size_t column) const {
+std::string Rows::bytes(std::size_t row, std::size_t column) const {
   const std::string& hex = text(row, column);
   std::string value;
   value.reserve(hex.size() / 2);
@@ -218,19 +225,19 @@ std::string PgRows::bytes(std::size_t row, std::size_t column) const {
   return value;
 }
 
-std::int64_t PgRows::integer(std::size_t row, std::size_t column) const {
+std::int64_t Rows::integer(std::size_t row, std::size_t column) const {
   const std::string& digits = text(row, column);
   std::int64_t value = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), value);
   return value;
 }
 
-std::optional<std::int64_t> PgRows::optional_integer(std::size_t row, std::size_t column) const {
+std::optional<std::int64_t> Rows::optional_integer(std::size_t row, std::size_t column) const {
   if (!cell(row, column)) return std::nullopt;
   return integer(row, column);
 }
 
-struct PgConnection::Impl {
+struct Connection::Impl {
   explicit Impl(const std::string& dsn) : connection(dsn) {
 // A new connection needs its session set up. Deprecated because later versions never reconnect.
 #pragma GCC diagnostic push
@@ -244,16 +251,16 @@ struct PgConnection::Impl {
   std::map<const char*, std::string> prepared;  ///< Statement -> its name.
 };
 
-struct PgTransaction::Impl {
+struct Transaction::Impl {
   explicit Impl(pqxx::connection& connection) : work(connection) {}
 
   pqxx::work work;
 };
 
-PgConnection::PgConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-PgConnection::~PgConnection() = default;
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::~Connection() = default;
 
-Result<std::unique_ptr<PgConnection>> PgConnection::connect(const PgSettings& settings) {
+Result<std::unique_ptr<Connection>> Connection::connect(const Settings& settings) {
   bool broken = false;
   auto impl = guarded<std::unique_ptr<Impl>>(
       broken, [&] { return std::make_unique<Impl>(connection_string(settings)); });
@@ -269,21 +276,25 @@ Result<std::unique_ptr<PgConnection>> PgConnection::connect(const PgSettings& se
     }
     return error;
   }
-  std::unique_ptr<PgConnection> connection(new PgConnection(std::move(*impl)));
+  std::unique_ptr<Connection> connection(new Connection(std::move(*impl)));
   TC_TRY(connection->set_up(settings));
   return connection;
 }
 
+int Connection::server_version() const {
+  return impl_->connection.server_version();
+}
+
 template <class T>
-Result<T> PgConnection::settled(Result<T> result) {
+Result<T> Connection::settled(Result<T> result) {
   // The server's last word may be an ordinary error; that it is gone shows in the connection.
   if (!result && !impl_->connection.is_open()) broken_ = true;
   if (!result && broken_) return base::error(ErrorCode::Unavailable, result.error().message);
   return result;
 }
 
-Result<void> PgConnection::set_up(const PgSettings& settings) {
-  PgTransaction transaction(*this);
+Result<void> Connection::set_up(const Settings& settings) {
+  Transaction transaction(*this);
   TC_TRY(transaction.begin());
   const std::string statement = std::to_string(settings.statement_timeout.count());
   const std::pair<const char*, std::string> session[] = {
@@ -294,7 +305,11 @@ Result<void> PgConnection::set_up(const PgSettings& settings) {
       {"standard_conforming_strings", "on"},
   };
   for (const auto& [name, value] : session) {
-    TC_TRY(transaction.run("SELECT set_config($1, $2, false)", PgValues().text(name).text(value)));
+    TC_TRY(transaction.run("SELECT set_config($1, $2, false)", Values().text(name).text(value)));
+  }
+  if (settings.read_only) {
+    TC_TRY(transaction.run("SELECT set_config('default_transaction_read_only', 'on', false)"));
+    return transaction.commit();
   }
   // Stricter settings (waiting for a standby) stay; a page must survive power loss in any case.
   TC_TRY(
@@ -303,9 +318,9 @@ Result<void> PgConnection::set_up(const PgSettings& settings) {
   return transaction.commit();
 }
 
-PgTransaction::PgTransaction(PgConnection& connection) : connection_(connection) {}
+Transaction::Transaction(Connection& connection) : connection_(connection) {}
 
-PgTransaction::~PgTransaction() {
+Transaction::~Transaction() {
   // Rolling back on a connection that is gone fails, which is what is wanted.
   bool broken = false;
   static_cast<void>(guarded<void>(broken, [&]() -> Result<void> {
@@ -314,7 +329,7 @@ PgTransaction::~PgTransaction() {
   }));
 }
 
-Result<void> PgTransaction::begin() {
+Result<void> Transaction::begin() {
   if (connection_.broken_) return failure(ErrorCode::Unavailable, "the connection is gone");
   return guarded<void>(connection_.broken_, [&]() -> Result<void> {
     impl_ = std::make_unique<Impl>(connection_.impl_->connection);
@@ -322,9 +337,9 @@ Result<void> PgTransaction::begin() {
   });
 }
 
-Result<PgRows> PgTransaction::run(const char* sql, const PgValues& values) {
+Result<Rows> Transaction::run(const char* sql, const Values& values) {
   TC_CHECK(impl_ != nullptr, "statement outside of a transaction");
-  auto rows = guarded<PgRows>(connection_.broken_, [&]() -> Result<PgRows> {
+  auto rows = guarded<Rows>(connection_.broken_, [&]() -> Result<Rows> {
     auto& prepared = connection_.impl_->prepared;
     auto known = prepared.find(sql);
     if (known == prepared.end()) {
@@ -347,13 +362,17 @@ Result<PgRows> PgTransaction::run(const char* sql, const PgValues& values) {
         }
       }
     }
-    return PgRows(result.columns(), std::move(cells),
-                  static_cast<std::int64_t>(result.affected_rows()));
+    std::vector<std::string> names;
+    for (pqxx::row::size_type i = 0; i < result.columns(); ++i) {
+      names.emplace_back(result.column_name(i));
+    }
+    return Rows(std::move(names), std::move(cells),
+                static_cast<std::int64_t>(result.affected_rows()));
   });
   return connection_.settled(std::move(rows));
 }
 
-Result<void> PgTransaction::script(const char* sql) {
+Result<void> Transaction::script(const char* sql) {
   TC_CHECK(impl_ != nullptr, "statement outside of a transaction");
   return guarded<void>(connection_.broken_, [&]() -> Result<void> {
     impl_->work.exec(sql);
@@ -361,7 +380,7 @@ Result<void> PgTransaction::script(const char* sql) {
   });
 }
 
-Result<void> PgTransaction::commit() {
+Result<void> Transaction::commit() {
   TC_CHECK(impl_ != nullptr, "commit outside of a transaction");
   auto result = guarded<void>(connection_.broken_, [&]() -> Result<void> {
     impl_->work.commit();
@@ -370,4 +389,4 @@ Result<void> PgTransaction::commit() {
   return connection_.settled(std::move(result));
 }
 
-}  // namespace tocsin::state
+}  // namespace tocsin::postgres

@@ -14,14 +14,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/base/random.h"
 
-namespace tocsin::state {
+namespace tocsin::sim {
 
 class PostgresServer {
  public:
@@ -80,6 +83,20 @@ class PostgresServer {
 
   /// A crash of the whole server: its children end themselves when the first process is gone.
   void crash() { stop(SIGKILL); }
+
+  /// To the server and all its sessions: SIGSTOP makes a server that accepts and never answers.
+  void signal_all(int signal) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const pid_t process = std::atoi(entry.path().filename().c_str());
+      if (process <= 0 || process == server_) continue;
+      std::ifstream stat(entry.path() / "stat");
+      std::string text((std::istreambuf_iterator<char>(stat)), {});
+      const std::size_t name_end = text.rfind(')');  // "pid (name) state parent ..."
+      if (name_end == std::string::npos || name_end + 4 >= text.size()) continue;
+      if (std::atoi(text.c_str() + name_end + 4) == server_) ::kill(process, signal);
+    }
+    ::kill(server_, signal);
+  }
 
   std::string new_database() {
     const std::string name = "t" + std::to_string(++databases_);
@@ -143,4 +160,4 @@ class PostgresServer {
   int databases_ = 0;
 };
 
-}  // namespace tocsin::state
+}  // namespace tocsin::sim

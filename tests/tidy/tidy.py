@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "common/base": [],
     "common/model": ["common/base"],
     "common/net": BASE_MODEL,
+    "common/postgres": ["common/base"],
     "common/config": BASE_MODEL,
     "common/gotemplate": BASE_MODEL,
     "common/relabel": BASE_MODEL + ["common/config"],

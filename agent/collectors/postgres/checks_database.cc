@@ -66,6 +66,18 @@ std::vector<Check> database_checks() {
        {"pg_stat_database_sessions_fatal", "Sessions ended by fatal errors.", kCounter},
        {"pg_stat_database_sessions_killed", "Sessions ended by an operator.", kCounter}}));
   checks.push_back(
+      {.name = "stat_database_conflicts",
+       .sql = R"sql(
+SELECT datid::text, datname, confl_tablespace, confl_lock, confl_snapshot, confl_bufferpin,
+  confl_deadlock FROM pg_catalog.pg_stat_database_conflicts)sql",
+       .labels = {"datid", "datname"},
+       .metrics = {
+           {"pg_stat_database_conflicts_confl_tablespace", "Dropped tablespaces.", kCounter},
+           {"pg_stat_database_conflicts_confl_lock", "Lock time-outs.", kCounter},
+           {"pg_stat_database_conflicts_confl_snapshot", "Old snapshots.", kCounter},
+           {"pg_stat_database_conflicts_confl_bufferpin", "Pinned buffers.", kCounter},
+           {"pg_stat_database_conflicts_confl_deadlock", "Deadlocks.", kCounter}}});
+  checks.push_back(
       {.name = "database_wraparound",
        .sql = R"sql(
 SELECT datname, age(datfrozenxid), mxid_age(datminmxid), age(datfrozenxid), mxid_age(datminmxid)

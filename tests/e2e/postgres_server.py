@@ -23,7 +23,9 @@ def installed():
 class PostgresServer:
     """Listens on a free loopback port and a Unix socket; the superuser is "tocsin", without password."""
 
-    def __init__(self):
+    def __init__(self, settings=()):
+        """`settings`: "name=value", beside those of a server's defaults."""
+        self.settings = settings
         self.programs = installed()
         if self.programs is None:
             raise unittest.SkipTest("PostgreSQL is not installed (packaging/install-deps --tests)")
@@ -58,7 +60,8 @@ class PostgresServer:
                 log = open(self.folder / "log", "ab")
                 self.process = subprocess.Popen(
                     [self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder,
-                     "-c", "listen_addresses=127.0.0.1", "-c", "port=%d" % self.port],
+                     "-c", "listen_addresses=127.0.0.1", "-c", "port=%d" % self.port]
+                    + [part for setting in self.settings for part in ("-c", setting)],
                     stdout=log, stderr=log, user=self.user, cwd=self.folder)
                 log.close()
                 time.sleep(0.1)
@@ -72,6 +75,12 @@ class PostgresServer:
         """kill -9; its children end when they see it."""
         self.process.kill()
         self.process.wait()
+
+    def signal_all(self, number):
+        """To the server and its sessions: SIGSTOP makes one that accepts and never answers."""
+        children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
+        for pid in [int(pid) for pid in children.stdout.split()] + [self.process.pid]:
+            os.kill(pid, number)
 
     def query(self, sql):
         done = subprocess.run([self.programs / "psql", "-h", self.folder, "-p", str(self.port), "-U",

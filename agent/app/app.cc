@@ -68,8 +68,8 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
         scrape, ScrapeTarget::World{world.executor, *world.http, world.scrape_failures}));
   }
   for (const PostgresSettings& server : settings.postgres) {
-    sources.async.push_back(std::make_unique<PostgresSource>(
-        server, PostgresSource::World{world.executor, world.clock, world.postgres_failures}));
+    sources.async.push_back(
+        make_postgres_source(server, {world.executor, world.clock}, world.postgres_failures));
   }
   return sources;
 }

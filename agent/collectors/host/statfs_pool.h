@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/collectors/host/hanging_call.h"
+#include "agent/collectors/blocking/hanging_call.h"
 #include "common/base/clock.h"
 #include "common/base/time.h"
 

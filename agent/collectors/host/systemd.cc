@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "agent/collectors/host/hanging_call.h"
+#include "agent/collectors/blocking/hanging_call.h"
 #include "agent/collectors/host/pattern.h"
 #include "agent/collectors/host/systemd_bus.h"
 #include "common/base/strings.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/collectors/host/hanging_call.h"
+#include "agent/collectors/blocking/hanging_call.h"
 #include "agent/collectors/host/recording_sink.h"
 #include "common/base/asio_executor.h"
 

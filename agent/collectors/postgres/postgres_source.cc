@@ -1,8 +1,8 @@
 #include "agent/collectors/postgres/postgres_source.h"
 
-namespace tocsin::agent {
+#include "agent/collectors/postgres/postgres_reader.h"
 
-using base::ErrorCode;
+namespace tocsin::agent {
 
 namespace {
 
@@ -16,75 +16,26 @@ constexpr MetricInfo kSeconds{"pg_exporter_last_scrape_duration_seconds",
 constexpr MetricInfo kFailed{"tocsin_agent_check_failed",
                              "1 for a check that fails; the log says why and what it needs."};
 
-/// The thread may need a moment beyond the round's own deadline.
-constexpr base::Duration kMargin{500};
-
-}  // namespace
-
-PostgresSource::PostgresSource(PostgresSettings settings, World world)
-    : settings_(std::move(settings)),
-      world_(world),
-      key_(settings_.key()),
-      reader_(std::make_shared<PostgresReader>(settings_, world.clock)),
-      worker_(world.clock, "postgres", std::make_shared<CallSignal>()) {}
-
-void PostgresSource::start(base::WallTime /*timestamp*/, std::function<void(const Fill&)> done) {
-  const std::uint64_t number = ++number_;
-  waiting_.done = std::move(done);
-  if (worker_.busy()) {
-    give_up(number, "the server does not answer: a call of an earlier round is still out");
-    return;
-  }
-  waiting_.timer = world_.executor.post_after(settings_.timeout + kMargin,
-                                              [this, number, alive = std::weak_ptr<int>(alive_)] {
-                                                if (!alive.expired())
-                                                  give_up(number, "no answer within the timeout");
-                                              });
-  worker_.start([this, number, reader = reader_, alive = std::weak_ptr<int>(alive_),
-                 &executor = world_.executor, &clock = world_.clock] {
-    const base::MonotonicTime began = clock.monotonic();
-    auto round = std::make_shared<const PostgresRound>(reader->read());
-    const double seconds = std::chrono::duration<double>(clock.monotonic() - began).count();
-    executor.post([this, number, round, seconds, alive] {
-      if (!alive.expired()) answered(number, *round, seconds);
-    });
-  });
-}
-
-void PostgresSource::answered(std::uint64_t number, const PostgresRound& round, double seconds) {
-  if (number != number_ || !waiting_.done) return;  // given up before
-  world_.executor.cancel(std::exchange(waiting_.timer, 0));
-  report(round);
-  std::exchange(waiting_.done, nullptr)([&](RoundSink& sink) { fill(sink, round, seconds); });
-}
-
-void PostgresSource::give_up(std::uint64_t number, const std::string& why) {
-  if (number != number_ || !waiting_.done) return;
-  waiting_.timer = 0;
-  PostgresRound round;
-  round.down = base::error(ErrorCode::Timeout, why);
-  report(round);
-  std::exchange(waiting_.done, nullptr)([&](RoundSink& sink) { fill(sink, round, 0); });
-}
-
-void PostgresSource::report(const PostgresRound& round) {
+void report(const PostgresSettings& settings, const PostgresRound& round,
+            base::FailureLog& failures) {
   if (round.down) {
-    world_.failures.report(key_, round.down->message);
+    failures.report(settings.key(), round.down->message);
     return;
   }
-  world_.failures.clear(key_);
+  failures.clear(settings.key());
   for (const auto& [name, answer] : round.answers) {
-    const std::string subject = key_ + ", check " + name;
+    const std::string subject = settings.key() + ", check " + name;
     if (answer->failed) {
-      world_.failures.report(subject, answer->failed->message);
+      failures.report(subject, answer->failed->message);
     } else {
-      world_.failures.clear(subject);
+      failures.clear(subject);
     }
   }
 }
 
-void PostgresSource::fill(RoundSink& sink, const PostgresRound& round, double seconds) const {
-  const model::LabelView server{"server", settings_.name};
+void fill(RoundSink& sink, const PostgresSettings& settings, const PostgresRound& round,
+          double seconds) {
+  const model::LabelView server{"server", settings.name};
   sink.add(kUp, {server}, round.down ? 0 : 1);
   sink.add(kSeconds, {server}, seconds);
   if (round.down) {
@@ -107,6 +58,35 @@ void PostgresSource::fill(RoundSink& sink, const PostgresRound& round, double se
       sink.add(reading.metric->info(), labels, reading.value);
     }
   }
+}
+
+}  // namespace
+
+std::unique_ptr<AsyncSource> make_postgres_source(const PostgresSettings& settings,
+                                                  BlockingSource::World world,
+                                                  base::FailureLog& failures) {
+  const auto shared = std::make_shared<const PostgresSettings>(settings);
+  const auto filled = [shared, &failures](PostgresRound round, double seconds) -> Fill {
+    report(*shared, round, failures);
+    return [shared, round = std::move(round), seconds](RoundSink& sink) {
+      fill(sink, *shared, round, seconds);
+    };
+  };
+  BlockingSource::Reading reading;
+  reading.timeout = settings.timeout;
+  reading.read = [filled, reader = std::make_shared<PostgresReader>(settings, world.clock),
+                  &clock = world.clock] {
+    const base::MonotonicTime began = clock.monotonic();
+    PostgresRound round = reader->read();
+    return filled(std::move(round),
+                  std::chrono::duration<double>(clock.monotonic() - began).count());
+  };
+  reading.down = [filled](const base::Error& why) {
+    PostgresRound round;
+    round.down = why;
+    return filled(std::move(round), 0);
+  };
+  return std::make_unique<BlockingSource>(settings.key(), "postgres", std::move(reading), world);
 }
 
 }  // namespace tocsin::agent

@@ -6,6 +6,7 @@
 #include <future>
 #include <set>
 
+#include "agent/collectors/postgres/postgres_reader.h"
 #include "agent/collectors/postgres/postgres_source.h"
 #include "common/base/asio_executor.h"
 #include "common/config/source.h"
@@ -269,8 +270,7 @@ TEST_CASE(
   PostgresSettings settings = bench.settings();
   settings.timeout = base::Duration{300};
   settings.session.connect_timeout = settings.session.statement_timeout = base::Duration{2'000};
-  auto source = std::make_unique<PostgresSource>(
-      settings, PostgresSource::World{thread, bench.clock, failures});
+  auto source = make_postgres_source(settings, {thread, bench.clock}, failures);
   const auto round = [&] {
     std::promise<std::string> said;
     thread.post([&] {

@@ -1,4 +1,4 @@
-#include "agent/collectors/host/hanging_call.h"
+#include "agent/collectors/blocking/hanging_call.h"
 
 #include "common/base/asio_executor.h"
 #include "common/base/check.h"

@@ -9,6 +9,7 @@
 #include "agent/app/text_page.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/postgres/postgres_source.h"
+#include "agent/collectors/redis/redis_source.h"
 #include "agent/collectors/scrape/scrape_target.h"
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
@@ -57,7 +58,7 @@ struct SourceWorld {
   base::Metrics& metrics;
   net::HttpClient* http;
   base::FailureLog& scrape_failures;
-  base::FailureLog& postgres_failures;
+  base::FailureLog& source_failures;
 };
 
 Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& world) {
@@ -69,7 +70,11 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
   }
   for (const PostgresSettings& server : settings.postgres) {
     sources.async.push_back(
-        make_postgres_source(server, {world.executor, world.clock}, world.postgres_failures));
+        make_postgres_source(server, {world.executor, world.clock}, world.source_failures));
+  }
+  for (const RedisSettings& server : settings.redis) {
+    sources.async.push_back(
+        make_redis_source(server, {world.executor, world.clock}, world.source_failures));
   }
   return sources;
 }
@@ -85,7 +90,7 @@ struct App::Parts {
   std::unique_ptr<InstanceLock> lock;
   base::Metrics metrics;
   base::FailureLog scrape_failures{"agent/scrape"};
-  base::FailureLog postgres_failures{"agent/postgres"};
+  base::FailureLog source_failures{"agent/collectors"};
   std::unique_ptr<base::Random> random = base::make_real_random();
   std::atomic<int> handoff = 0;
   std::unique_ptr<Spool> spool;
@@ -122,9 +127,9 @@ void App::Parts::configure_sampler() {
   if (!settings.scrapes.empty() && !scrape_http) {
     scrape_http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
   }
-  auto sources = std::make_shared<Sampler::Sources>(
-      make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
-                              scrape_failures, postgres_failures}));
+  auto sources = std::make_shared<Sampler::Sources>(make_sources(
+      settings,
+      {sampler_thread, world.clock, metrics, scrape_http.get(), scrape_failures, source_failures}));
   sampler_thread.post([this, sources, options = settings.sampler] {
     sampler->configure(options, std::move(*sources));
   });
@@ -240,7 +245,7 @@ std::string one_round(AgentSettings settings, App::World world) {
   settings.sampler.identity = {};
   base::Metrics metrics;
   base::FailureLog scrape_failures{"agent/scrape"};
-  base::FailureLog postgres_failures{"agent/postgres"};
+  base::FailureLog source_failures{"agent/collectors"};
   const base::WallTime began = world.clock.wall();
   std::vector<model::WriteBatch> batches;
   Signal done;
@@ -251,7 +256,7 @@ std::string one_round(AgentSettings settings, App::World world) {
   thread.post([&] {
     sampler.configure(settings.sampler,
                       make_sources(settings, {thread, world.clock, metrics, http.get(),
-                                              scrape_failures, postgres_failures}));
+                                              scrape_failures, source_failures}));
     sampler.run_once([&] { done.set(); });
   });
   const bool ended = done.wait_for(settings.sampler.interval + kOnceMargin);

@@ -180,6 +180,7 @@ LoadedSettings load_settings(const base::FileSystem& files, const std::string& p
   settings.host = read_host_settings(host);
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
+  settings.redis = read_redis_settings(root, settings.sampler.interval);
   root.finish();
   return loaded;
 }

@@ -7,6 +7,7 @@
 
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/postgres/postgres_settings.h"
+#include "agent/collectors/redis/redis_settings.h"
 #include "agent/collectors/scrape/scrape_settings.h"
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
@@ -25,6 +26,7 @@ struct AgentSettings {
   HostSettings host;     ///< [host]
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
+  std::vector<RedisSettings> redis;
 };
 
 /// What the program's surroundings give; passed in so that tests need no root and no environment.

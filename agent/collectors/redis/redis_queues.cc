@@ -16,6 +16,9 @@ constexpr base::Duration kSearchEvery{60'000};
 constexpr double kMessageBytesMax = 64 << 10;
 constexpr std::size_t kIdsMax = 500;
 constexpr std::size_t kQueuesMax = 200;
+/// An idle worker asks for work about once a second.
+constexpr double kBeatsWithin = 10;
+constexpr int kSteadyRounds = 3;
 /// kombu's separator between a queue and a priority.
 constexpr std::string_view kPriority = "\x06\x16";
 
@@ -93,17 +96,26 @@ Result<void> RedisQueues::read_dramatiq(RedisConnection& connection, QueuesReadi
     TC_TRY(read_dramatiq_queue(connection, queue, ids, reading, busy));
   }
   dramatiq_workers_.insert(busy.begin(), busy.end());
-  WorkersReading workers{"dramatiq"};
-  const auto oldest = static_cast<double>(base::to_ms(clock_.wall() - settings_.worker_timeout));
   std::erase_if(dramatiq_workers_, [&](const auto& id) { return !beat.contains(id); });
-  for (const std::string& id : dramatiq_workers_) {
-    if (beat.at(id) >= oldest) {
+  std::erase_if(dramatiq_steady_, [&](const auto& each) { return !beat.contains(each.first); });
+  const double timeout = static_cast<double>(settings_.worker_timeout.count()) / 1000;
+  const bool waiting = std::any_of(reading.queues.begin(), reading.queues.end(),
+                                   [&](const auto& each) { return each.oldest_age > timeout; });
+  WorkersReading workers{"dramatiq"};
+  for (const auto& [id, ms] : beat) {
+    const double age = seconds_since(static_cast<std::int64_t>(ms), clock_.wall());
+    int& steady = dramatiq_steady_[id];
+    steady = age <= kBeatsWithin ? steady + 1 : 0;
+    const bool worker = dramatiq_workers_.contains(id) || (steady >= kSteadyRounds && !waiting);
+    if (worker && age <= timeout) {
       ++workers.alive;
     } else if (busy.contains(id)) {
       ++workers.stuck;
     }
   }
-  reading.workers.push_back(workers);
+  dramatiq_worked_ = dramatiq_worked_ || workers.alive > 0;
+  // Before any was seen nobody knows whether there are any: an idle one has left no sign.
+  if (dramatiq_worked_ || waiting || workers.stuck > 0) reading.workers.push_back(workers);
   return base::ok();
 }
 

@@ -71,8 +71,11 @@ class RedisQueues {
   std::set<std::string> dramatiq_;  ///< Queues seen.
   std::set<std::string> celery_;
   std::set<std::string> rq_;
-  /// Heartbeats are written by whoever enqueues as well; a worker has taken a message once.
+  /// Heartbeats are written by whoever enqueues as well. Who has held a message is a worker; so is
+  /// who beats steadily, unless messages wait that he does not take.
   std::set<std::string> dramatiq_workers_;
+  std::map<std::string, int> dramatiq_steady_;  ///< For how many rounds.
+  bool dramatiq_worked_ = false;                ///< A worker was seen once.
   bool celery_unacked_seen_ = false;
   std::optional<base::MonotonicTime> searched_at_;
 };

@@ -201,6 +201,27 @@ TEST_CASE("redis: a drained queue is told of with 0, a dead worker as stuck") {
   CHECK(bench.read()["queue_workers_alive system=dramatiq"] == 0);
 }
 
+TEST_CASE("redis: idle workers count by their steady beat, a producer does not") {
+  sim::RedisServer* server = sim::RedisServer::shared();
+  if (server == nullptr) return;
+  Bench bench(*server);
+  const std::string alive = "queue_workers_alive system=dramatiq";
+  bench.enqueue("default", "a", std::chrono::seconds(1));
+  CHECK(std::isnan(bench.read()[alive]));  // nobody knows yet
+  bench.run({"DEL", "dramatiq:default", "dramatiq:default.msgs"});
+  double seen = 0;
+  for (int i = 0; i < 4; ++i) {  // started anew, and nothing to do
+    bench.clock.advance(std::chrono::seconds(10));
+    bench.beat("w9", std::chrono::seconds(1));
+    seen = bench.read()[alive];
+  }
+  CHECK(seen == 1);
+  // Somebody beats, and does not take what waits.
+  bench.enqueue("default", "b", std::chrono::seconds(90));
+  bench.beat("w9", std::chrono::seconds(1));
+  CHECK(bench.read()[alive] == 0);
+}
+
 TEST_CASE("redis: a queue that was evicted leaves orphans") {
   const auto server = sim::RedisServer::make(
       {"--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "64"});

@@ -41,6 +41,7 @@ bool take_worse_policy(Incident& incident, const Policy* policy, WallTime now, T
 void Engine::tell_begin(Incident& incident, Message message) {
   if (incident.merged_into != 0) {
     decided(incident, Reason::Merged, false);
+    tell_whole(incident, Reason::NewAlerts);
     return;
   }
   const bool again = message.kind == NotificationKind::Reopened;
@@ -297,6 +298,7 @@ void Engine::run_step(Incident& incident, Message message) {
     const bool known =
         std::any_of(escalation.waiting.begin(), escalation.waiting.end(),
                     [&](const Waiting& other) { return other.receiver == each.receiver; });
+    each.step = escalation.step;
     if (!known) escalation.waiting.push_back(std::move(each));
   }
   escalation.outstanding = not_told_now(incident, recipients.now);
@@ -388,6 +390,9 @@ void Engine::resume(Incident& incident, Reason reason) {
   }
   Escalation& escalation = *incident.escalation;
   changed_.insert(incident.number);
+  // Whom the step means now is found out anew.
+  std::erase_if(escalation.waiting,
+                [&](const Waiting& each) { return each.step == escalation.step; });
   if (escalation.step > 0) --escalation.step;
   if (escalates(incident)) {
     run_step(incident, update_message(incident, reason));

@@ -83,7 +83,9 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
     parts->second.erase(incident.number);
   }
   incident.merged_into = 0;
-  if (!incident.resolved() && alive(incident)) {
+  if (incident.acknowledgement) {  // told when that ends
+    if (!incident.escalation && begin_escalation(incident)) stop_escalation(incident);
+  } else if (!incident.resolved() && alive(incident)) {
     tell_begin(incident, update_message(incident, Reason::StillFiring));
   }
   return base::ok();
@@ -100,7 +102,10 @@ void Engine::release_parts(Incident& incident) {
     Incident& part = found->second;
     part.merged_into = 0;
     changed_.insert(number);
-    if (part.resolved()) continue;
+    if (part.resolved()) {
+      add_event(part, now_, "unmerged", "", incident.id() + " is over", result_.change.events);
+      continue;
+    }
     const bool firing = alive(part) && !part.manual;
     if (resolve(part, now_, incident.resolved_by, "with " + incident.id(), result_.change.events)) {
       stop_escalation(part);

@@ -60,7 +60,8 @@ Result<void> Engine::apply_severity(const Command& command, Incident& incident) 
                         command.comment.empty() ? "" : ": ", command.comment),
             result_.change.events);
   set_severity(incident, command.severity, now_, result_.change.events);
-  if (raised) tell_update(incident, update_message(incident, Reason::SeverityRaised));
+  if (raised && alive(incident))
+    tell_update(incident, update_message(incident, Reason::SeverityRaised));
   return base::ok();
 }
 

@@ -167,7 +167,9 @@ void Engine::tell_again(Incident& incident, Reason reason) {
   if (incident.escalation) {
     resume(incident, reason);
   } else if (alive(incident) && !suppressed(incident)) {
-    notify(incident, update_message(incident, reason), told(incident));
+    Addresses addresses = told(incident);
+    if (addresses.empty()) addresses = route_addresses(incident);  // it was not told of by itself
+    notify(incident, update_message(incident, reason), addresses);
     pipeline_.mark_told(incident.group_key, now_);
   }
 }

@@ -31,6 +31,7 @@ struct Waiting {
   std::string person;
   std::string receiver;
   base::WallTime at;
+  std::size_t step = 0;  ///< Which one means the person, from 1; 0: an older release did not say.
   friend bool operator==(const Waiting&, const Waiting&) = default;
 };
 

@@ -143,7 +143,8 @@ Result<std::vector<Waiting>> read_waiting(const json::array* array) {
     const json::object* object = (*array)[i].if_object();
     if (!object) return corrupt("stored escalation: waiting person is no object");
     FieldReader reader(*object);
-    Waiting waiting{reader.string("person"), reader.string("receiver"), reader.time("at")};
+    Waiting waiting{reader.string("person"), reader.string("receiver"), reader.time("at"),
+                    static_cast<std::size_t>(reader.unsigned_integer("step"))};
     TC_TRY(reader.finish("waiting person"));
     all.push_back(std::move(waiting));
   }
@@ -180,8 +181,10 @@ json::object escalation_value(const Escalation& escalation) {
   if (escalation.remaining) object["remaining"] = escalation.remaining->count();
   json::array waiting;
   for (const Waiting& each : escalation.waiting) {
-    waiting.push_back(json::object{
-        {"person", each.person}, {"receiver", each.receiver}, {"at", base::to_ms(each.at)}});
+    waiting.push_back(json::object{{"person", each.person},
+                                   {"receiver", each.receiver},
+                                   {"at", base::to_ms(each.at)},
+                                   {"step", each.step}});
   }
   if (!waiting.empty()) object["waiting"] = std::move(waiting);
   if (!escalation.outstanding.empty()) {

@@ -88,6 +88,21 @@ std::string describe(const incident::Notification& message) {
                      message.failover_for.empty() ? "" : ", a copy");
 }
 
+LabelMap labels_of(const model::Alert& alert) {
+  LabelMap labels;
+  for (const auto& label : alert.labels) labels[std::string(label.name)] = label.value;
+  return labels;
+}
+
+const Life* life_of(const Plan& plan, const LabelMap& labels, WallTime at) {
+  const Life* found = nullptr;
+  for (const Life& life : plan.lives) {
+    if (life.fire > at) break;
+    if (life.labels == labels) found = &life;
+  }
+  return found;
+}
+
 void check_once(const Index& index, Violations& found) {
   for (const auto& [key, sends] : index.by_key) {
     const Send* taken = nullptr;

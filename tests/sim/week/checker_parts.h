@@ -32,6 +32,10 @@ struct Index {
 std::string channel_of(const incident::Notification& message);
 std::string describe(const incident::Notification& message);
 
+LabelMap labels_of(const model::Alert& alert);
+/// Returns the last life of an alert with these labels that began by then, or nullptr.
+const Life* life_of(const Plan& plan, const LabelMap& labels, base::WallTime at);
+
 void check_once(const Index& index, Violations& found);
 void check_order(const Index& index, Violations& found);
 void check_ends(const Index& index, Violations& found);

@@ -134,6 +134,9 @@ class StepChecker {
     WallTime since;        // the last step, or the beginning
     bool hurried = false;  // something made the next step due at once
     bool begun = true;     // its policy, unless it was told with another one from the beginning
+    bool merged = false;   // it is told with another one now
+    bool resolved = false;
+    bool acknowledged = false;
     for (std::size_t i = 0; i < events.size(); ++i) {
       const TimelineEvent& event = events[i];
       if (event.kind == "opened") {
@@ -149,8 +152,24 @@ class StepChecker {
       if (event.kind.starts_with("severity_") && event.kind != "severity_set") {
         severity = event.text.substr(event.text.rfind(' ') + 1);
       }
+      if (event.kind == "merged") merged = true;
+      if (event.kind == "acknowledged") acknowledged = true;
+      if (event.kind.starts_with("unack") || event.kind == "acknowledgement_expired" ||
+          event.kind == "resolved") {
+        acknowledged = false;
+      }
+      if (event.kind == "reopened") resolved = false;
+      if (event.kind == "resolved") {
+        resolved = true;
+        if (event.text.starts_with("with ")) merged = false;
+      }
+      if (event.kind == "unmerged") {
+        merged = false;
+        if (resolved || acknowledged) continue;  // the whole ended after it; told when that ends
+      }
       if (event.kind == "opened" || event.kind == "policy_changed" || event.kind == "reopened" ||
           event.kind == "unmerged") {
+        if (merged) continue;
         since = event.at;
         last.reset();
         hurried = false;
@@ -225,9 +244,36 @@ class StepChecker {
       const bool repeat = event.kind == "notified" && event.at >= due - seconds(1);
       if (is_step(event) || disturbs(event) || repeat) return;
     }
-    if (is_quiet(due)) return;
+    if (is_quiet(due) || is_over(due)) return;
     complain(due, fmt::format("nothing follows '{}' of {}, {} later", events[i].text,
                               base::format_rfc3339(events[i].at), base::format_duration(delay)));
+  }
+
+  /// Nothing that its messages tell of fires at that time: it may flap, or wait to be told as over.
+  bool is_over(WallTime at) const {
+    return std::none_of(rows_->begin(), rows_->end(), [&](const Told& told) {
+      const auto& alerts = told.row->notification.alerts;
+      return told.row->notification.group_key.starts_with("manual:") ||
+             std::any_of(alerts.begin(), alerts.end(), [&](const auto& each) {
+               const Life* life = life_of(index_.plan, labels_of(each.alert), at);
+               return life != nullptr && at < life->end;
+             });
+    });
+  }
+
+  /// Whoever was told of what was merged into it is told of the whole.
+  void add_told_of_parts(WallTime at, std::set<std::string>& receivers) const {
+    for (const TimelineEvent& event : index_.journal.timelines.at(id_)) {
+      if (event.kind != "merged_here" || event.at > at) continue;
+      const auto rows = index_.rows.find(event.text.substr(0, event.text.find(':')));
+      if (rows == index_.rows.end()) continue;
+      for (const Told& told : rows->second) {
+        const incident::Notification& message = told.row->notification;
+        if (!told.copy && told.opens && message.created_at <= at) {
+          receivers.insert(message.receiver);
+        }
+      }
+    }
   }
 
   /// Paused already when the step before was run, by a reload for one.
@@ -280,6 +326,7 @@ class StepChecker {
       fallback = fallback || message.reason == incident::Reason::NobodyOnCall ||
                  message.reason == incident::Reason::StepFailed;
     }
+    add_told_of_parts(event.at, before);
     // Several steps of one moment are told apart by nothing.
     const auto same = std::count_if(
         index_.journal.timelines.at(id_).begin(), index_.journal.timelines.at(id_).end(),

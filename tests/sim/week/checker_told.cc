@@ -21,21 +21,6 @@ constexpr Duration kSlack = minutes(2);
 /// `manual_hold` of the configuration, after which what still fires is told of again.
 constexpr Duration kManualHold = minutes(15);
 
-LabelMap labels_of(const model::Alert& alert) {
-  LabelMap labels;
-  for (const auto& label : alert.labels) labels[std::string(label.name)] = label.value;
-  return labels;
-}
-
-const Life* life_of(const Plan& plan, const LabelMap& labels, WallTime at) {
-  const Life* found = nullptr;
-  for (const Life& life : plan.lives) {
-    if (life.fire > at) break;
-    if (life.labels == labels) found = &life;
-  }
-  return found;
-}
-
 /// Whose life it is, and where it should be told of.
 struct Wanted {
   const Life& life;
@@ -206,7 +191,10 @@ class ToldChecker {
         if (event.kind == "snoozed") open("snoozed", event.at);
         if (event.kind == "snooze_ended" || over) close("snoozed", event.at);
         if (event.kind == "merged") open("merged", event.at);
-        if (event.kind == "unmerged" || over) close("merged", event.at);
+        // A part that is over is still a part, until the whole is.
+        if (event.kind == "unmerged" || (over && event.text.starts_with("with "))) {
+          close("merged", event.at);
+        }
         if (event.kind == "held") open("held", event.at);
         // Acknowledged before its first step: somebody knows of it already.
         if (event.kind == "notified") told = true;

@@ -83,6 +83,10 @@ void Engine::tell_update(Incident& incident, Message message) {
   if (incident.snoozed_until) {
     if (incident.severity <= incident.snoozed_severity) {
       decided(incident, Reason::Snoozed, false);
+      if (message.reason == Reason::NewAlerts || message.reason == Reason::SeverityRaised) {
+        incident.snoozed_news = true;
+        changed_.insert(incident.number);
+      }
       return;
     }
     end_snooze(incident, "it became worse");

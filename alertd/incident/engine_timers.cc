@@ -163,7 +163,12 @@ void Engine::run_timer(Incident& incident) {
 
 /// What held it back is over, if nothing else does: the current step again, or whoever was told.
 void Engine::tell_again(Incident& incident, Reason reason) {
-  if (incident.merged_into != 0 || incident.acknowledgement || incident.snoozed_until) return;
+  if (incident.merged_into != 0 || incident.snoozed_until) return;
+  const bool news = std::exchange(incident.snoozed_news, false);
+  if (incident.acknowledgement) {  // it holds, but who works on it must know
+    if (news && alive(incident)) tell_update(incident, update_message(incident, reason));
+    return;
+  }
   if (incident.escalation) {
     resume(incident, reason);
   } else if (alive(incident) && !suppressed(incident)) {

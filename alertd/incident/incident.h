@@ -95,6 +95,7 @@ struct Incident {
   /// Nothing is told before, unless it becomes worse than it was then.
   std::optional<base::WallTime> snoozed_until;
   model::Severity snoozed_severity = model::Severity::Medium;
+  bool snoozed_news = false;  ///< Something came meanwhile that nobody was told of.
   /// Set by a person; holds until the alerts become worse than they were then.
   std::optional<model::Severity> severity_set;
   model::Severity severity_of_alerts = model::Severity::Medium;

@@ -101,6 +101,7 @@ void write_people(const Incident& incident, json::object& object) {
   if (incident.snoozed_until) {
     set_time(object, "snoozed_until", incident.snoozed_until);
     object["snoozed_severity"] = model::to_string(incident.snoozed_severity);
+    if (incident.snoozed_news) object["snoozed_news"] = true;
   }
   if (incident.severity_set) {
     object["severity_set"] = model::to_string(*incident.severity_set);
@@ -128,6 +129,7 @@ void read_people(const json::object& object, FieldReader& reader, Incident& inci
   incident.snoozed_until = reader.optional_time("snoozed_until");
   if (incident.snoozed_until) {
     incident.snoozed_severity = reader.word("snoozed_severity", model::parse_severity);
+    incident.snoozed_news = reader.boolean("snoozed_news");
   }
   if (object.contains("severity_set")) {
     incident.severity_set = reader.word("severity_set", model::parse_severity);

@@ -169,7 +169,7 @@ class StepChecker {
       }
       if (event.kind == "opened" || event.kind == "policy_changed" || event.kind == "reopened" ||
           event.kind == "unmerged") {
-        if (merged) continue;
+        if (merged || (acknowledged && event.kind == "policy_changed")) continue;
         since = event.at;
         last.reset();
         hurried = false;

@@ -108,6 +108,7 @@ class QueueStoriesTest(unittest.TestCase):
         wait_until(lambda: self.told("RedisQueueMayBeEvicted"), 30, "the warning")
         self.assertEqual(self.told("QueueOrphans"), [])
         self.world.stop("agent")  # its reading is use, and use protects
+        time.sleep(3)             # Redis knows how long a key was not used to the second
         for i in range(4000):
             self.redis.run("HLEN", "dramatiq:default.msgs")
             self.redis.run("SET", "session:%d" % i, "x" * 2000)

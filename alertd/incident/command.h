@@ -3,10 +3,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "alertd/incident/change.h"
 #include "alertd/incident/review.h"
 #include "alertd/oncall/schedule.h"
+#include "common/base/result.h"
 
 namespace tocsin::incident {
 
@@ -71,5 +73,10 @@ struct DeliveryReport {
   std::string text;
   std::uint64_t sequence = 0;  ///< Of the message.
 };
+
+/// A command that cannot be: InvalidArgument.
+inline base::Error invalid(std::string message) {
+  return base::error(base::ErrorCode::InvalidArgument, std::move(message));
+}
 
 }  // namespace tocsin::incident

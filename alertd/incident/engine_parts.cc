@@ -11,14 +11,6 @@ namespace tocsin::incident {
 using base::ErrorCode;
 using base::Result;
 
-namespace {
-
-base::Error invalid(std::string message) {
-  return base::error(ErrorCode::InvalidArgument, std::move(message));
-}
-
-}  // namespace
-
 Result<void> Engine::apply_merge(const Command& command, Incident& incident) {
   TC_TRY(must_be_open(incident));
   Incident* into = find(command.target);

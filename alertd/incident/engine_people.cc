@@ -18,10 +18,6 @@ constexpr std::size_t kTitleMax = 500;
 constexpr std::size_t kNameMax = 200;
 constexpr base::Duration kSnoozeMax = std::chrono::hours(24 * 30);
 
-base::Error invalid(std::string message) {
-  return base::error(ErrorCode::InvalidArgument, std::move(message));
-}
-
 }  // namespace
 
 Result<void> Engine::apply_snooze(const Command& command, Incident& incident) {

@@ -10,7 +10,16 @@ namespace {
 constexpr base::Duration kMargin{500};
 constexpr base::Duration kReturns{5};
 
+constexpr MetricInfo kFailed{"tocsin_agent_check_failed",
+                             "1 for a check that fails; the log says why and what it needs."};
+
 }  // namespace
+
+void add_check_failed(RoundSink& sink, std::string_view server, std::string_view check,
+                      const base::Error& error) {
+  sink.add(kFailed, {{"server", server}, {"check", check}, {"reason", base::to_string(error.code)}},
+           1);
+}
 
 BlockingSource::BlockingSource(std::string key, std::string thread, Reading reading, World world)
     : key_(std::move(key)),

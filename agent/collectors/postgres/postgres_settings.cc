@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/collectors/blocking/server_settings.h"
 #include "common/base/strings.h"
 #include "common/config/table.h"
 #include "common/model/labels.h"
@@ -99,12 +100,7 @@ PostgresSettings read_one(config::Table& table, base::Duration interval) {
   settings.databases = table.strings("databases");
   settings.databases_exclude = table.strings("databases_exclude");
   settings.databases_max = static_cast<std::size_t>(table.integer("databases_max", 20, 1, 200));
-  settings.timeout = table.duration("timeout", std::min(kTimeout, interval * 4 / 5));
-  if (settings.timeout < base::Duration{100} || settings.timeout >= interval) {
-    table.error("timeout",
-                fmt::format("timeout must be at least 100ms and less than the interval {}",
-                            base::format_duration(interval)));
-  }
+  settings.timeout = read_round_timeout(table, kTimeout, interval);
   settings.session.connect_timeout = settings.timeout;
   settings.session.statement_timeout = settings.timeout;
   settings.session.lock_timeout = std::min(settings.timeout / 4, base::Duration{1'000});
@@ -119,16 +115,8 @@ PostgresSettings read_one(config::Table& table, base::Duration interval) {
 }  // namespace
 
 std::vector<PostgresSettings> read_postgres_settings(config::Table& root, base::Duration interval) {
-  std::vector<PostgresSettings> all;
-  std::set<std::string> names;
-  for (config::Table& table : root.tables("postgres")) {
-    all.push_back(read_one(table, interval));
-    if (!names.insert(all.back().name).second) {
-      table.error("name", fmt::format("two servers are called '{}'", all.back().name),
-                  "the name is the label `server` of their metrics");
-    }
-  }
-  return all;
+  return read_servers(root, "postgres",
+                      [&](config::Table& table) { return read_one(table, interval); });
 }
 
 }  // namespace tocsin::agent

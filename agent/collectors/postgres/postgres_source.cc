@@ -13,8 +13,6 @@ constexpr MetricInfo kCheckSeconds{"pg_scrape_collector_duration_seconds",
                                    "Time the check took when it was asked last."};
 constexpr MetricInfo kSeconds{"pg_exporter_last_scrape_duration_seconds",
                               "Time of the round, all checks together."};
-constexpr MetricInfo kFailed{"tocsin_agent_check_failed",
-                             "1 for a check that fails; the log says why and what it needs."};
 
 void report(const PostgresSettings& settings, const PostgresRound& round,
             base::FailureLog& failures) {
@@ -39,8 +37,7 @@ void fill(RoundSink& sink, const PostgresSettings& settings, const PostgresRound
   sink.add(kUp, {server}, round.down ? 0 : 1);
   sink.add(kSeconds, {server}, seconds);
   if (round.down) {
-    sink.add(kFailed,
-             {server, {"check", "connection"}, {"reason", base::to_string(round.down->code)}}, 1);
+    add_check_failed(sink, settings.name, "connection", *round.down);
     return;
   }
   sink.add(kStatic, {server, {"short_version", round.version}}, 1);
@@ -49,8 +46,7 @@ void fill(RoundSink& sink, const PostgresSettings& settings, const PostgresRound
     sink.add(kSuccess, {server, {"collector", name}}, answer->failed ? 0 : 1);
     sink.add(kCheckSeconds, {server, {"collector", name}}, answer->seconds);
     if (answer->failed) {
-      sink.add(kFailed,
-               {server, {"check", name}, {"reason", base::to_string(answer->failed->code)}}, 1);
+      add_check_failed(sink, settings.name, name, *answer->failed);
     }
     for (const Reading& reading : answer->readings) {
       labels.assign(1, server);

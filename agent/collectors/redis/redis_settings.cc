@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
+#include "agent/collectors/blocking/server_settings.h"
 #include "common/base/strings.h"
 #include "common/config/table.h"
 
@@ -69,12 +69,7 @@ RedisSettings read_one(config::Table& table, base::Duration interval) {
   settings.address.user = table.string("user", "");
   if (auto password = table.secret("password")) settings.address.password = std::move(*password);
   settings.database = static_cast<int>(table.integer("database", 0, 0, 1'000));
-  settings.timeout = table.duration("timeout", std::min(kTimeout, interval * 4 / 5));
-  if (settings.timeout < base::Duration{100} || settings.timeout >= interval) {
-    table.error("timeout",
-                fmt::format("timeout must be at least 100ms and less than the interval {}",
-                            base::format_duration(interval)));
-  }
+  settings.timeout = read_round_timeout(table, kTimeout, interval);
   settings.address.timeout = settings.timeout / 2;
   read_queues(table, settings.queues);
   table.finish();
@@ -84,16 +79,8 @@ RedisSettings read_one(config::Table& table, base::Duration interval) {
 }  // namespace
 
 std::vector<RedisSettings> read_redis_settings(config::Table& root, base::Duration interval) {
-  std::vector<RedisSettings> all;
-  std::set<std::string> names;
-  for (config::Table& table : root.tables("redis")) {
-    all.push_back(read_one(table, interval));
-    if (!names.insert(all.back().name).second) {
-      table.error("name", fmt::format("two servers are called '{}'", all.back().name),
-                  "the name is the label `server` of their metrics");
-    }
-  }
-  return all;
+  return read_servers(root, "redis",
+                      [&](config::Table& table) { return read_one(table, interval); });
 }
 
 }  // namespace tocsin::agent

@@ -9,8 +9,6 @@ using base::Result;
 namespace {
 
 constexpr MetricInfo kUp{"redis_up", "1 if the Redis server answered."};
-constexpr MetricInfo kFailed{"tocsin_agent_check_failed",
-                             "1 for a check that fails; the log says why and what it needs."};
 constexpr MetricInfo kSlow{"redis_slowlog_length", "Commands in the slow log."};
 
 /// A round. A part that was not read has its error.
@@ -81,12 +79,11 @@ void fill(RoundSink& sink, const std::string& name, const RedisRound& round) {
   const model::LabelView server{"server", name};
   sink.add(kUp, {server}, round.down ? 0 : 1);
   if (round.down) {
-    sink.add(kFailed,
-             {server, {"check", "connection"}, {"reason", base::to_string(round.down->code)}}, 1);
+    add_check_failed(sink, name, "connection", *round.down);
     return;
   }
   for (const auto& [check, error] : round.failed) {
-    sink.add(kFailed, {server, {"check", check}, {"reason", base::to_string(error.code)}}, 1);
+    add_check_failed(sink, name, check, error);
   }
   add_info(round.info, name, sink);
   if (round.slow >= 0) sink.add(kSlow, {server}, round.slow);

@@ -16,6 +16,8 @@
 namespace tocsin::week {
 namespace {
 
+constexpr std::uint64_t kWeeksPerReport = 25;
+
 struct Totals {
   std::size_t weeks = 0;
   std::size_t lives = 0;
@@ -73,6 +75,9 @@ int run(const std::vector<std::string_view>& arguments) {
   }
   std::size_t failed = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
+    if (!one && seed != first && (seed - first) % kWeeksPerReport == 0) {
+      fmt::print(stderr, "{} of {} weeks, {} failed\n", seed - first, last - first + 1, failed);
+    }
     if (run_one(seed, one, totals) == 0) continue;
     ++failed;
     fmt::print("seed {} fails; again with its trace: week_sim --seed {}\n", seed, seed);

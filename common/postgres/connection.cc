@@ -293,6 +293,15 @@ Result<T> Connection::settled(Result<T> result) {
   return result;
 }
 
+Result<void> Connection::run_alone(const std::string& sql) {
+  if (broken_) return failure(ErrorCode::Unavailable, "the connection is gone");
+  return settled(guarded<void>(broken_, [&]() -> Result<void> {
+    pqxx::nontransaction work(impl_->connection);
+    work.exec(sql);
+    return base::ok();
+  }));
+}
+
 Result<void> Connection::set_up(const Settings& settings) {
   Transaction transaction(*this);
   TC_TRY(transaction.begin());

@@ -120,6 +120,11 @@ class Connection {
   /// Returns 150004 for 15.4.
   int server_version() const;
 
+  /// Runs a statement that no transaction may hold: VACUUM, REINDEX CONCURRENTLY. `sql` is what the
+  /// server itself made with format(), because such statements take no values. Not while there is a
+  /// Transaction.
+  base::Result<void> run_alone(const std::string& sql);
+
  private:
   friend class Transaction;
   struct Impl;

@@ -1,0 +1,100 @@
+#include "agent/collectors/blocking/call_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tocsin::agent {
+
+namespace {
+
+/// A thread that has said it is done needs a moment to be so.
+constexpr base::Duration kReturns{50};
+
+}  // namespace
+
+CallPool::CallPool(std::string thread, base::Executor& executor, CallPoolLimits limits)
+    : thread_(std::move(thread)), executor_(executor), limits_(limits) {}
+
+CallPool::~CallPool() {
+  executor_.cancel(growing_);
+}
+
+void CallPool::run(std::function<void()> call) {
+  waiting_.push_back(std::move(call));
+  start_waiting();
+  if (waiting_.empty() || growing_ != 0) return;
+  growing_ = executor_.post_after(limits_.patience, [this, alive = std::weak_ptr<int>(alive_)] {
+    if (!alive.expired()) grow();
+  });
+}
+
+void CallPool::start_waiting() {
+  while (!waiting_.empty()) {
+    Worker* worker = idle_worker();
+    if (worker == nullptr && workers_.size() < limits_.usual) worker = &add_worker();
+    if (worker == nullptr) return;
+    start(*worker);
+  }
+}
+
+void CallPool::start(Worker& worker) {
+  worker.out = true;
+  std::function<void()> call = std::move(waiting_.front());
+  waiting_.pop_front();
+  worker.thread->start([call = std::move(call), id = worker.id, this, &executor = executor_,
+                        alive = std::weak_ptr<int>(alive_)] {
+    call();
+    executor.post([this, id, alive] {
+      if (!alive.expired()) returned(id);
+    });
+  });
+}
+
+void CallPool::grow() {
+  growing_ = 0;
+  start_waiting();
+  while (!waiting_.empty() && workers_.size() < limits_.most) start(add_worker());
+}
+
+void CallPool::returned(std::uint64_t id) {
+  const auto found = std::find_if(workers_.begin(), workers_.end(),
+                                  [id](const auto& worker) { return worker->id == id; });
+  if (found == workers_.end()) return;
+  Worker& worker = **found;
+  static_cast<void>(worker.thread->wait(kReturns));
+  worker.out = false;
+  worker.idle_since = executor_.clock().monotonic();
+  start_waiting();
+  end_idle();
+}
+
+void CallPool::end_idle() {
+  const base::MonotonicTime now = executor_.clock().monotonic();
+  for (auto at = workers_.begin(); at != workers_.end() && workers_.size() > limits_.usual;) {
+    const Worker& worker = **at;
+    const bool over =
+        !worker.out && !worker.thread->busy() && now - worker.idle_since >= limits_.idle_for_max;
+    at = over ? workers_.erase(at) : at + 1;
+  }
+}
+
+// The one that was used last: so that those beyond the usual get old.
+CallPool::Worker* CallPool::idle_worker() {
+  Worker* best = nullptr;
+  for (const auto& worker : workers_) {
+    if (worker->out || worker->thread->busy()) continue;
+    if (best == nullptr || worker->idle_since > best->idle_since) best = worker.get();
+  }
+  return best;
+}
+
+CallPool::Worker& CallPool::add_worker() {
+  auto worker = std::make_unique<Worker>();
+  worker->id = ++last_id_;
+  worker->thread = std::make_unique<HangingCallWorker>(executor_.clock(), thread_,
+                                                       std::make_shared<CallSignal>());
+  workers_.push_back(std::move(worker));
+  return *workers_.back();
+}
+
+}  // namespace tocsin::agent

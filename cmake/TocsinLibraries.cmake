@@ -25,6 +25,7 @@ pkg_check_modules(libgit2 REQUIRED IMPORTED_TARGET libgit2)
 pkg_check_modules(libical REQUIRED IMPORTED_TARGET libical)
 pkg_check_modules(libstrophe REQUIRED IMPORTED_TARGET libstrophe)
 pkg_check_modules(libpqxx REQUIRED IMPORTED_TARGET libpqxx)
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 # Without its flags: _FILE_OFFSET_BITS would keep the precompiled header from being used.
 find_library(hiredis_library hiredis REQUIRED)
 add_library(tocsin_hiredis INTERFACE)

@@ -9,6 +9,7 @@
 #include "alertd/api/report_handlers.h"
 #include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/links.h"
+#include "alertd/app/task_link.h"
 #include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
@@ -82,6 +83,12 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
       app->settings_.ingest, *app->agents_, *app->intake_, world.clock, world.metrics);
   app->ingest_->keep_metadata_in(app->metadata_);
   app->ingest_->registry_changed();
+  TC_TRY(
+      app->task_keeper_,
+      make_task_keeper({world.background, world.files, *app->intake_, world.metrics, *app->ingest_,
+                        *app->agents_},
+                       app->settings_.task_clock,
+                       base::join_path(app->settings_.data_folder, "tasks.json"), world.host_name));
 
   // ---- the way out, from its end: notifier <- dispatcher <- ruler
   if (app->settings_.ack_links) {
@@ -293,6 +300,7 @@ std::vector<api::Route> App::extra_routes() {
   for (api::Route& route : api::channel_routes(*channel_view_)) routes.push_back(std::move(route));
   for (api::Route& route : api::explain_routes(*explain_desk_)) routes.push_back(std::move(route));
   for (api::Route& route : report_routes()) routes.push_back(std::move(route));
+  for (api::Route& route : task_keeper_->routes()) routes.push_back(std::move(route));
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
                                                  open ? api::Access::Open : api::Access::Write)) {
     routes.push_back(std::move(route));
@@ -403,6 +411,7 @@ void App::start_rules(const std::function<void(base::Result<void>)>& done) {
 void App::now_ready() {
   // Not before: the first of our own samples are to show the rule groups too.
   self_metrics_->start(kSelfMetricsInterval);
+  task_keeper_->start();
   const ruler::RulerView running = ruler_->view();
   std::size_t rules = 0;
   for (const auto& group : running.groups) rules += group->rules.size();
@@ -416,6 +425,7 @@ void App::now_ready() {
 void App::stop() {
   phase_ = Phase::Stopped;
   self_metrics_->stop();
+  task_keeper_->stop();
   if (mail_replies_) mail_replies_->stop();
   report_keeper_->stop();
   if (cluster_) cluster_->stop();
@@ -479,6 +489,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   alertmanager_view_->reload(alertmanager_settings(loaded.settings));
   report_view_->reload({loaded.settings.report, loaded.settings.incident.directory});
   report_keeper_->reload({loaded.settings.report, loaded.settings.status_page});
+  task_keeper_->reload(loaded.settings.task_clock);
   base::set_log_level(loaded.settings.log_level);
   if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
 

@@ -25,6 +25,7 @@
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
+#include "alertd/app/task_keeper.h"
 #include "alertd/incident/dispatcher.h"
 #include "alertd/ingest/agent_registry.h"
 #include "alertd/ingest/remote_write_handler.h"
@@ -141,6 +142,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<tsdb::Store> store_;
   std::unique_ptr<ingest::AgentRegistry> agents_;
   std::unique_ptr<ingest::RemoteWriteHandler> ingest_;
+  std::unique_ptr<TaskKeeper> task_keeper_;
   promql::Engine engine_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<incident::Dispatcher> dispatcher_;

@@ -207,6 +207,18 @@ void read_ingest(config::Table table, Settings& settings) {
   table.finish();
 }
 
+// The dead-man clock.
+void read_task_clock(config::Table table, Settings& settings) {
+  tasks::ClockSettings& clock = settings.task_clock;
+  clock.interval = table.duration("interval", clock.interval);
+  if (clock.interval < std::chrono::seconds(1) || clock.interval > std::chrono::minutes(4)) {
+    table.error("interval", "interval must be from 1s to 4m", "series end after five minutes");
+  }
+  clock.freeze = table.duration("freeze", clock.freeze);
+  if (clock.freeze > std::chrono::hours(1)) table.error("freeze", "freeze is at most 1h");
+  table.finish();
+}
+
 // Acknowledging without a login: links in messages, buttons in chats.
 void read_acknowledge(config::Table table, Settings& settings) {
   settings.ack_links = table.boolean("links", true);
@@ -284,6 +296,8 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   read_store(root.table("store"), settings);
   read_state(root.table("state"), settings);
   read_ingest(root.table("ingest"), settings);
+  read_task_clock(root.table("tasks"), settings);
+  settings.heartbeats = heartbeat::read_heartbeat_settings(root);
   read_rules(root.table("rules"), files, settings);
   read_promql(root.table("promql"), settings);
 

@@ -20,6 +20,7 @@
 #include "alertd/routing/routing.h"
 #include "alertd/rulegit/git_settings.h"
 #include "alertd/ruler/rule_file.h"
+#include "alertd/tasks/clock_watch.h"
 #include "alertd/tsdb/store.h"
 #include "common/base/log.h"
 #include "common/net/http_server.h"
@@ -55,6 +56,7 @@ struct Settings {
   StateSettings state;
 
   ingest::RemoteWriteOptions ingest;
+  tasks::ClockSettings task_clock;
 
   promql::ParseOptions parse;    ///< `[promql]`: of rules, templates and the API alike.
   promql::EngineOptions engine;  ///< `[promql]`: limits, and when metric names go.

@@ -103,7 +103,8 @@ const char* to_string(IdentityFault fault) {
 }
 
 bool is_reserved_metric(std::string_view name) {
-  return name.starts_with("tocsin_alertd_") || name == "ALERTS" || name == "ALERTS_FOR_STATE";
+  return name.starts_with("tocsin_alertd_") || name.starts_with("tocsin_task_") ||
+         name == "ALERTS" || name == "ALERTS_FOR_STATE";
 }
 
 IdentityVerdict check_and_stamp(model::WriteBatch& batch, const Agent* agent) {

@@ -14,6 +14,7 @@ namespace {
 using base::ErrorCode;
 
 constexpr std::string_view kHeartbeat = "tocsin_agent_heartbeat_timestamp_seconds";
+constexpr std::string_view kTaskPrefix = "task_";
 constexpr std::string_view kBuildInfo = "tocsin_agent_build_info";
 constexpr std::string_view kBearer = "bearer ";
 /// How local writers without a token are called in metrics; no agent can have this name.
@@ -219,6 +220,10 @@ void RemoteWriteHandler::note_hosts(const model::WriteBatch& batch, const Agent*
   for (const auto& series : batch.series()) {
     const auto labels = batch.labels(series);
     const std::string_view metric = find_label(labels, model::kMetricName);
+    const auto samples = batch.samples(series);
+    if (hear_ && !samples.empty() && (metric == kHeartbeat || metric.starts_with(kTaskPrefix))) {
+      hear_(labels, samples.back());
+    }
     if (metric != kHeartbeat && metric != kBuildInfo) continue;
     const std::string_view host = find_label(labels, kHostLabel);
     if (host.empty()) continue;

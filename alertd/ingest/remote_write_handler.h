@@ -48,6 +48,12 @@ class RemoteWriteHandler {
   void registry_changed();
   /// Where type, help and unit of metrics are noted; before the first request, outlives this.
   void keep_metadata_in(model::MetadataTable& table) { metadata_ = &table; }
+  /// Who is told of each newest sample of `task_*` and of agents' heartbeats, once it is stored; on
+  /// the appender's thread, must not block. Before the first request.
+  using Hear = std::function<void(std::span<const model::LabelView>, model::Sample)>;
+  void hear_with(Hear hear) { hear_ = std::move(hear); }
+  /// Returns the agent, null for a local writer without token. Errors: PermissionDenied.
+  base::Result<std::shared_ptr<const Agent>> authenticate(const net::ServerRequest& request) const;
   /// Returns when a host was last heard of.
   std::optional<SeenHost> last_seen(std::string_view host) const { return last_seen_.find(host); }
 
@@ -60,8 +66,6 @@ class RemoteWriteHandler {
     std::size_t native_histograms = 0;
   };
 
-  /// Returns the agent, null for a local writer without token.
-  base::Result<std::shared_ptr<const Agent>> authenticate(const net::ServerRequest& request) const;
   void refuse(const net::Respond& respond, int status, std::string_view reason,
               std::string message);
   void write(Writer writer, model::WriteBatch batch, net::Respond respond);
@@ -76,6 +80,7 @@ class RemoteWriteHandler {
   const AgentRegistry& registry_;
   model::Appender& appender_;
   model::MetadataTable* metadata_ = nullptr;
+  Hear hear_;
   const base::Clock& clock_;
   base::Metrics& metrics_;
   LastSeen last_seen_;

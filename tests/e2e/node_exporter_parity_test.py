@@ -32,15 +32,14 @@ NOT_OURS = {
     "node_selinux_": "says one bit that never changes",
     # Hardware and file systems for which we have no collector.
     "node_bcache_": "no collector", "node_btrfs_": "no collector",
-    "node_cooling_device_": "no collector", "node_cpu_frequency_": "no collector",
+    "node_cpu_frequency_": "no collector",
     "node_cpu_scaling_": "no collector", "node_dmi_": "no collector",
     "node_drbd_": "no collector",
-    "node_fibrechannel_": "no collector", "node_hwmon_": "no collector",
+    "node_fibrechannel_": "no collector",
     "node_infiniband_": "no collector", "node_ipvs_": "no collector",
     "node_nfs_": "no collector", "node_nfsd_": "no collector",
-    "node_nvme_": "no collector", "node_power_supply_": "no collector",
     "node_rapl_": "no collector", "node_schedstat_": "no collector",
-    "node_tape_": "no collector", "node_thermal_zone_": "no collector",
+    "node_tape_": "no collector",
     "node_xfs_": "no collector", "node_zfs_": "no collector",
 }
 

@@ -15,7 +15,7 @@ constexpr MetricInfo kFailed{"tocsin_agent_check_failed",
 
 }  // namespace
 
-void add_check_failed(RoundSink& sink, std::string_view server, std::string_view check,
+void add_check_failed(MetricSink& sink, std::string_view server, std::string_view check,
                       const base::Error& error) {
   sink.add(kFailed, {{"server", server}, {"check", check}, {"reason", base::to_string(error.code)}},
            1);

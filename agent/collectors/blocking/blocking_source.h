@@ -18,7 +18,7 @@ namespace tocsin::agent {
 
 /// Adds tocsin_agent_check_failed: which part of a server was not read, and the class of the
 /// reason; the log has the reason itself.
-void add_check_failed(RoundSink& sink, std::string_view server, std::string_view check,
+void add_check_failed(MetricSink& sink, std::string_view server, std::string_view check,
                       const base::Error& error);
 
 /// Owner: the sampler's executor.

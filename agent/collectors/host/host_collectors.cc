@@ -9,6 +9,7 @@
 #include "agent/collectors/host/filefd.h"
 #include "agent/collectors/host/filesystem.h"
 #include "agent/collectors/host/hardware.h"
+#include "agent/collectors/host/hwmon.h"
 #include "agent/collectors/host/kernel_tables.h"
 #include "agent/collectors/host/loadavg.h"
 #include "agent/collectors/host/mdadm.h"
@@ -16,6 +17,7 @@
 #include "agent/collectors/host/netclass.h"
 #include "agent/collectors/host/netdev.h"
 #include "agent/collectors/host/netstat.h"
+#include "agent/collectors/host/power.h"
 #include "agent/collectors/host/pressure.h"
 #include "agent/collectors/host/processes.h"
 #include "agent/collectors/host/sockstat.h"
@@ -38,7 +40,7 @@ struct Entry {
 };
 
 // Every host collector, in the order of a round.
-constexpr std::array<Entry, 28> kCollectors{{
+constexpr std::array<Entry, 32> kCollectors{{
     {"cpu", [](const HostSettings& s, HostWorld) { return make_cpu_collector(s.paths); }},
     {"stat", [](const HostSettings& s, HostWorld) { return make_stat_collector(s.paths); }},
     {"loadavg", [](const HostSettings& s, HostWorld) { return make_loadavg_collector(s.paths); }},
@@ -72,6 +74,12 @@ constexpr std::array<Entry, 28> kCollectors{{
     {"mdadm", [](const HostSettings& s, HostWorld) { return make_mdadm_collector(s.paths); }},
     {"bonding", [](const HostSettings& s, HostWorld) { return make_bonding_collector(s.paths); }},
     {"edac", [](const HostSettings& s, HostWorld) { return make_edac_collector(s.paths); }},
+    {"hwmon", [](const HostSettings& s, HostWorld) { return make_hwmon_collector(s.paths); }},
+    {"thermal_zone",
+     [](const HostSettings& s, HostWorld) { return make_thermal_zone_collector(s.paths); }},
+    {"powersupplyclass",
+     [](const HostSettings& s, HostWorld) { return make_power_supply_collector(s.paths); }},
+    {"nvme", [](const HostSettings& s, HostWorld) { return make_nvme_collector(s.paths); }},
     {"time",
      [](const HostSettings& s, HostWorld w) { return make_time_collector(s.paths, w.clock); }},
     {"timex", [](const HostSettings&, HostWorld) { return make_timex_collector(); }},

@@ -222,6 +222,23 @@ TEST_CASE("network") {
   CHECK(conntrack.value("node_nf_conntrack_stat_search_restart") == 8);
 }
 
+TEST_CASE("what the board measures: chips, zones, power, NVMe") {
+  const RecordingSink chips = run("hwmon");
+  CHECK(chips.value("node_hwmon_temp_celsius,chip=platform_coretemp_0,sensor=temp1") == 45.5);
+  CHECK(chips.value("node_hwmon_temp_crit_celsius,chip=platform_coretemp_0,sensor=temp1") == 100);
+  CHECK(chips.value("node_hwmon_chip_names,chip=platform_coretemp_0,chip_name=coretemp") == 1);
+  CHECK(chips.value("node_hwmon_fan_rpm,chip=nct6775,sensor=fan1") == 1200);
+  CHECK(chips.value("node_hwmon_fan_alarm,chip=nct6775,sensor=fan1") == 1);
+  CHECK(chips.value("node_hwmon_in_volts,chip=nct6775,sensor=in0") == doctest::Approx(1.024));
+  CHECK(chips.value("node_hwmon_power_average_watt,chip=nct6775,sensor=power1") == 15.5);
+  const RecordingSink zones = run("thermal_zone");
+  CHECK(zones.value("node_thermal_zone_temp,type=x86_pkg_temp,zone=0") == 47);
+  const RecordingSink power = run("powersupplyclass");
+  CHECK(power.value("node_power_supply_online,power_supply=AC") == 0);
+  CHECK(power.value("node_power_supply_capacity,power_supply=BAT0") == 81);
+  CHECK(run("nvme").has_name("node_nvme_info"));
+}
+
 TEST_CASE("hardware: RAID, bonds, memory errors") {
   const RecordingSink raid = run("mdadm");
   CHECK(raid.value("node_md_disks,device=md0,state=active") == 1);

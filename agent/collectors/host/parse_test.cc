@@ -11,6 +11,7 @@
 #include "agent/collectors/host/filesystem.h"
 #include "agent/collectors/host/kernel_stat.h"
 #include "agent/collectors/host/kernel_tables.h"
+#include "agent/collectors/host/hwmon.h"
 #include "agent/collectors/host/loadavg.h"
 #include "agent/collectors/host/mdadm.h"
 #include "agent/collectors/host/meminfo.h"
@@ -318,6 +319,18 @@ TEST_CASE("numbers of /sys") {
     CAPTURE(bad);
     CHECK_FALSE(parse_c_integer(bad));
   }
+}
+
+TEST_CASE("names of a chip's files") {
+  const auto file = parse_hwmon_file("temp12_crit_alarm");
+  REQUIRE(file);
+  CHECK(file->kind == "temp");
+  CHECK(file->sensor == "temp12");
+  CHECK(file->item == "crit_alarm");
+  CHECK(parse_hwmon_file("pwm1") == std::nullopt);
+  CHECK(parse_hwmon_file("name") == std::nullopt);
+  CHECK(parse_hwmon_file("temp1x") == std::nullopt);
+  CHECK(parse_hwmon_file("1_input") == std::nullopt);
 }
 
 }  // namespace tocsin::agent

@@ -1,0 +1,44 @@
+#include "agent/collectors/kept/kept_round.h"
+
+#include <memory>
+
+#include "agent/collectors/blocking/blocking_source.h"
+
+namespace tocsin::agent {
+
+void KeptRound::add(const MetricInfo& metric, std::initializer_list<Label> labels, double value) {
+  samples_.push_back({&metric, std::vector<Label>(labels), value});
+}
+
+void KeptRound::check(std::string_view name, const base::Result<void>& outcome) {
+  const std::string subject = server_ + ", " + std::string(name);
+  if (outcome) {
+    failures_.clear(subject);
+    return;
+  }
+  failures_.report(subject, outcome.error().message);
+  failed_.push_back({std::string(name), outcome.error()});
+}
+
+void KeptRound::say(std::string_view subject, const std::string& what) {
+  if (!what.empty()) failures_.report(server_ + ", " + std::string(subject), what);
+}
+
+Fill KeptRound::fill() && {
+  return
+      [server = std::move(server_),
+       samples = std::make_shared<const std::vector<Sample>>(std::move(samples_)),
+       failed = std::make_shared<const std::vector<Failure>>(std::move(failed_))](RoundSink& sink) {
+        std::vector<model::LabelView> labels;
+        for (const Sample& sample : *samples) {
+          labels.clear();
+          for (const Label& label : sample.labels) labels.push_back({label.first, label.second});
+          sink.add(*sample.metric, labels, sample.value);
+        }
+        for (const Failure& failure : *failed) {
+          add_check_failed(sink, server, failure.check, failure.error);
+        }
+      };
+}
+
+}  // namespace tocsin::agent

@@ -1,0 +1,61 @@
+#include "agent/collectors/probe/probe_source.h"
+
+#include "agent/collectors/probe/certificate_reader.h"
+#include "agent/collectors/probe/probes.h"
+
+namespace tocsin::agent {
+
+namespace {
+
+constexpr const char* kThread = "probe";
+
+PooledSource::Reading probe_reading(const ProbeSettings& settings, const ProbeWorld& world) {
+  const auto answer = [settings, &failures = world.failures](ProbeResult result) {
+    if (result.failure) {
+      failures.report(settings.key(), std::string(to_string(result.failure->reason)) + ": " +
+                                          result.failure->detail);
+    } else {
+      failures.clear(settings.key());
+    }
+    const auto told = std::make_shared<const ProbeResult>(std::move(result));
+    return PooledSource::Answer{
+        [labels = settings.labels, slow = settings.slow, told](RoundSink& sink) {
+          told->write(sink, labels, std::chrono::duration<double>(slow).count());
+        },
+        !told->failure};
+  };
+  PooledSource::Reading reading;
+  reading.interval = settings.interval;
+  reading.timeout = settings.timeout;
+  reading.read = [settings, answer, &clock = world.executor.clock()] {
+    return answer(run_probe(settings, clock));
+  };
+  reading.down = [settings, answer](const base::Error& why) {
+    ProbeResult result;
+    result.duration_seconds = std::chrono::duration<double>(settings.timeout).count();
+    result.failure = failed_probe(ProbeReason::Timeout, why.message);
+    return answer(std::move(result));
+  };
+  return reading;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<AsyncSource>> make_probe_sources(
+    const std::vector<ProbeSettings>& probes, const std::vector<CertificateSettings>& certificates,
+    const ProbeWorld& world) {
+  std::vector<std::unique_ptr<AsyncSource>> sources;
+  if (probes.empty() && certificates.empty()) return sources;
+  const auto pool = std::make_shared<CallPool>(kThread, world.executor);
+  const auto add = [&](const std::string& key, PooledSource::Reading reading) {
+    sources.push_back(
+        std::make_unique<PooledSource>(key, std::move(reading), pool, world.executor));
+  };
+  for (const ProbeSettings& probe : probes) add(probe.key(), probe_reading(probe, world));
+  for (const CertificateSettings& each : certificates) {
+    add(each.key(), certificate_reading(each, world));
+  }
+  return sources;
+}
+
+}  // namespace tocsin::agent

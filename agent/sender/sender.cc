@@ -180,6 +180,7 @@ void Sender::answered(const base::Result<net::HttpResponse>& answer) {
   in_flight_.reset();
   const Judgement judgement = judge(answer, request.version);
   if (judgement.verdict != Verdict::Delivered) count_failure(judgement.reason);
+  if (world_.heard) world_.heard(judgement.verdict == Verdict::Retry ? judgement.message : "");
   switch (judgement.verdict) {
     case Verdict::Delivered:
       delivered(request);

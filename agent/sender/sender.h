@@ -53,6 +53,8 @@ class Sender {
     Spool& spool;
     base::Random& random;
     base::Metrics& metrics;
+    /// Told after each request: "" if alertd answered (a refusal too), else why it did not.
+    std::function<void(const std::string& problem)> heard = nullptr;
   };
 
   Sender(SenderOptions options, World world);

@@ -56,7 +56,7 @@ json::object load(const base::FileSystem& files, const std::string& path) {
 
 }  // namespace
 
-void record_verdict(VerifyState& state, const Verdict& verdict, base::WallTime now) {
+void record_verdict(VerifyState& state, const BackupVerdict& verdict, base::WallTime now) {
   state.at_ms = base::to_ms(now);
   state.what = verdict.what;
   state.note = verdict.note;

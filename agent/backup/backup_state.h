@@ -32,7 +32,7 @@ struct VerifyState {
 };
 
 /// Puts a verdict in. Failures of an earlier backup end with it.
-void record_verdict(VerifyState& state, const Verdict& verdict, base::WallTime now);
+void record_verdict(VerifyState& state, const BackupVerdict& verdict, base::WallTime now);
 
 struct DrillState {
   std::int64_t at_ms = 0;  ///< 0: there was none.

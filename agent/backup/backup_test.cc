@@ -46,7 +46,7 @@ struct Bench {
   std::string data(const std::string& name) const {
     return files->read(kData + name, 1 << 20).value();
   }
-  Verdict verify(const std::string& path, VerifyLevel level = VerifyLevel::Structure) const {
+  BackupVerdict verify(const std::string& path, VerifyLevel level = VerifyLevel::Structure) const {
     VerifyRequest request;
     request.path = path;
     request.level = level;
@@ -55,7 +55,7 @@ struct Bench {
     return verify_backup(request, {*files, clock, {}}).value();
   }
   std::string reason(const std::string& path, VerifyLevel level = VerifyLevel::Structure) const {
-    const Verdict verdict = verify(path, level);
+    const BackupVerdict verdict = verify(path, level);
     return verdict.found ? verdict.found->reason : "good";
   }
 
@@ -177,7 +177,7 @@ TEST_CASE("dumps of pg_dump are good in each format") {
   const Bench bench;
   for (const char* name : {"shop.dump", "shop_raw.dump", "shop_dir", "shop.tar", "shop.sql"}) {
     INFO(std::string(name));
-    const Verdict verdict = bench.verify(kData + name);
+    const BackupVerdict verdict = bench.verify(kData + name);
     CHECK_MESSAGE(!verdict.found, (verdict.found ? verdict.found->text : ""));
     CHECK(verdict.level == VerifyLevel::Structure);
     CHECK(verdict.facts.tables == 2);
@@ -203,7 +203,8 @@ TEST_CASE("a dump cut anywhere is not good") {
   const std::string whole = bench.data("shop.dump");
   CHECK(bench.reason(bench.write("cut", whole.substr(0, whole.size() - 1))) == "truncated");
   const std::string plain = bench.data("shop.sql");
-  const Verdict verdict = bench.verify(bench.write("cut.sql.gz", gzip(plain.substr(0, 1'500))));
+  const BackupVerdict verdict =
+      bench.verify(bench.write("cut.sql.gz", gzip(plain.substr(0, 1'500))));
   REQUIRE(verdict.found);
   CHECK(verdict.found->reason == "truncated");
   CHECK(verdict.level == VerifyLevel::Structure);
@@ -258,7 +259,7 @@ TEST_CASE("what a dump must have") {
   request.path = kData + "shop.dump";
   const VerifyWorld world{*bench.files, bench.clock, {}};
   const auto reason = [&] {
-    const Verdict verdict = verify_backup(request, world).value();
+    const BackupVerdict verdict = verify_backup(request, world).value();
     return verdict.found ? verdict.found->reason : "good";
   };
   request.dump.tables = {"public.student"};
@@ -283,7 +284,7 @@ TEST_CASE("what a dump must have") {
 TEST_CASE("checksums beside a file, and copies") {
   Bench bench;
   const std::string path = bench.write("shop.dump", bench.data("shop.dump"));
-  Verdict verdict = bench.verify(path, VerifyLevel::Checksum);
+  BackupVerdict verdict = bench.verify(path, VerifyLevel::Checksum);
   CHECK(!verdict.found);
   CHECK(verdict.level == VerifyLevel::Structure);
   CHECK(verdict.note.find("no checksum") != std::string::npos);
@@ -321,7 +322,7 @@ TEST_CASE("what is encrypted is known as such, and never counted as looked into"
   CHECK(encryption_of("PGDMP") == "");
   CHECK(encryption_of(gzip("text")) == "");
   const std::string path = bench.write("db.dump.age", "age-encryption.org/v1\n" + text_of(5'000));
-  const Verdict verdict = bench.verify(path);
+  const BackupVerdict verdict = bench.verify(path);
   CHECK(!verdict.found);
   CHECK(verdict.level == VerifyLevel::Size);
   CHECK(verdict.note.find("encrypted") != std::string::npos);
@@ -505,10 +506,10 @@ TEST_CASE("results outlive a restart; a verdict ends the failures before it") {
   BackupStates states(*bench.files, bench.folder + "/state");
   VerifyState state = states.load_verify("db");
   CHECK(state.at_ms == 0);
-  Verdict good;
+  BackupVerdict good;
   good.level = VerifyLevel::Structure;
   record_verdict(state, good, base::wall_time(1'000));
-  Verdict bad = good;
+  BackupVerdict bad = good;
   bad.found = finding("truncated", "cut");
   record_verdict(state, bad, base::wall_time(2'000));
   REQUIRE(states.save("db", state));

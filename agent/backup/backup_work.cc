@@ -63,7 +63,8 @@ class VerifyWork final : public TaskWork {
   Result<std::string> verify(const BackupSet& set, const BackupItem& item, TaskContext& context,
                              double& bytes, std::string& wrong) {
     const VerifyWorld world{context.files, context.clock, [&context] { return context.check(); }};
-    TC_TRY(const Verdict verdict, verify_backup(verify_request(set, item.path, level_), world));
+    TC_TRY(const BackupVerdict verdict,
+           verify_backup(verify_request(set, item.path, level_), world));
     bytes += static_cast<double>(verdict.bytes_read);
     BackupStates states(context.files, settings_.state_folder);
     VerifyState state = states.load_verify(set.name);

@@ -162,7 +162,7 @@ bool is_base_backup(const base::FileSystem& files, const std::string& folder) {
 }
 
 Found check_base_backup(const std::string& folder, CheckContext& context) {
-  Verdict& verdict = context.verdict;
+  BackupVerdict& verdict = context.verdict;
   verdict.level = VerifyLevel::Structure;
   const auto names = context.files.list(folder);
   if (!names) return unreadable(names.error());

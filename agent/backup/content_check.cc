@@ -85,7 +85,7 @@ class StreamLook {
     return decide();
   }
 
-  Found finish(Verdict& verdict, bool must_be_dump) {
+  Found finish(BackupVerdict& verdict, bool must_be_dump) {
     if (kind_ == Kind::Unknown) {
       if (Found bad = decide()) return bad;
     }
@@ -134,7 +134,7 @@ class StreamLook {
     return {};
   }
 
-  Found finish_dump(Verdict& verdict) {
+  Found finish_dump(BackupVerdict& verdict) {
     PgArchiveHeader header;
     std::vector<PgArchiveEntry> entries;
     if (Found bad = read_toc(look_.toc(), rules_, header, entries, verdict.facts)) return bad;
@@ -166,7 +166,7 @@ Found check_archive(PacedFile& file, std::string_view begin, CheckContext& conte
     if (chunk && digest != nullptr) digest->update(*chunk);
     return chunk;
   });
-  Verdict& verdict = context.verdict;
+  BackupVerdict& verdict = context.verdict;
   PgArchiveHeader header;
   std::vector<PgArchiveEntry> entries;
   if (Found bad = read_pg_archive_header(input, header)) return bad;
@@ -231,7 +231,7 @@ Found check_file_structure(const std::string& path, CheckContext& context, Diges
   if (!first) return unreadable(first.error());
   if (first->empty()) return empty("the file has no bytes");
   if (digest != nullptr) digest->update(*first);
-  Verdict& verdict = context.verdict;
+  BackupVerdict& verdict = context.verdict;
   const std::string_view encryption = encryption_of(*first);
   const bool bzip2 = compression_of(*first) == Compression::Bzip2;
   if (!encryption.empty() || bzip2) {
@@ -249,7 +249,7 @@ Found check_file_structure(const std::string& path, CheckContext& context, Diges
 }
 
 Found check_dump_folder(const std::string& folder, CheckContext& context) {
-  Verdict& verdict = context.verdict;
+  BackupVerdict& verdict = context.verdict;
   verdict.level = VerifyLevel::Structure;
   const auto toc = context.files.read(base::join_path(folder, "toc.dat"), kTocBytesMax);
   if (!toc) return unreadable(toc.error());

@@ -14,7 +14,7 @@ struct CheckContext {
   const VerifyRequest& request;
   const base::FileSystem& files;
   Pace& pace;
-  Verdict& verdict;
+  BackupVerdict& verdict;
 };
 
 /// Reads a file in full and hands what is in it, decompressed, to `take`. Findings: "empty" (no

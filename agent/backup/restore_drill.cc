@@ -185,7 +185,7 @@ class Drill {
     if (!out) return unreadable(out.error());
     Pace pace(world_.clock, 0, world_.check);
     const VerifyRequest verify = verify_request(request_.set, request_.path, VerifyLevel::Size);
-    Verdict verdict;
+    BackupVerdict verdict;
     CheckContext context{verify, world_.files, pace, verdict};
     return read_decoded(request_.path, context, [&out](std::string_view bytes) -> Found {
       const auto written = (*out)->append(bytes);

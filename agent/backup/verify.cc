@@ -150,7 +150,7 @@ Found check_folder_copy(CheckContext& context) {
   if (!context.files.is_folder(other)) {
     return finding("copy_missing", fmt::format("there is no folder '{}'", other));
   }
-  Verdict of_copy;
+  BackupVerdict of_copy;
   CheckContext copy_context{request, context.files, context.pace, of_copy};
   if (Found bad = check_folder(other, copy_context)) {
     if (bad->reason != kCancelled) bad->text = fmt::format("the copy: {}", bad->text);
@@ -162,7 +162,7 @@ Found check_folder_copy(CheckContext& context) {
 
 Found run(CheckContext& context) {
   const VerifyRequest& request = context.request;
-  Verdict& verdict = context.verdict;
+  BackupVerdict& verdict = context.verdict;
   if (!context.files.exists(request.path)) {
     return finding("missing", fmt::format("there is no '{}'", request.path));
   }
@@ -221,8 +221,8 @@ VerifyRequest verify_request(const BackupSet& set, std::string path, VerifyLevel
   return request;
 }
 
-Result<Verdict> verify_backup(const VerifyRequest& request, const VerifyWorld& world) {
-  Verdict verdict;
+Result<BackupVerdict> verify_backup(const VerifyRequest& request, const VerifyWorld& world) {
+  BackupVerdict verdict;
   Pace pace(world.clock, request.read_rate, world.check);
   CheckContext context{request, world.files, pace, verdict};
   verdict.found = run(context);

@@ -38,7 +38,7 @@ struct VerifyWorld {
 };
 
 /// How a verification ended.
-struct Verdict {
+struct BackupVerdict {
   Found found{};                            ///< nullopt: good, as far as one looked.
   VerifyLevel level = VerifyLevel::Exists;  ///< Passed; or, with a finding, where it was found.
   std::string what{};  ///< "pg_dump archive 1.14 of PostgreSQL 15.4, 13 tables": for people.
@@ -49,7 +49,7 @@ struct Verdict {
 };
 
 /// Verifies. Blocks as long as reading takes; errors: Cancelled, Timeout (of `check`). Thread: any.
-base::Result<Verdict> verify_backup(const VerifyRequest& request, const VerifyWorld& world);
+base::Result<BackupVerdict> verify_backup(const VerifyRequest& request, const VerifyWorld& world);
 
 /// The quick part (V1): size, first bytes, and the last ones where they say something. Reads some
 /// kilobytes.

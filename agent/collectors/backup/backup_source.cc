@@ -28,18 +28,19 @@ struct ToldSet {
 struct Verification {
   std::string set{};
   VerifyState state{};
-  std::optional<Result<Verdict>> verdict{};
+  std::optional<Result<BackupVerdict>> verdict{};
 };
 
 /// Thread: one at a time.
 class BackupReader {
  public:
   BackupReader(const BackupSettings& settings, base::FileSystem& files, const base::Clock& clock,
-               base::FailureLog& failures)
+               base::FailureLog& failures, VerifyNew verify)
       : settings_(settings),
         files_(files),
         clock_(clock),
         failures_(failures),
+        verify_(verify),
         states_(files, settings.state_folder) {
     BackupWatch::World world{files, clock, [this](base::Command command) {
                                if (!runner_) runner_ = base::make_command_runner(clock_, 1, 4);
@@ -98,7 +99,7 @@ class BackupReader {
     const std::int64_t modified = base::to_ms(newest->modified);
     const bool known = state.path == newest->path && state.modified_ms == modified &&
                        state.size == newest->size_bytes && state.at_ms != 0;
-    if (known || running_) return;
+    if (known || running_ || verify_ == VerifyNew::No) return;
     state.path = newest->path;
     state.modified_ms = modified;
     state.size = newest->size_bytes;
@@ -157,6 +158,7 @@ class BackupReader {
   base::FileSystem& files_;
   const base::Clock& clock_;
   base::FailureLog& failures_;
+  VerifyNew verify_;
   BackupStates states_;
   std::unique_ptr<base::CommandRunner> runner_;
   std::vector<std::unique_ptr<BackupWatch>> watches_;
@@ -171,13 +173,13 @@ class BackupReader {
 std::unique_ptr<AsyncSource> make_backup_source(const BackupSettings& settings,
                                                 base::FileSystem& files,
                                                 BlockingSource::World world,
-                                                base::FailureLog& failures) {
+                                                base::FailureLog& failures, VerifyNew verify) {
   BlockingSource::Reading reading;
   reading.timeout = settings.timeout;
   // The sets live as long as what points into them.
-  reading.read =
-      [sets = settings.sets, &clock = world.clock,
-       reader = std::make_shared<BackupReader>(settings, files, world.clock, failures)]() -> Fill {
+  reading.read = [sets = settings.sets, &clock = world.clock,
+                  reader = std::make_shared<BackupReader>(settings, files, world.clock, failures,
+                                                          verify)]() -> Fill {
     return [sets, &clock, told = reader->read()](RoundSink& sink) {
       for (const ToldSet& one : told) {
         add_backup_status(*one.set, one.status, clock.wall(), sink);

@@ -12,10 +12,13 @@
 
 namespace tocsin::agent {
 
+/// Whether what is new is read through: not by a single round beside the agent that runs.
+enum class VerifyNew { No, Yes };
+
 /// `failures` and `files` outlive what is returned, and a call that hangs: they are the program's.
 std::unique_ptr<AsyncSource> make_backup_source(const BackupSettings& settings,
                                                 base::FileSystem& files,
                                                 BlockingSource::World world,
-                                                base::FailureLog& failures);
+                                                base::FailureLog& failures, VerifyNew verify);
 
 }  // namespace tocsin::agent

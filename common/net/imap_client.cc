@@ -1,5 +1,6 @@
 // ImapClient over libcurl: UID SEARCH UNSEEN, then each message by its UID. Fetching a body sets
-// \Seen, so a message that makes trouble is met once. Source: RFC 9051; libcurl, "IMAP".
+// \Seen, so a message that makes trouble is met once. search() only ever sees numbers.
+// Source: RFC 9051; RFC 4315 (UID EXPUNGE); libcurl, "IMAP".
 #include "common/net/imap_client.h"
 
 #include <curl/curl.h>
@@ -16,6 +17,7 @@ namespace tocsin::net {
 namespace {
 
 constexpr std::size_t kSearchBytesMax = 1 << 20;
+constexpr std::size_t kRemovedMax = 100;  // In one command, which has a length.
 
 struct Sink {
   std::string text;
@@ -138,6 +140,62 @@ base::Result<ImapFetched> perform(CURL* easy, const ImapServer& server, const Im
   return fetched;
 }
 
+bool is_search_word(std::string_view word) {
+  return !word.empty() && word.size() <= 100 && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+/// The messages of a mailbox whose subject has `word`, and that are not on their way out.
+base::Result<std::vector<std::string>> find_subject(Conversation& conversation,
+                                                    std::string_view word,
+                                                    std::string_view more = {}) {
+  const std::string command = fmt::format("UID SEARCH UNDELETED SUBJECT \"{}\"{}", word, more);
+  TC_TRY(const Sink found, conversation.ask("", command.c_str(), kSearchBytesMax));
+  return uids_of(found.text);
+}
+
+/// Returns "BEFORE 7-Nov-2026": by the server's own day of arrival.
+std::string before_day(base::WallTime time) {
+  // "Mon, 23 Nov 2026 14:48:35 +0000"
+  const std::string date = base::format_rfc5322(time);
+  const auto fields = base::split_fields(date);
+  return fmt::format(" BEFORE {}-{}-{}", fields[1], fields[2], fields[3]);
+}
+
+base::Result<void> remove(Conversation& conversation, const std::vector<std::string>& uids) {
+  const std::string set = base::join(uids, ",");
+  TC_TRY(conversation.ask("", fmt::format("UID STORE {} +FLAGS.SILENT (\\Deleted)", set).c_str(),
+                          kSearchBytesMax));
+  // A plain EXPUNGE would take what a person has marked with it.
+  static_cast<void>(
+      conversation.ask("", fmt::format("UID EXPUNGE {}", set).c_str(), kSearchBytesMax));
+  return base::ok();
+}
+
+base::Result<MailFound> perform_search(CURL* easy, const ImapServer& server,
+                                       const MailSearch& search) {
+  Conversation conversation(easy, server);
+  MailFound result;
+  TC_TRY(const std::vector<std::string> all, find_subject(conversation, search.common));
+  if (all.empty()) return result;
+  std::vector<std::string> old;
+  for (const std::string& word : search.words) {
+    TC_TRY(const std::vector<std::string> uids, find_subject(conversation, word));
+    if (!uids.empty()) result.words.push_back(word);
+    old.insert(old.end(), uids.begin(), uids.end());
+  }
+  if (!search.remove_before) return result;
+  TC_TRY(const std::vector<std::string> late,
+         find_subject(conversation, search.common, before_day(*search.remove_before)));
+  old.insert(old.end(), late.begin(), late.end());
+  if (old.size() > kRemovedMax) old.resize(kRemovedMax);
+  if (old.empty()) return result;
+  TC_TRY(remove(conversation, old));
+  result.removed = old.size();
+  return result;
+}
+
 class CurlImapClient final : public ImapClient {
  public:
   explicit CurlImapClient(const base::Clock& clock) : pool_(clock, "mail-fetch", 1, 10) {}
@@ -147,11 +205,7 @@ class CurlImapClient final : public ImapClient {
     const auto reply = [&reply_on, done = std::move(done)](base::Result<ImapFetched> result) {
       reply_on.post([done, result = std::move(result)] { done(result); });
     };
-    if (server.host.empty() || server.host.find_first_of("/@ \t\r\n") != std::string::npos) {
-      return reply(base::error(base::ErrorCode::InvalidArgument,
-                               fmt::format("'{}' is not a mail server's name or address",
-                                           base::escape_control(server.host))));
-    }
+    if (const auto bad = check(server); !bad) return reply(bad.error());
     pool_.submit(CurlPool::Job{origin_of(server), limits.timeout,
                                [server, limits, reply](void* easy) -> base::Task {
                                  auto result = std::make_shared<base::Result<ImapFetched>>(
@@ -161,7 +215,36 @@ class CurlImapClient final : public ImapClient {
                                [reply](base::Error error) { reply(std::move(error)); }});
   }
 
+  void search(const ImapServer& server, const MailSearch& search, base::Duration timeout,
+              base::Executor& reply_on, MailFoundDone done) override {
+    const auto reply = [&reply_on, done = std::move(done)](base::Result<MailFound> result) {
+      reply_on.post([done, result = std::move(result)] { done(result); });
+    };
+    if (const auto bad = check(server); !bad) return reply(bad.error());
+    if (!is_search_word(search.common) ||
+        !std::all_of(search.words.begin(), search.words.end(), is_search_word)) {
+      return reply(base::error(base::ErrorCode::InvalidArgument,
+                               "a word to search for holds other than letters, digits and '-'"));
+    }
+    pool_.submit(CurlPool::Job{origin_of(server), timeout,
+                               [server, search, reply](void* easy) -> base::Task {
+                                 auto result = std::make_shared<base::Result<MailFound>>(
+                                     perform_search(static_cast<CURL*>(easy), server, search));
+                                 return [reply, result] { reply(std::move(*result)); };
+                               },
+                               [reply](base::Error error) { reply(std::move(error)); }});
+  }
+
  private:
+  static base::Result<void> check(const ImapServer& server) {
+    if (!server.host.empty() && server.host.find_first_of("/@ \t\r\n") == std::string::npos) {
+      return base::ok();
+    }
+    return base::error(base::ErrorCode::InvalidArgument,
+                       fmt::format("'{}' is not a mail server's name or address",
+                                   base::escape_control(server.host)));
+  }
+
   CurlPool pool_;
 };
 

@@ -1,8 +1,9 @@
-// Mail in by IMAP, over libcurl: the unseen messages of one mailbox.
+// Mail in by IMAP, over libcurl: the unseen messages of one mailbox, or one's own by their subject.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,23 @@ struct ImapFetched {
 
 using ImapDone = std::function<void(base::Result<ImapFetched>)>;
 
-/// Thread: fetch_unseen() from any.
+/// Messages of one's own, known by words in their subject. The server does the looking: no message
+/// is fetched, and none is marked as seen.
+struct MailSearch {
+  std::string common;              ///< In the subject of all of them. Letters, digits and '-'.
+  std::vector<std::string> words;  ///< One message each; of the same letters.
+  /// Those that are found are deleted; and so are those with `common` that came before this day.
+  std::optional<base::WallTime> remove_before;
+};
+
+struct MailFound {
+  std::vector<std::string> words;  ///< Of those that are there.
+  std::size_t removed = 0;
+};
+
+using MailFoundDone = std::function<void(base::Result<MailFound>)>;
+
+/// Thread: fetch_unseen() and search() from any.
 class ImapClient {
  public:
   virtual ~ImapClient() = default;
@@ -44,6 +61,12 @@ class ImapClient {
   /// Errors in `done`: InvalidArgument (bad name, refused login), Unavailable, Timeout, Cancelled.
   virtual void fetch_unseen(const ImapServer& server, const ImapLimits& limits,
                             base::Executor& reply_on, ImapDone done) = 0;
+
+  /// Looks for messages by their subject; `done` is posted to `reply_on`. Deleting marks and
+  /// expunges them alone (UIDPLUS, RFC 4315); a server without it keeps them, marked as deleted.
+  /// Errors in `done`: as fetch_unseen(); InvalidArgument also for a word of other letters.
+  virtual void search(const ImapServer& server, const MailSearch& search, base::Duration timeout,
+                      base::Executor& reply_on, MailFoundDone done) = 0;
 };
 
 std::unique_ptr<ImapClient> make_imap_client(const base::Clock& clock);

@@ -57,8 +57,9 @@ const BackupItem* BackupLook::changed_last() const {
   return last == items.end() ? nullptr : &*last;
 }
 
-Result<std::vector<std::string>> expand_pattern(const base::FileSystem& files,
-                                                const std::string& pattern, std::size_t paths_max) {
+Result<std::vector<std::string>> expand_backup_pattern(const base::FileSystem& files,
+                                                       const std::string& pattern,
+                                                       std::size_t paths_max) {
   std::vector<std::string> paths = {"/"};
   bool exact = true;  // no wildcard so far: what is missing is an error
   for (const std::string_view part : base::split(std::string_view(pattern).substr(1), '/')) {
@@ -194,7 +195,7 @@ BackupLook BackupFiles::look(base::WallTime now) {
   BackupLook look;
   std::map<std::string, Seen> seen;
   for (const std::string& pattern : set_.paths) {
-    const auto paths = expand_pattern(files_, pattern, kItemsMax);
+    const auto paths = expand_backup_pattern(files_, pattern, kItemsMax);
     if (!paths) {
       look.failed.push_back(paths.error());
       continue;

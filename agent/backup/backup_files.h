@@ -34,9 +34,9 @@ struct BackupLook {
 /// Expands a pattern: `*`, `?` and `[...]` within a part of the path, as fnmatch(3) has them;
 /// hidden names only where the pattern has the dot. Returns at most `paths_max` paths, sorted.
 /// Errors: those of listing a folder that must be there: NotFound, PermissionDenied.
-base::Result<std::vector<std::string>> expand_pattern(const base::FileSystem& files,
-                                                      const std::string& pattern,
-                                                      std::size_t paths_max);
+base::Result<std::vector<std::string>> expand_backup_pattern(const base::FileSystem& files,
+                                                             const std::string& pattern,
+                                                             std::size_t paths_max);
 
 /// Looks at a set again and again. Thread: one at a time.
 class BackupFiles {

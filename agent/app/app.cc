@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 
@@ -14,6 +15,7 @@
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
 #include "agent/spool/spool.h"
+#include "agent/tasks/task_source.h"
 #include "common/base/asio_executor.h"
 #include "common/base/metrics.h"
 #include "common/base/mutex.h"
@@ -30,6 +32,7 @@ constexpr std::size_t kHttpQueueMax = 256;
 constexpr int kHandoffMax = 64;
 constexpr base::Duration kStopSampler{500};
 constexpr base::Duration kStopSender{1'300};
+constexpr base::Duration kStopTask{1'000};
 constexpr base::Duration kOnceMargin{15'000};
 
 // Waits for something that another thread says once.
@@ -59,7 +62,16 @@ struct SourceWorld {
   net::HttpClient* http;
   base::FailureLog& scrape_failures;
   base::FailureLog& source_failures;
+  base::FileSystem& files;
+  std::shared_ptr<TaskWorker> task_worker;  ///< Null: nothing is run.
+  bool look_only = false;                   ///< One round beside the agent that runs.
 };
+
+bool has_runs(const TasksSettings& settings) {
+  return std::any_of(settings.tasks.begin(), settings.tasks.end(), [](const TaskSettings& task) {
+    return task.mode == TaskMode::Run && task.enabled;
+  });
+}
 
 Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& world) {
   Sampler::Sources sources;
@@ -75,6 +87,12 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
   for (const RedisSettings& server : settings.redis) {
     sources.async.push_back(
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
+  }
+  if (settings.tasks.any()) {
+    sources.async.push_back(make_task_source(
+        settings.tasks,
+        TaskSourceWorld{world.executor, world.clock, world.files, world.source_failures,
+                        world.task_worker, world.look_only}));
   }
   return sources;
 }
@@ -100,6 +118,7 @@ struct App::Parts {
   base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
   std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
   std::unique_ptr<net::HttpClient> scrape_http;
+  std::shared_ptr<TaskWorker> task_worker;  ///< Outlives reloads; null: never needed so far.
   bool stopped = false;
 
   void hand_over(model::WriteBatch batch);
@@ -127,9 +146,12 @@ void App::Parts::configure_sampler() {
   if (!settings.scrapes.empty() && !scrape_http) {
     scrape_http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
   }
-  auto sources = std::make_shared<Sampler::Sources>(make_sources(
-      settings,
-      {sampler_thread, world.clock, metrics, scrape_http.get(), scrape_failures, source_failures}));
+  if (has_runs(settings.tasks) && !task_worker) {
+    task_worker = std::make_shared<TaskWorker>(world.files, world.clock);
+  }
+  auto sources = std::make_shared<Sampler::Sources>(
+      make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
+                              scrape_failures, source_failures, world.files, task_worker}));
   sampler_thread.post([this, sources, options = settings.sampler] {
     sampler->configure(options, std::move(*sources));
   });
@@ -238,7 +260,8 @@ bool App::stop() {
     sender_ended = flushed->wait_for(base::Duration{150});
   }
   base::log_info(kLog, "stopped{}", sampler_ended && sender_ended ? "" : "; a thread hangs");
-  return sampler_ended && sender_ended;
+  const bool task_ended = !p.task_worker || p.task_worker->stop(kStopTask);
+  return sampler_ended && sender_ended && task_ended;
 }
 
 std::string one_round(AgentSettings settings, App::World world) {
@@ -254,9 +277,10 @@ std::string one_round(AgentSettings settings, App::World world) {
   Sampler sampler(settings.sampler, {thread, metrics},
                   [&](model::WriteBatch batch) { batches.push_back(std::move(batch)); });
   thread.post([&] {
-    sampler.configure(settings.sampler,
-                      make_sources(settings, {thread, world.clock, metrics, http.get(),
-                                              scrape_failures, source_failures}));
+    sampler.configure(
+        settings.sampler,
+        make_sources(settings, {thread, world.clock, metrics, http.get(), scrape_failures,
+                                source_failures, world.files, nullptr, true}));
     sampler.run_once([&] { done.set(); });
   });
   const bool ended = done.wait_for(settings.sampler.interval + kOnceMargin);

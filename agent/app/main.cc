@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "agent/app/app.h"
+#include "agent/app/task_cli.h"
 #include "common/base/process.h"
 #include "common/config/source.h"
 
@@ -18,6 +19,9 @@ namespace {
 using namespace tocsin;
 
 constexpr const char* kHelp = R"(Usage: tocsin-agent [--config FILE] [--once | --check]
+       tocsin-agent run-task NAME [--evidence-file FILE]... -- COMMAND...
+       tocsin-agent task-report NAME --ok | --failed [--note TEXT]
+       tocsin-agent task-run NAME [--dry-run] | task-pause [--off] | task-audit
 
 Measures this host and pushes to tocsin-alertd by Prometheus remote write.
 
@@ -26,6 +30,11 @@ Measures this host and pushes to tocsin-alertd by Prometheus remote write.
   --check        check the settings and exit: 0 if sound, 1 if not
   --version      print the version
   --help         print this
+
+  run-task       run a command and record how it went, for the dead-man clock; see docs/tasks.md
+  task-report    record that something was done, or failed
+  task-run       do a task's built-in work now; task-pause keeps all from beginning
+  task-audit     check that the record of what was done is whole
 
 SIGHUP reloads the settings; SIGTERM stops. Without any file: host metrics every 15 s to
 http://127.0.0.1:9464.
@@ -103,6 +112,8 @@ int run(const Arguments& arguments, agent::LoadedSettings loaded, agent::App::Wo
 int main(int argc, char** argv) {
   // Few threads and small rounds: one arena, so that memory freed by one thread serves the others.
   ::mallopt(M_ARENA_MAX, 1);
+  if (agent::is_task_command(argc > 1 ? argv[1] : ""))
+    return agent::task_main({argv + 1, argv + argc});
   const Arguments arguments =
       parse_arguments(std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
   if (!arguments.mistake.empty()) {

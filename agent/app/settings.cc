@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "agent/tasks/maintenance/log_rotation.h"
+#include "agent/tasks/maintenance/reindex.h"
+#include "agent/tasks/maintenance/vacuum.h"
 #include "common/base/process.h"
 #include "common/base/strings.h"
 #include "common/config/source.h"
@@ -148,6 +151,14 @@ void read_spool(config::Table table, const Surroundings& around, SpoolOptions& s
   table.finish();
 }
 
+// Every kind of work there is. A new one is added here.
+TasksSettings read_tasks(config::Table& root, const std::string& spool_folder) {
+  const std::vector<TaskWorkKind> kinds{vacuum_analyze_kind(), reindex_bloated_kind(),
+                                        log_rotation_kind()};
+  const std::string beside = spool_folder.substr(0, spool_folder.rfind('/'));
+  return read_tasks_settings(root, kinds, base::join_path(beside, "tasks"));
+}
+
 }  // namespace
 
 Surroundings surroundings() {
@@ -181,6 +192,7 @@ LoadedSettings load_settings(const base::FileSystem& files, const std::string& p
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   settings.redis = read_redis_settings(root, settings.sampler.interval);
+  settings.tasks = read_tasks(root, settings.spool.folder);
   root.finish();
   return loaded;
 }

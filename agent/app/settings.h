@@ -12,6 +12,7 @@
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
 #include "agent/spool/spool.h"
+#include "agent/tasks/task_settings.h"
 #include "common/base/log.h"
 #include "common/config/node.h"
 
@@ -27,6 +28,7 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  TasksSettings tasks;  ///< [tasks], [[task]]
 };
 
 /// What the program's surroundings give; passed in so that tests need no root and no environment.

@@ -1,6 +1,6 @@
 // What the agent itself did as a task, line by line, each holding the hash of the one before.
 //
-//   {"n":7,"at":"2026-11-27T02:30:00Z","task":"weekly_reindex","event":"end","text":"...","before":"<hash>"}
+//   {"n":7,"at":"2026-11-27T02:30:00Z","task":"week","event":"end","text":"...","before":"<hash>"}
 //
 // The hash of a line is SHA-256 over its bytes. Changing or removing a line breaks the chain at the
 // next one; cutting lines off the end shows against `audit.head`, which holds the number and the

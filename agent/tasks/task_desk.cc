@@ -27,12 +27,24 @@ std::string state_path(const TasksSettings& settings) {
 
 }  // namespace
 
+std::optional<FileFact> newest_evidence(const TaskSettings& task, std::span<const FileFact> files,
+                                        base::WallTime now) {
+  // What is still being written proves nothing; nor does a time that has not come.
+  const std::int64_t latest_ms = base::to_ms(now - task.watch_settled);
+  std::optional<FileFact> newest;
+  for (const FileFact& file : files) {
+    if (file.bytes < task.watch_bytes_min || file.modified_ms > latest_ms) continue;
+    if (!newest || file.modified_ms > newest->modified_ms) newest = file;
+  }
+  return newest;
+}
+
 TaskDesk::TaskDesk(TasksSettings settings, World world)
     : settings_(std::move(settings)), world_(std::move(world)) {}
 
 base::Result<void> TaskDesk::load() {
   if (loaded_) return base::ok();
-  TC_TRY(world_.files.create_folders(settings_.state_folder));
+  if (!world_.look_only) TC_TRY(world_.files.create_folders(settings_.state_folder));
   const std::string path = state_path(settings_);
   if (world_.files.exists(path)) {
     TC_TRY(saved_, world_.files.read(path, kStateBytesMax));
@@ -42,7 +54,7 @@ base::Result<void> TaskDesk::load() {
     } else {
       // Whatever it was: the clocks of the daemon go on, and the tasks are registered anew.
       base::log_error("agent/tasks", "{}: {}; it is put aside", path, states.error().message);
-      TC_TRY(world_.files.rename(path, path + ".damaged"));
+      if (!world_.look_only) TC_TRY(world_.files.rename(path, path + ".damaged"));
     }
   }
   loaded_ = true;
@@ -50,6 +62,7 @@ base::Result<void> TaskDesk::load() {
 }
 
 base::Result<void> TaskDesk::save() {
+  if (world_.look_only) return base::ok();
   const std::string text = encode_states(states_);
   if (text != saved_) {
     TC_TRY(world_.files.write_atomic(state_path(settings_), text, kMode));
@@ -112,7 +125,7 @@ base::Result<void> TaskDesk::read_record(const std::string& name, TaskRound& rou
 }
 
 base::Result<void> TaskDesk::read_inbox(TaskRound& round) {
-  if (!world_.files.exists(settings_.inbox)) {
+  if (!world_.look_only && !world_.files.exists(settings_.inbox)) {
     if (auto made = world_.files.create_folders(settings_.inbox); !made) {
       made.error().message += fmt::format(
           "; create it: install -d -m 1730 -o tocsin-agent -g tocsin-tasks {}", settings_.inbox);
@@ -138,38 +151,31 @@ base::Result<void> TaskDesk::read_inbox(TaskRound& round) {
   return base::ok();
 }
 
-// The newest file that is whole is the evidence; its time is the time of the success.
+// The time of the evidence is the time of the success.
 base::Result<void> TaskDesk::watch(const TaskSettings& task) {
   const std::size_t slash = task.watch_file.rfind('/');
   const std::string folder = task.watch_file.substr(0, std::max<std::size_t>(slash, 1));
   const std::string pattern = task.watch_file.substr(slash + 1);
   TC_TRY(const std::vector<std::string> names, world_.files.list(folder));
-  const std::int64_t now_ms = base::to_ms(world_.clock.wall());
-  std::int64_t newest_ms = 0;
-  std::uint64_t newest_bytes = 0;
-  std::size_t looked_at = 0;
+  std::vector<FileFact> facts;
   for (const std::string& name : names) {
     if (::fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) != 0) continue;
-    if (++looked_at > kWatchedMax) {
+    if (facts.size() == kWatchedMax) {
       return base::error(ErrorCode::LimitExceeded,
                          fmt::format("more than {} files match {}", kWatchedMax, task.watch_file));
     }
     const std::string path = base::join_path(folder, name);
     const auto modified = world_.files.modified_ns(path);
     const auto size = world_.files.size(path);
-    if (!modified || !size || *size < task.watch_bytes_min) continue;
-    const std::int64_t at_ms = *modified / kNsPerMs;
-    // What is still being written proves nothing; nor does a time that has not come.
-    if (at_ms > now_ms - task.watch_settled.count() || at_ms <= newest_ms) continue;
-    newest_ms = at_ms;
-    newest_bytes = *size;
+    if (modified && size) facts.push_back({*modified / kNsPerMs, *size});  // else it is gone
   }
   TaskState& state = states_.tasks[task.name];
-  if (newest_ms == 0 || newest_ms <= state.last_success_ms) return base::ok();
-  RunRecord record{task.name, newest_ms, {}, RunEnd{}};
-  record.end->ended_ms = newest_ms;
+  const auto newest = newest_evidence(task, facts, world_.clock.wall());
+  if (!newest || newest->modified_ms <= state.last_success_ms) return base::ok();
+  RunRecord record{task.name, newest->modified_ms, {}, RunEnd{}};
+  record.end->ended_ms = newest->modified_ms;
   record.end->ok = true;
-  record.end->numbers["evidence_bytes"] = static_cast<double>(newest_bytes);
+  record.end->numbers["evidence_bytes"] = static_cast<double>(newest->bytes);
   apply_run(state, record);
   return base::ok();
 }

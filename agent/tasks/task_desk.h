@@ -30,6 +30,17 @@ struct TaskRound {
   double audit_lines = 0;
 };
 
+/// What is known of a file that may be evidence.
+struct FileFact {
+  std::int64_t modified_ms = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Returns the newest file that proves a success of a watched task: large enough, not changed for
+/// `watch_settled`, and not from the future. Pure.
+std::optional<FileFact> newest_evidence(const TaskSettings& task, std::span<const FileFact> files,
+                                        base::WallTime now);
+
 /// Thread: one at a time.
 class TaskDesk {
  public:
@@ -38,6 +49,7 @@ class TaskDesk {
     const base::Clock& clock;
     /// Begins a run and returns whether it could: false if one is under way. Null: nothing runs.
     std::function<bool(const TaskSettings&)> start;
+    bool look_only = false;  ///< Changes nothing on disk: for `--once`, beside the running agent.
   };
 
   TaskDesk(TasksSettings settings, World world);

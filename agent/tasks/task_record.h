@@ -1,6 +1,6 @@
 // A record of one run, as the wrapper leaves it for the agent: a file of two lines of JSON.
 //
-//   {"task":"backup_db","started_ms":...,"pid":4711,"pid_start":8812,"pid_space":"pid:[40...]","boot":"5d..."}
+//   {"task":"backup","started_ms":...,"pid":4711,"pid_start":8812,"pid_space":"...","boot":"..."}
 //   {"ended_ms":...,"exit":0,"ok":true,"reason":"","numbers":{"evidence_bytes":123}}
 //
 // The first is appended when the run begins, the second when it ends; a line counts once its line

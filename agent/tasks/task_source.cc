@@ -83,7 +83,8 @@ class Reader {
         clock_(world.clock),
         runs_(world.worker != nullptr),
         audit_(world.files, settings.state_folder),
-        desk_(settings, {world.files, world.clock, starter(settings, world.worker)}) {}
+        desk_(settings,
+              {world.files, world.clock, starter(settings, world.worker), world.look_only}) {}
 
   TaskRound read() {
     TaskRound round = desk_.look();

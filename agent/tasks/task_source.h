@@ -16,6 +16,7 @@ struct TaskSourceWorld {
   base::FileSystem& files;     ///< Outlives what is made, and a call that hangs: the program's.
   base::FailureLog& failures;  ///< As files.
   std::shared_ptr<TaskWorker> worker;  ///< Null: tasks of the mode "run" do not begin.
+  bool look_only = false;              ///< See TaskDesk::World.
 };
 
 /// Has one thread for the folders.

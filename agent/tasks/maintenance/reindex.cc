@@ -19,6 +19,8 @@ namespace json = boost::json;
 
 constexpr std::size_t kJournalBytesMax = 64 << 10;
 constexpr mode_t kMode = 0600;
+/// Whoever held the lock that ended the build keeps its leftover from being dropped, too.
+constexpr int kDropTries = 5;
 /// The new index is built beside the old one, and building sorts.
 constexpr double kRoomFactor = 1.5;
 
@@ -194,6 +196,12 @@ class Reindex final : public TaskWork {
     if (connection.broken()) return done.error();  // the next run cleans up
     base::Error error = done.error();
     auto dropped = drop_leftovers(connection, journal);
+    for (int tried = 1; !dropped && dropped.error().code == ErrorCode::Timeout &&
+                        tried < kDropTries && context.check();
+         ++tried) {
+      TC_TRY(read_rows(connection, "SELECT pg_sleep(1)"));
+      dropped = drop_leftovers(connection, journal);
+    }
     if (dropped) {
       error.message += *dropped;
       TC_TRY(context.files.remove(journal_path(context)));

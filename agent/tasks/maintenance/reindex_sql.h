@@ -21,7 +21,8 @@ WITH columns AS (
   LEFT JOIN pg_attribute ta ON ta.attrelid = i.indrelid AND ta.attnum = i.indkey[a.attnum - 1]
                            AND i.indkey[a.attnum - 1] <> 0
   LEFT JOIN pg_stats st ON st.schemaname = tn.nspname AND NOT st.inherited
-                       AND st.tablename = CASE WHEN ta.attname IS NULL THEN ic.relname ELSE t.relname END
+                       AND st.tablename
+                           = CASE WHEN ta.attname IS NULL THEN ic.relname ELSE t.relname END
                        AND st.attname = coalesce(ta.attname, a.attname)
   WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
   GROUP BY i.indexrelid
@@ -29,7 +30,8 @@ WITH columns AS (
   SELECT c.indexrelid, ic.relname, n.nspname, i.indrelid, ic.reltablespace,
          pg_relation_size(c.indexrelid) AS bytes,
          current_setting('block_size')::numeric AS block,
-         greatest(CASE WHEN ic.reltuples > 0 THEN ic.reltuples ELSE t.reltuples END, 0)::numeric AS tuples,
+         greatest(CASE WHEN ic.reltuples > 0 THEN ic.reltuples ELSE t.reltuples END,
+                  0)::numeric AS tuples,
          coalesce((SELECT substring(option FROM 'fillfactor=([0-9]+)')::numeric
                    FROM unnest(ic.reloptions) option WHERE option LIKE 'fillfactor=%'), 90) AS fill,
          CASE WHEN c.has_nulls THEN 16 ELSE 8 END + 8 * ceil(c.width / 8.0) + 4 AS tuple
@@ -42,7 +44,8 @@ WITH columns AS (
   WHERE c.known AND i.indisvalid AND i.indisready AND NOT i.indisexclusion
     AND ic.relkind = 'i' AND ic.relpersistence <> 't' AND t.reltuples >= 0
 ), judged AS (
-  SELECT *, 100 * (1 - least(1, block * (1 + 1.02 * ceil(tuples * tuple / ((block - 40) * fill / 100)))
+  SELECT *, 100 * (1 - least(1, block
+                                * (1 + 1.02 * ceil(tuples * tuple / ((block - 40) * fill / 100)))
                                 / greatest(bytes, 1))) AS bloat
   FROM sized
   WHERE bytes >= $1::bigint

@@ -28,7 +28,8 @@ SELECT s.relid::bigint, format('%I.%I', s.schemaname, s.relname),
 FROM pg_stat_user_tables s
 JOIN pg_class c ON c.oid = s.relid
 WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
-  AND (s.n_dead_tup >= $1::bigint AND s.n_dead_tup * 100 >= $2::bigint * (s.n_live_tup + s.n_dead_tup)
+  AND (s.n_dead_tup >= $1::bigint
+          AND s.n_dead_tup * 100 >= $2::bigint * (s.n_live_tup + s.n_dead_tup)
        OR s.n_live_tup >= $3::bigint
           AND (coalesce(greatest(s.last_vacuum, s.last_autovacuum), '-infinity')
                  < now() - make_interval(secs => $4::bigint)

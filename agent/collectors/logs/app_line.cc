@@ -149,7 +149,8 @@ LineLevel level_of_line(std::string_view line) {
     while (end < line.size() && is_word_char(line[end])) ++end;
     const std::string_view word = line.substr(begin, end - begin);
     const bool capitals = std::all_of(word.begin(), word.end(), is_upper_letter);
-    if (capitals || placed_as_level(line, begin, end)) {
+    // Numbers are levels in JSON only; in brackets they are of processes.
+    if (!is_ascii_digit(word.front()) && (capitals || placed_as_level(line, begin, end))) {
       const LineLevel level = level_of_name(word);
       if (level != LineLevel::None) return level;
     }

@@ -47,6 +47,26 @@ constexpr MetricInfo kLastAudit{"audit_last_event_timestamp_seconds",
 constexpr MetricInfo kAuditSilent{"audit_silent_after_seconds",
                                   "After how long without an audit event something is wrong."};
 
+/// What we say about lines is no line to say something about; it comes back through the system's
+/// log.
+bool is_our_own(const LogLine& line) {
+  constexpr std::size_t kHeadOfLine = 100;
+  return line.program == "tocsin-agent" ||
+         line.text.substr(0, kHeadOfLine).find(" tocsin-agent[") != std::string_view::npos;
+}
+
+/// What a line says in words: of JSON its message, of a line of syslog what follows the head.
+std::string words_of(std::string_view text, base::WallTime now) {
+  if (const auto syslog = parse_syslog(text, now)) text = syslog->message;
+  boost::json::value value;
+  if (const auto* object = parse_json_line(text, value)) {
+    for (const std::string_view field : {"message", "msg", "event", "error"}) {
+      if (auto words = json_field(*object, field)) return std::move(*words);
+    }
+  }
+  return std::string(text);
+}
+
 }  // namespace
 
 struct AppLog::Compiled {
@@ -114,7 +134,7 @@ LineLevel AppLog::level_of(const LogLine& line) const {
 }
 
 void AppLog::take(const LogLine& line) {
-  if (base::trim(line.text).empty()) return;
+  if (base::trim(line.text).empty() || is_our_own(line)) return;
   begin_learning();
   const LineLevel level = level_of(line);
   lines_.add({to_string(level)});
@@ -129,8 +149,7 @@ void AppLog::take(const LogLine& line) {
 
 void AppLog::take_fingerprint(std::string_view text) {
   const base::WallTime now = clock_.wall();
-  if (const auto syslog = parse_syslog(text, now)) text = syslog->message;
-  const std::string kind = fingerprint_text(text);
+  const std::string kind = fingerprint_text(words_of(text, now));
   const std::uint64_t fingerprint = base::fnv1a(kind);
   if (!fingerprints_.add(fingerprint, now) || now < *learnt_at_) return;
   ++new_fingerprints_;

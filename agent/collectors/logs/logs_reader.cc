@@ -135,7 +135,10 @@ void LogsReader::save(LogsRound* round) {
 
 LogsRound LogsReader::read() {
   LogsRound round;
-  if (!loaded_) load(round);
+  if (!loaded_) {
+    round.samples = SampleBuffer(SampleBuffer::Counters::FromZero);
+    load(round);
+  }
   const base::MonotonicTime begin = world_.clock.monotonic();
   const base::MonotonicTime deadline = begin + settings_.timeout * 7 / 10;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {

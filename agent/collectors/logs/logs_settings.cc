@@ -110,7 +110,7 @@ void read_access_format(config::Table& table, AccessFormatSettings& format) {
   }
   if (format.kind == Kind::Pattern) {
     format.pattern = table.required_string("pattern");
-  } else if (table.has("pattern")) {
+  } else if (!table.string("pattern", "").empty()) {
     table.error("pattern", "a pattern needs format = \"pattern\"");
   }
   if (format.kind == Kind::Json) {

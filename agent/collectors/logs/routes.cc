@@ -24,27 +24,28 @@ bool is_letter_of_route(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+bool is_plain_of_route(char c) {
+  return is_digit_of_route(c) || is_letter_of_route(c) || c == '.' || c == '_' || c == '-' ||
+         c == '~';
+}
+
 bool names_one_thing(std::string_view part) {
   if (part.size() > kWordMax) return true;
-  std::size_t digits = 0;
-  bool hexadecimal = true;
-  for (const char c : part) {
-    const bool digit = is_digit_of_route(c);
-    if (digit) ++digits;
-    if (!digit && !is_letter_of_route(c) && c != '.' && c != '_' && c != '-' && c != '~')
-      return true;
-    const bool hex = digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '-';
-    hexadecimal = hexadecimal && hex;
-  }
+  const auto digits =
+      static_cast<std::size_t>(std::count_if(part.begin(), part.end(), is_digit_of_route));
   if (digits == 0) return false;
-  const bool number =
-      std::all_of(part.begin(), part.end(), [](char c) { return !is_letter_of_route(c); });
+  const bool number = std::none_of(part.begin(), part.end(), is_letter_of_route);
+  const bool hexadecimal = std::all_of(part.begin(), part.end(), [](char c) {
+    return is_digit_of_route(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '-';
+  });
   return number || (hexadecimal && part.size() >= kHexMin) || part.size() >= kTokenMin ||
          digits * 2 > part.size();
 }
 
 /// "app.3f9a1c22.js" is app.*.js: every release has other names.
 std::string template_part(std::string_view part) {
+  // Names and addresses of people are not plain.
+  if (!std::all_of(part.begin(), part.end(), is_plain_of_route)) return ":id";
   if (!names_one_thing(part)) return std::string(part);
   const std::size_t dot = part.rfind('.');
   const std::string_view end = dot == std::string_view::npos ? "" : part.substr(dot);

@@ -14,7 +14,9 @@ constexpr char kBetweenValues = '\x1f';
 
 void SampleBuffer::add(const MetricInfo& metric, std::span<const model::LabelView> labels,
                        double value) {
-  Sample sample{metric, {}, value};
+  const bool from_zero =
+      counters_ == Counters::FromZero && metric.type == model::MetricType::Counter;
+  Sample sample{metric, {}, from_zero ? 0 : value};
   sample.labels.reserve(labels.size());
   for (const model::LabelView& label : labels) sample.labels.emplace_back(label.name, label.value);
   samples_.push_back(std::move(sample));

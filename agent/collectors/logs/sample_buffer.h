@@ -14,6 +14,12 @@ namespace tocsin::agent {
 /// Copies what it is given. Thread: one at a time.
 class SampleBuffer final : public MetricSink {
  public:
+  /// FromZero: in the first round of a run, so that a counter that stands where it stood when the
+  /// run before ended is seen to have begun anew.
+  enum class Counters { AsTheyAre, FromZero };
+
+  explicit SampleBuffer(Counters counters = Counters::AsTheyAre) : counters_(counters) {}
+
   using MetricSink::add;
   void add(const MetricInfo& metric, std::span<const model::LabelView> labels,
            double value) override;
@@ -26,6 +32,7 @@ class SampleBuffer final : public MetricSink {
     std::vector<std::pair<std::string, std::string>> labels;
     double value = 0;
   };
+  Counters counters_;
   std::vector<Sample> samples_;
 };
 

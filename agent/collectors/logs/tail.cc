@@ -326,7 +326,7 @@ std::size_t Tail::split(TailPosition& position, std::string_view data, const Lin
 void Tail::emit(std::string_view text, const LineSink& line) {
   if (text.ends_with('\r')) text.remove_suffix(1);
   // Whoever writes on at his old position into a file that was cut leaves a hole before it.
-  const std::size_t begin = text.find_first_not_of('\0');
+  const std::size_t begin = text.empty() ? 0 : text.find_first_not_of('\0');
   if (begin == std::string_view::npos) return;
   ++stats_.lines;
   line(text.substr(begin));

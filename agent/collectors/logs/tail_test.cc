@@ -105,7 +105,6 @@ TEST_CASE("tail: renamed away in the middle, and the writer goes on in the old f
   bench.append("a.log.1", "5\nlast");
   CHECK(bench.read() == Lines{"5"});
   CHECK(bench.tail->stats().rotations == 1);
-  bench.clock.advance(base::Duration{40'000});
   CHECK(bench.read() == Lines{});
   bench.clock.advance(base::Duration{40'000});
   // Nobody writes there any more: what has no end is a line as well.
@@ -247,10 +246,10 @@ TEST_CASE("tail: deleted, and a new file of the same name") {
   CHECK(bench.read().empty());
   bench.append("a.log", "2\n");
   CHECK(bench.read() == Lines{"2"});
-  // An identity that is used again, after a restart: the first bytes tell.
+  // An identity that is used again while we are away: the first bytes tell.
+  bench.restart();
   fs::remove(bench.path("a.log"));
   bench.append("a.log", "three\n");
-  bench.restart();
   CHECK(bench.read() == Lines{"three"});
 }
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "agent/app/instance_lock.h"
+#include "agent/app/posture_sources.h"
 #include "agent/app/text_page.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/postgres/postgres_source.h"
@@ -88,6 +89,8 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
     sources.async.push_back(
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
   }
+  add_posture_sources(sources, settings.posture,
+                      {world.executor, world.files, world.source_failures, world.look_only});
   if (settings.tasks.any()) {
     sources.async.push_back(make_task_source(
         settings.tasks,

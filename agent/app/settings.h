@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/posture_sources.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/postgres/postgres_settings.h"
 #include "agent/collectors/redis/redis_settings.h"
@@ -28,6 +29,7 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  PostureSettings posture;  ///< [inventory], [packages], [[findings]]
   TasksSettings tasks;  ///< [tasks], [[task]]
 };
 

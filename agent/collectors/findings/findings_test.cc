@@ -7,6 +7,9 @@
 #include "agent/collectors/findings/findings_source.h"
 #include "agent/collectors/findings/json_elements.h"
 #include "agent/collectors/kept/test_source.h"
+#include "common/config/source.h"
+#include "common/config/table.h"
+#include "common/config/toml.h"
 
 namespace tocsin::agent {
 namespace {
@@ -240,6 +243,34 @@ TEST_CASE("the newest of several files, or all of them; files that are too large
   shop.settings.tools[0].bytes_max = 100;
   shop.start(test);
   CHECK(test.round().value("tocsin_agent_check_failed,check=images,reason=limit_exceeded") == 1);
+}
+
+TEST_CASE("settings: defaults, and mistakes with their place") {
+  const auto files = base::make_real_file_system();
+  const auto read = [&](const char* text, base::Diagnostics& diagnostics) {
+    config::Source source{"agent.toml", text};
+    config::Context context{source, diagnostics, *files};
+    const config::Node node = config::parse_toml(source, diagnostics);
+    config::Table root(context, &node);
+    return read_findings_settings(root, base::Duration{15'000}, "/var/lib/t");
+  };
+  base::Diagnostics none;
+  CHECK(read("", none).tools.empty());
+  const FindingsSettings usual = read("[[findings]]\nformat = \"lynis\"\nfiles = \"/x\"\n", none);
+  CHECK(none.empty());
+  REQUIRE(usual.tools.size() == 1);
+  CHECK(usual.tools[0].name == "lynis");
+  CHECK(usual.tools[0].unrated == FindingSeverity::High);
+  CHECK(usual.state.path == "/var/lib/t/findings.json");
+  base::Diagnostics wrong;
+  read(
+      "[[findings]]\nformat = \"trivi\"\nfiles = \"x\"\n"
+      "[[findings]]\nformat = \"bandit\"\n"
+      "[[findings]]\nformat = \"bandit\"\nfiles = \"/x\"\nunrated = \"bad\"\n",
+      wrong);
+  // trivi, x, no files, bad, two of a name
+  CHECK(wrong.size() == 5);
+  for (const base::Diagnostic& one : wrong) CHECK(one.line > 0);
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ Result<void> find_processes(const InventoryScan& scan, std::vector<Port>& ports)
   // Some belong to the kernel; without a refusal that is the explanation.
   if (wanted.empty() || !denied) return base::ok();
   denied->message += fmt::format(
-      "; whose {} listening sockets are is not known: the agent needs CAP_SYS_PTRACE and "
+      "; the processes of {} listening sockets are not known: the agent needs CAP_SYS_PTRACE and "
       "CAP_DAC_READ_SEARCH (docs/inventory.md)",
       wanted.size());
   return *denied;

@@ -104,9 +104,16 @@ class Packages {
     round.add(metric, labels, base::to_seconds(base::wall_time(since)));
   }
 
-  Result<void> read_apt(KeptRound& round) {
+  Result<InstalledPackages> read_upgrades() const {
     TC_TRY(InstalledPackages installed, read_installed(files_, path("/var/lib/dpkg/status")));
     TC_TRY(read_lists(files_, path("/var/lib/apt/lists"), installed));
+    return installed;
+  }
+
+  Result<void> read_apt(KeptRound& round) {
+    auto read = read_upgrades();
+    if (!read) read = read_upgrades();  // apt may have replaced a list under our feet
+    TC_TRY(const InstalledPackages installed, std::move(read));
     std::vector<std::string> security;
     std::size_t other = 0;
     std::size_t held = 0;

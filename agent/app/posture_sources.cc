@@ -1,0 +1,38 @@
+#include "agent/app/posture_sources.h"
+
+#include "agent/collectors/findings/findings_source.h"
+#include "agent/collectors/inventory/inventory_source.h"
+#include "agent/collectors/packages/packages_source.h"
+
+namespace tocsin::agent {
+
+PostureSettings read_posture_settings(config::Table& root, base::Duration interval,
+                                      const std::string& spool_folder) {
+  const std::string beside = spool_folder.substr(0, spool_folder.rfind('/'));
+  PostureSettings settings;
+  settings.inventory = read_inventory_settings(root, interval, beside);
+  settings.packages = read_packages_settings(root, interval, beside);
+  settings.findings = read_findings_settings(root, interval, beside);
+  return settings;
+}
+
+void add_posture_sources(Sampler::Sources& sources, PostureSettings settings,
+                         const PostureWorld& world) {
+  const bool any = settings.inventory || settings.packages || !settings.findings.tools.empty();
+  if (!any) return;
+  const SlowWorld slow{world.executor, make_slow_pool(world.executor), world.files, world.failures};
+  if (settings.inventory) {
+    settings.inventory->state.read_only = world.look_only;
+    sources.async.push_back(make_inventory_source(*settings.inventory, slow));
+  }
+  if (settings.packages) {
+    settings.packages->state.read_only = world.look_only;
+    sources.async.push_back(make_packages_source(*settings.packages, slow));
+  }
+  if (!settings.findings.tools.empty()) {
+    settings.findings.state.read_only = world.look_only;
+    sources.async.push_back(make_findings_source(settings.findings, slow));
+  }
+}
+
+}  // namespace tocsin::agent

@@ -10,6 +10,7 @@
 #include "agent/app/posture_sources.h"
 #include "agent/app/text_page.h"
 #include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/logs/logs_source.h"
 #include "agent/collectors/postgres/postgres_source.h"
 #include "agent/collectors/redis/redis_source.h"
 #include "agent/collectors/scrape/scrape_target.h"
@@ -88,6 +89,10 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
   for (const RedisSettings& server : settings.redis) {
     sources.async.push_back(
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
+  }
+  if (settings.logs.any()) {
+    sources.async.push_back(make_logs_source(settings.logs, {world.executor, world.clock},
+                                             world.files, world.source_failures));
   }
   add_posture_sources(sources, settings.posture,
                       {world.executor, world.files, world.source_failures, world.look_only});
@@ -269,6 +274,8 @@ bool App::stop() {
 
 std::string one_round(AgentSettings settings, App::World world) {
   settings.sampler.identity = {};
+  // What is kept of logs is the running agent's.
+  settings.logs.state_file.clear();
   base::Metrics metrics;
   base::FailureLog scrape_failures{"agent/scrape"};
   base::FailureLog source_failures{"agent/collectors"};

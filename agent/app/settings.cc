@@ -192,6 +192,8 @@ LoadedSettings load_settings(const base::FileSystem& files, const std::string& p
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   settings.redis = read_redis_settings(root, settings.sampler.interval);
+  settings.logs = read_logs_settings(root, settings.sampler.interval);
+  settings.logs.state_file = base::join_path(folder_of(settings.spool.folder), "logs.state");
   settings.posture =
       read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
   settings.tasks = read_tasks(root, settings.spool.folder);

@@ -7,6 +7,7 @@
 
 #include "agent/app/posture_sources.h"
 #include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/logs/logs_settings.h"
 #include "agent/collectors/postgres/postgres_settings.h"
 #include "agent/collectors/redis/redis_settings.h"
 #include "agent/collectors/scrape/scrape_settings.h"
@@ -29,6 +30,7 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  LogsSettings logs;  ///< [[log]], [[access_log]], [[auth_log]], [log_files]
   PostureSettings posture;  ///< [inventory], [packages], [[findings]]
   TasksSettings tasks;  ///< [tasks], [[task]]
 };

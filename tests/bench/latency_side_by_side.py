@@ -228,6 +228,9 @@ name = "hook"
 url = "%s"
 rate_per_minute = 100000
 rate_burst = 10000
+# A storm's incidents would be told in one message, which names no crossing.
+[incident]
+storm_incidents = 0
 [route]
 receiver = "ops"
 group_by = ["alertname", "probe"]

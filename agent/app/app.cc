@@ -127,6 +127,8 @@ struct App::Parts {
   std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
   std::unique_ptr<net::HttpClient> scrape_http;
   std::shared_ptr<TaskWorker> task_worker;  ///< Outlives reloads; null: never needed so far.
+  LocalSources local{{world.files, world.clock, metrics, source_failures},
+                     LocalSources::Listen::Yes};
   bool stopped = false;
 
   void hand_over(model::WriteBatch batch);
@@ -160,6 +162,8 @@ void App::Parts::configure_sampler() {
   auto sources = std::make_shared<Sampler::Sources>(
       make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
                               scrape_failures, source_failures, world.files, task_worker}));
+  local.add_to(*sources, settings.local, settings.host.paths, settings.sampler.interval,
+               sampler_thread);
   sampler_thread.post([this, sources, options = settings.sampler] {
     sampler->configure(options, std::move(*sources));
   });
@@ -284,13 +288,16 @@ std::string one_round(AgentSettings settings, App::World world) {
   Signal done;
   base::AsioExecutor thread(world.clock, "sampler", 1);
   const auto http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
+  LocalSources local({world.files, world.clock, metrics, source_failures},
+                     LocalSources::Listen::No);
   Sampler sampler(settings.sampler, {thread, metrics},
                   [&](model::WriteBatch batch) { batches.push_back(std::move(batch)); });
   thread.post([&] {
-    sampler.configure(
-        settings.sampler,
+    Sampler::Sources sources =
         make_sources(settings, {thread, world.clock, metrics, http.get(), scrape_failures,
-                                source_failures, world.files, nullptr, true}));
+                                source_failures, world.files, nullptr, true});
+    local.add_to(sources, settings.local, settings.host.paths, settings.sampler.interval, thread);
+    sampler.configure(settings.sampler, std::move(sources));
     sampler.run_once([&] { done.set(); });
   });
   const bool ended = done.wait_for(settings.sampler.interval + kOnceMargin);

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "agent/app/app.h"
+#include "agent/discover/discover.h"
 #include "agent/app/task_cli.h"
 #include "common/base/process.h"
 #include "common/config/source.h"
@@ -22,6 +23,7 @@ constexpr const char* kHelp = R"(Usage: tocsin-agent [--config FILE] [--once | -
        tocsin-agent run-task NAME [--evidence-file FILE]... -- COMMAND...
        tocsin-agent task-report NAME --ok | --failed [--note TEXT]
        tocsin-agent task-run NAME [--dry-run] | task-pause [--off] | task-audit
+       tocsin-agent discover [--output FILE]
 
 Measures this host and pushes to tocsin-alertd by Prometheus remote write.
 
@@ -30,6 +32,7 @@ Measures this host and pushes to tocsin-alertd by Prometheus remote write.
   --check        check the settings and exit: 0 if sound, 1 if not
   --version      print the version
   --help         print this
+  discover       look at this host and propose settings for what runs on it
 
   run-task       run a command and record how it went, for the dead-man clock; see docs/tasks.md
   task-report    record that something was done, or failed
@@ -80,6 +83,16 @@ bool show_diagnostics(const agent::LoadedSettings& loaded) {
   return !base::has_errors(loaded.diagnostics);
 }
 
+int discover(std::span<char*> words) {
+  const auto files = base::make_real_file_system();
+  const base::RealClock clock;
+  const agent::Surroundings around = agent::surroundings();
+  const auto accepts = [&](const std::string& text) {
+    return !base::has_errors(agent::load_settings_text(*files, text, around).diagnostics);
+  };
+  return agent::run_discover(words, {*files, clock, around.host_name, around.is_root, accepts});
+}
+
 int run_once(agent::LoadedSettings loaded, agent::App::World world) {
   const std::string page = agent::one_round(std::move(loaded.settings), world);
   std::fputs(page.c_str(), stdout);
@@ -114,6 +127,8 @@ int main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 1);
   if (agent::is_task_command(argc > 1 ? argv[1] : ""))
     return agent::task_main({argv + 1, argv + argc});
+  const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+  if (argc > 1 && std::string_view(argv[1]) == "discover") return discover(words.subspan(2));
   const Arguments arguments =
       parse_arguments(std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
   if (!arguments.mistake.empty()) {

@@ -159,6 +159,30 @@ TasksSettings read_tasks(config::Table& root, const std::string& spool_folder) {
   return read_tasks_settings(root, kinds, base::join_path(beside, "tasks"));
 }
 
+// Reads what the source holds into the settings.
+void read_source(const base::FileSystem& files, const Surroundings& around,
+                 LoadedSettings& loaded) {
+  config::Context context{loaded.source, loaded.diagnostics, files};
+  const config::Node node = config::parse_toml(loaded.source, loaded.diagnostics);
+  config::Table root(context, &node);
+  AgentSettings& settings = loaded.settings;
+  read_agent(root.table("agent"), around, settings);
+  read_alertd(files, root.table("alertd"), folder_of(loaded.source.file), settings);
+  read_spool(root.table("spool"), around, settings.spool);
+  config::Table host = root.table("host");
+  settings.host = read_host_settings(host);
+  settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
+  settings.postgres = read_postgres_settings(root, settings.sampler.interval);
+  settings.redis = read_redis_settings(root, settings.sampler.interval);
+  settings.local = read_local_settings(root, settings.sampler.interval);
+  settings.logs = read_logs_settings(root, settings.sampler.interval);
+  settings.logs.state_file = base::join_path(folder_of(settings.spool.folder), "logs.state");
+  settings.posture =
+      read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
+  settings.tasks = read_tasks(root, settings.spool.folder);
+  root.finish();
+}
+
 }  // namespace
 
 Surroundings surroundings() {
@@ -180,24 +204,15 @@ LoadedSettings load_settings(const base::FileSystem& files, const std::string& p
       loaded.source = std::move(*source);
     }
   }
-  config::Context context{loaded.source, loaded.diagnostics, files};
-  const config::Node node = config::parse_toml(loaded.source, loaded.diagnostics);
-  config::Table root(context, &node);
-  AgentSettings& settings = loaded.settings;
-  read_agent(root.table("agent"), around, settings);
-  read_alertd(files, root.table("alertd"), folder_of(file), settings);
-  read_spool(root.table("spool"), around, settings.spool);
-  config::Table host = root.table("host");
-  settings.host = read_host_settings(host);
-  settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
-  settings.postgres = read_postgres_settings(root, settings.sampler.interval);
-  settings.redis = read_redis_settings(root, settings.sampler.interval);
-  settings.logs = read_logs_settings(root, settings.sampler.interval);
-  settings.logs.state_file = base::join_path(folder_of(settings.spool.folder), "logs.state");
-  settings.posture =
-      read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
-  settings.tasks = read_tasks(root, settings.spool.folder);
-  root.finish();
+  read_source(files, around, loaded);
+  return loaded;
+}
+
+LoadedSettings load_settings_text(const base::FileSystem& files, std::string text,
+                                  const Surroundings& around) {
+  LoadedSettings loaded;
+  loaded.source = {kDefaultConfigPath, std::move(text)};
+  read_source(files, around, loaded);
   return loaded;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/app/posture_sources.h"
+#include "agent/app/local_sources.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/logs/logs_settings.h"
 #include "agent/collectors/postgres/postgres_settings.h"
@@ -30,6 +31,7 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  LocalSettings local;  ///< [[process_group]], [cgroups], [smart], [[check]], [statsd], [otlp]
   LogsSettings logs;  ///< [[log]], [[access_log]], [[auth_log]], [log_files]
   PostureSettings posture;  ///< [inventory], [packages], [[findings]]
   TasksSettings tasks;  ///< [tasks], [[task]]
@@ -62,6 +64,10 @@ inline constexpr const char* kTokenFileName = "tocsin-agent.token";
 /// Never fails: what is wrong, a missing file included, is in the diagnostics.
 LoadedSettings load_settings(const base::FileSystem& files, const std::string& path,
                              const Surroundings& around);
+
+/// Reads a text as load_settings() reads a file; for proposals.
+LoadedSettings load_settings_text(const base::FileSystem& files, std::string text,
+                                  const Surroundings& around);
 
 /// Returns the URL to post to: "/api/v1/write" is added to an address without a path.
 std::string write_url(std::string_view url);

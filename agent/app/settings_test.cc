@@ -188,3 +188,39 @@ TEST_CASE("the address of remote write") {
   CHECK(write_url("http://a:9464/") == "http://a:9464/api/v1/write");
   CHECK(write_url("https://m/api/v1/push") == "https://m/api/v1/push");
 }
+
+TEST_CASE("what is read of the host itself, and nothing of it by default") {
+  const TestFolder folder;
+  const LocalSettings none = load_text(folder, "").settings.local;
+  CHECK(none.processes.groups.empty());
+  CHECK_FALSE(none.cgroups.configured);
+  CHECK(none.smart.files.empty());
+  CHECK(none.checks.empty());
+  CHECK_FALSE(none.statsd);
+  CHECK_FALSE(none.otlp);
+  const LoadedSettings loaded = load_text(folder, R"(
+[cgroups]
+[statsd]
+[otlp]
+[smart]
+files = ["/var/lib/tocsin/smart/*.json"]
+[[process_group]]
+name = "web"
+comm = ["nginx"]
+[[check]]
+name = "load"
+command = ["/usr/lib/nagios/plugins/check_load"]
+)");
+  CHECK(loaded.diagnostics.empty());
+  const LocalSettings& local = loaded.settings.local;
+  CHECK(local.processes.groups.size() == 1);
+  CHECK(local.cgroups.configured);
+  CHECK(local.checks.size() == 1);
+  CHECK(local.statsd);
+  CHECK(local.otlp);
+  // A text is read as a file is.
+  const LoadedSettings text = load_settings_text(*base::make_real_file_system(),
+                                                 "[statsd]\nlisten = \"0.0.0.0:8125\"\n", kAround);
+  REQUIRE(base::has_errors(text.diagnostics));
+  CHECK(text.diagnostics[0].line == 2);
+}

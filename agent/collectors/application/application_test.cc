@@ -112,7 +112,7 @@ void send_udp(unsigned short port, const std::string& text) {
 }
 
 /// Until a line has the value; a second at most.
-bool comes(Receiver& receiver, const std::string& line, double value) {
+bool comes(MetricReceiver& receiver, const std::string& line, double value) {
   for (int i = 0; i < 100; ++i) {
     LineSink sink;
     receiver.write(sink);

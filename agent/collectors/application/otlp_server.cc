@@ -27,7 +27,7 @@ net::ServerResponse refuse(int status, std::string why) {
   return {status, {}, "text/plain; charset=utf-8", std::move(why) + "\n"};
 }
 
-class OtlpServer final : public Receiver {
+class OtlpServer final : public MetricReceiver {
  public:
   OtlpServer(OtlpSettings settings, ReceiverWorld world)
       : settings_(std::move(settings)),
@@ -140,7 +140,7 @@ class OtlpServer final : public Receiver {
 
 }  // namespace
 
-std::shared_ptr<Receiver> make_otlp_server(OtlpSettings settings, ReceiverWorld world) {
+std::shared_ptr<MetricReceiver> make_otlp_server(OtlpSettings settings, ReceiverWorld world) {
   return std::make_shared<OtlpServer>(std::move(settings), world);
 }
 

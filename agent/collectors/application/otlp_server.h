@@ -10,6 +10,6 @@ namespace tocsin::agent {
 
 /// One thread, from the first open() to close(). What is refused is said in the answer
 /// (partial_success) and counted.
-std::shared_ptr<Receiver> make_otlp_server(OtlpSettings settings, ReceiverWorld world);
+std::shared_ptr<MetricReceiver> make_otlp_server(OtlpSettings settings, ReceiverWorld world);
 
 }  // namespace tocsin::agent

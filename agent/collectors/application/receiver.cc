@@ -10,7 +10,7 @@ constexpr MetricInfo kUp{"tocsin_agent_receiver_up",
 
 class ReceiverSource final : public AsyncSource {
  public:
-  ReceiverSource(std::shared_ptr<Receiver> receiver, base::Executor& executor,
+  ReceiverSource(std::shared_ptr<MetricReceiver> receiver, base::Executor& executor,
                  base::FailureLog& failures)
       : receiver_(std::move(receiver)),
         executor_(executor),
@@ -24,6 +24,8 @@ class ReceiverSource final : public AsyncSource {
         [receiver = receiver_, &failures = failures_, key = key_, done = std::move(done)] {
           done([&](RoundSink& sink) {
             const auto opened = receiver->open();
+            // Closed by a reload: another one has taken its place.
+            if (!opened && opened.error().code == base::ErrorCode::Cancelled) return;
             const std::string_view name = receiver->name();
             sink.add(kUp, {{"receiver", name}}, opened ? 1 : 0);
             if (opened) {
@@ -38,7 +40,7 @@ class ReceiverSource final : public AsyncSource {
   }
 
  private:
-  std::shared_ptr<Receiver> receiver_;
+  std::shared_ptr<MetricReceiver> receiver_;
   base::Executor& executor_;
   base::FailureLog& failures_;
   std::string key_;
@@ -46,7 +48,7 @@ class ReceiverSource final : public AsyncSource {
 
 }  // namespace
 
-std::unique_ptr<AsyncSource> make_receiver_source(std::shared_ptr<Receiver> receiver,
+std::unique_ptr<AsyncSource> make_receiver_source(std::shared_ptr<MetricReceiver> receiver,
                                                   base::Executor& executor,
                                                   base::FailureLog& failures) {
   return std::make_unique<ReceiverSource>(std::move(receiver), executor, failures);

@@ -12,9 +12,9 @@ namespace tocsin::agent {
 
 /// Lives over reloads of the configuration, so that counters and gauges do. Nothing is opened and
 /// no thread exists before the first round.
-class Receiver {
+class MetricReceiver {
  public:
-  virtual ~Receiver() = default;
+  virtual ~MetricReceiver() = default;
 
   /// "statsd", "otlp".
   virtual std::string_view name() const = 0;
@@ -33,7 +33,7 @@ struct ReceiverWorld {
 };
 
 /// The receiver as a source of the sampler.
-std::unique_ptr<AsyncSource> make_receiver_source(std::shared_ptr<Receiver> receiver,
+std::unique_ptr<AsyncSource> make_receiver_source(std::shared_ptr<MetricReceiver> receiver,
                                                   base::Executor& executor,
                                                   base::FailureLog& failures);
 

@@ -55,7 +55,7 @@ SeriesName series_name(const StatsdSettings& settings, const StatsdLine& line) {
   return name;
 }
 
-class StatsdServer final : public Receiver {
+class StatsdServer final : public MetricReceiver {
  public:
   StatsdServer(StatsdSettings settings, ReceiverWorld world)
       : settings_(std::move(settings)),
@@ -195,7 +195,7 @@ class StatsdServer final : public Receiver {
 
 }  // namespace
 
-std::shared_ptr<Receiver> make_statsd_server(StatsdSettings settings, ReceiverWorld world) {
+std::shared_ptr<MetricReceiver> make_statsd_server(StatsdSettings settings, ReceiverWorld world) {
   return std::make_shared<StatsdServer>(std::move(settings), world);
 }
 

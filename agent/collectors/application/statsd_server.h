@@ -10,6 +10,6 @@ namespace tocsin::agent {
 
 /// One thread, from the first open() to close(). Names are made as statsd_exporter makes them;
 /// timers become histograms in seconds.
-std::shared_ptr<Receiver> make_statsd_server(StatsdSettings settings, ReceiverWorld world);
+std::shared_ptr<MetricReceiver> make_statsd_server(StatsdSettings settings, ReceiverWorld world);
 
 }  // namespace tocsin::agent

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <ostream>
 
+#include "alertd/bulletin/bulletin.h"
 #include "cli/commands.h"
 #include "cli/json_view.h"
 #include "cli/when.h"
@@ -141,14 +142,42 @@ int show_news(const NewsOptions& options, Context& context) {
   return kOk;
 }
 
+/// Fills in the request for a report of a time; returns what is wrong with the options.
+std::string ask_for_time(bulletin::Kind kind, const ReportOptions& options, Context& context,
+                         ApiRequest& request) {
+  if (!options.set.empty()) return "report: --set belongs to the report after an incident";
+  if (options.format == "json") return "report: json is of incidents; csv has all numbers";
+  request.path = "/api/v1/reports/" + std::string(bulletin::to_string(kind));
+  request.query = {{"format", options.format}};
+  request.whole = true;
+  for (const auto& [name, text] :
+       {std::pair("from", &options.from), std::pair("to", &options.to)}) {
+    if (text->empty()) continue;
+    const auto at = parse_when(*text, context.clock.wall());
+    if (!at) return at.error().message;
+    request.query.emplace_back(name, base::format_rfc3339(*at));
+  }
+  if (!options.time_zone.empty()) request.query.emplace_back("timezone", options.time_zone);
+  return {};
+}
+
 }  // namespace
 
 int run_report(const ReportOptions& options, Context& context, base::FileSystem& files) {
-  if (!options.set.empty()) return set_fields(options, context, files);
   ApiRequest request;
-  request.path = path_of(options.id, "/report");
-  request.query = {{"format", options.format}};
-  request.whole = options.format != "json";
+  if (const auto kind = bulletin::parse_kind(options.id)) {
+    if (const auto wrong = ask_for_time(*kind, options, context, request); !wrong.empty()) {
+      return usage(context, wrong);
+    }
+  } else {
+    if (!options.from.empty() || !options.to.empty() || !options.time_zone.empty()) {
+      return usage(context, "report: --from, --to and --timezone belong to daily, weekly, ...");
+    }
+    if (!options.set.empty()) return set_fields(options, context, files);
+    request.path = path_of(options.id, "/report");
+    request.query = {{"format", options.format == "md" ? "markdown" : options.format}};
+    request.whole = options.format != "json";
+  }
   // What is asked for is a document, in whatever form other answers are wanted.
   const ApiAnswer answer = context.api.call(request);
   if (answer.exit_code != kOk) {

@@ -54,6 +54,29 @@ TEST_CASE("report: printed safely, written as it is, and changed") {
   CHECK(run_report(missing, f.context, *files) == kUnreachable);
 }
 
+TEST_CASE("report: of a time") {
+  Fixture f;
+  const auto files = base::make_real_file_system();
+  f.api.answer.data = "section,table\n";
+  CHECK(run_report(parsed<ReportOptions>({"report", "weekly", "--format", "csv", "--from", "-14d",
+                                          "--timezone", "Asia/Phnom_Penh"}),
+                   f.context, *files) == kOk);
+  CHECK(f.api.request.path == "/api/v1/reports/weekly");
+  CHECK(f.api.request.whole);
+  const std::vector<std::pair<std::string, std::string>> query{
+      {"format", "csv"}, {"from", "2026-11-12T12:00:00Z"}, {"timezone", "Asia/Phnom_Penh"}};
+  CHECK(f.api.request.query == query);
+  CHECK(f.out.str() == "section,table\n");
+  // What belongs to the other kind of report is said, not dropped.
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"report", "daily", "--set", "lucky=x"},
+        {"report", "daily", "--format", "json"},
+        {"report", "daily", "--from", "yesterdayish"},
+        {"report", "T-12", "--from", "-1d"}}) {
+    CHECK(run_report(parsed<ReportOptions>(wrong), f.context, *files) == kUsage);
+  }
+}
+
 TEST_CASE("report: what cannot be is a usage error") {
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"report"},
                                                 {"report", "T-12", "--format", "pdf"},

@@ -7,11 +7,14 @@
 namespace tocsin::cli {
 
 struct ReportOptions {
-  std::string id;
-  std::string format = "markdown";  ///< "markdown", "html" or "json"
+  std::string id;                   ///< Of an incident; or "daily" and so on: a report of a time.
+  std::string format = "markdown";  ///< "md" is short for it; "html"; "json", or "csv", "text".
   std::string output;               ///< File; empty: stdout.
   std::vector<std::string> set;     ///< "root_cause=..."; "root_cause=@FILE": the file's text.
   std::string by;
+  std::string from;  ///< Of a time's report, and so are the next two; empty: its own period.
+  std::string to;
+  std::string time_zone;  ///< Empty: the daemon's.
 };
 
 struct ActionOptions {

@@ -53,11 +53,20 @@ ActionOptions action_of(const ReportCommands& commands, const std::string& name)
 }  // namespace
 
 void add_report_commands(CLI::App& app, ReportCommands& commands) {
-  CLI::App* report = app.add_subcommand("report", "the report after an incident");
-  report->add_option("id", commands.report.id, "such as T-1042")->required();
-  report->add_option("--format", commands.report.format, "markdown, html or json")
-      ->check(CLI::IsMember({"markdown", "html", "json"}))
+  CLI::App* report = app.add_subcommand("report", "the report after an incident, or of a time");
+  report
+      ->add_option("id", commands.report.id,
+                   "such as T-1042; or daily, weekly, monthly, compliance, capacity")
+      ->required();
+  report
+      ->add_option("--format", commands.report.format,
+                   "markdown, html; json of an incident; csv, text of a time")
+      ->check(CLI::IsMember({"markdown", "md", "html", "json", "csv", "text"}))
       ->capture_default_str();
+  report->add_option("--from", commands.report.from, "of a time's report: -7d, a date, RFC 3339");
+  report->add_option("--to", commands.report.to, "as --from");
+  report->add_option("--timezone", commands.report.time_zone,
+                     "such as Asia/Phnom_Penh; default: that of the daemon's [report]");
   report->add_option("-o,--output", commands.report.output, "file to write; default: stdout");
   report
       ->add_option("--set", commands.report.set,

@@ -130,6 +130,7 @@ void App::make_notifier() {
   const auto report = [this](const incident::OutboxRow& row, incident::DeliveryState state,
                              const std::string& text) {
     const incident::Notification& sent = row.notification;
+    if (state == incident::DeliveryState::Delivered) report_sender_->delivered(sent);
     if (sent.incident.id.empty()) return;  // a test, a summary: belongs to no incident
     dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
                          row.attempts, text, sent.sequence});
@@ -329,7 +330,16 @@ std::vector<api::Route> App::report_routes() {
                         world_.metrics},
       ReportKeeperSettings{settings_.report, settings_.status_page},
       base::join_path(settings_.data_folder, "watched_since"));
+  bulletin_desk_ = std::make_unique<BulletinDesk>(
+      BulletinWorld{*report_view_, *store_, engine_, settings_.parse, world_.queries});
+  report_sender_ = std::make_unique<ReportSender>(
+      ReportSenderWorld{*bulletin_desk_, world_.state, world_.background, world_.metrics,
+                        [this] { notifier_->poke(); }},
+      ReportSenderSettings{settings_.reports_sent, settings_.external_url});
   std::vector<api::Route> routes = api::report_routes(*report_view_, world_.clock);
+  for (api::Route& route : api::bulletin_routes(*bulletin_desk_)) {
+    routes.push_back(std::move(route));
+  }
   for (api::Route& route : report_keeper_->routes()) routes.push_back(std::move(route));
   return routes;
 }
@@ -341,6 +351,7 @@ void App::start(std::function<void(base::Result<void>)> done) {
   hooks.lost = [this] {
     notifier_->stop();
     report_keeper_->stop();
+    report_sender_->stop();
     dispatcher_->stand_by();
   };
   hooks.not_first = [this] {
@@ -366,6 +377,7 @@ void App::take_over() {
     // The state of incidents is back: alerts may come, messages may leave.
     notifier_->start();
     report_keeper_->start();
+    report_sender_->start();
     if (cluster_ && !std::exchange(cluster_started_, true)) cluster_->start();
     if (!std::exchange(told_, true)) first_start();
   });
@@ -428,6 +440,7 @@ void App::stop() {
   task_keeper_->stop();
   if (mail_replies_) mail_replies_->stop();
   report_keeper_->stop();
+  report_sender_->stop();
   if (cluster_) cluster_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
@@ -489,6 +502,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   alertmanager_view_->reload(alertmanager_settings(loaded.settings));
   report_view_->reload({loaded.settings.report, loaded.settings.incident.directory});
   report_keeper_->reload({loaded.settings.report, loaded.settings.status_page});
+  report_sender_->reload({loaded.settings.reports_sent, loaded.settings.external_url});
   task_keeper_->reload(loaded.settings.task_clock);
   base::set_log_level(loaded.settings.log_level);
   if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);

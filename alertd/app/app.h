@@ -15,6 +15,7 @@
 #include "alertd/api/api.h"
 #include "alertd/app/adapters.h"
 #include "alertd/app/alertmanager_adapter.h"
+#include "alertd/app/bulletin_desk.h"
 #include "alertd/app/channel_adapter.h"
 #include "alertd/app/cluster_link.h"
 #include "alertd/app/explain_witness.h"
@@ -22,6 +23,7 @@
 #include "alertd/app/oncall_adapter.h"
 #include "alertd/app/report_adapter.h"
 #include "alertd/app/report_keeper.h"
+#include "alertd/app/report_sender.h"
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
@@ -171,6 +173,8 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<story::Desk> explain_desk_;
   std::unique_ptr<ReportAdapter> report_view_;
   std::unique_ptr<ReportKeeper> report_keeper_;
+  std::unique_ptr<BulletinDesk> bulletin_desk_;
+  std::unique_ptr<ReportSender> report_sender_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -54,14 +54,11 @@ base::Error invalid(std::string message) {
 
 }  // namespace
 
-/// A walk through incidents, newest first, one after the other.
-struct ReportAdapter::Counting {
-  base::WallTime from;
-  base::WallTime to;
+/// A walk through incidents, oldest first, one after the other.
+struct ReportAdapter::Gathering {
   std::vector<std::string> ids;  ///< To be read yet, from the back.
-  std::vector<report::Report> reports;
-  bool truncated = false;
-  api::Done<std::string> done;
+  IncidentReports gathered;
+  api::Done<IncidentReports> done;
 };
 
 void ReportAdapter::reload(ReportConfig config) {
@@ -218,47 +215,53 @@ void ReportAdapter::tell(api::NewsRequest request, api::Done<void> done) {
 
 void ReportAdapter::statistics(base::WallTime from, base::WallTime to,
                                api::Done<std::string> done) {
+  gather(from, to,
+         [this, from, to, done = std::move(done)](base::Result<IncidentReports> gathered) {
+           if (!gathered) return done(gathered.error());
+           std::erase_if(gathered->reports,
+                         [from](const report::Report& report) { return report.opened_at < from; });
+           const auto config = this->config();
+           report::StatisticsSettings settings;
+           settings.hours = config->settings.hours;
+           settings.zone = config->settings.zone;
+           done(report::json_statistics(
+               report::count_statistics(gathered->reports, config->directory, settings), from, to,
+               gathered->truncated));
+         });
+}
+
+void ReportAdapter::gather(base::WallTime from, base::WallTime to,
+                           api::Done<IncidentReports> done) {
   incident::IncidentQuery query;
   query.limit = incident::kIncidentsMax;
-  auto counting = std::make_shared<Counting>();
-  counting->from = from;
-  counting->to = to;
-  counting->done = std::move(done);
-  state_.incidents(query, executor_, [this, counting](auto records) {
-    if (!records) return counting->done(records.error());
-    counting->truncated =
-        records->size() == incident::kIncidentsMax && records->back().opened_at >= counting->from;
+  auto gathering = std::make_shared<Gathering>();
+  gathering->done = std::move(done);
+  state_.incidents(query, executor_, [this, from, to, gathering](auto records) {
+    if (!records) return gathering->done(records.error());
+    gathering->gathered.truncated =
+        records->size() == incident::kIncidentsMax && records->back().opened_at >= from;
     for (const incident::IncidentRecord& record : *records) {
-      if (record.opened_at < counting->from || record.opened_at >= counting->to) continue;
-      counting->ids.push_back(record.id);
+      const bool over = record.resolved_at && *record.resolved_at < from;
+      if (record.opened_at < to && !over) gathering->ids.push_back(record.id);
     }
-    count_next(counting);
+    gather_next(gathering);
   });
 }
 
-void ReportAdapter::count_next(std::shared_ptr<Counting> counting) {
-  if (counting->ids.empty()) {
-    const auto config = this->config();
-    report::StatisticsSettings settings;
-    settings.hours = config->settings.hours;
-    settings.zone = config->settings.zone;
-    const report::Statistics statistics =
-        report::count_statistics(counting->reports, config->directory, settings);
-    return counting->done(
-        report::json_statistics(statistics, counting->from, counting->to, counting->truncated));
-  }
-  const std::string id = std::move(counting->ids.back());
-  counting->ids.pop_back();
-  make(id, [this, counting](base::Result<report::Report> report) {
+void ReportAdapter::gather_next(std::shared_ptr<Gathering> gathering) {
+  if (gathering->ids.empty()) return gathering->done(std::move(gathering->gathered));
+  const std::string id = std::move(gathering->ids.back());
+  gathering->ids.pop_back();
+  make(id, [this, gathering](base::Result<report::Report> report) {
     if (report) {
       // What is counted needs no timeline; a thousand of them would be much.
       report->timeline.clear();
       report->sections.clear();
-      counting->reports.push_back(std::move(*report));
+      gathering->gathered.reports.push_back(std::move(*report));
     } else if (report.error().code != base::ErrorCode::NotFound) {  // pruned meanwhile
-      return counting->done(report.error());
+      return gathering->done(report.error());
     }
-    count_next(counting);
+    gather_next(gathering);
   });
 }
 

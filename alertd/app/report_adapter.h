@@ -18,6 +18,12 @@ struct ReportConfig {
   oncall::Directory directory;
 };
 
+/// Reports after incidents, oldest first.
+struct IncidentReports {
+  std::vector<report::Report> reports;
+  bool truncated = false;  ///< There were more than the store lists at once.
+};
+
 /// Thread: any; answers come on `executor`.
 class ReportAdapter final : public api::ReportView {
  public:
@@ -30,6 +36,11 @@ class ReportAdapter final : public api::ReportView {
 
   void reload(ReportConfig config) EXCLUDES(mutex_);
 
+  /// The zone of `[report]`.
+  timezone::Zone zone() const { return config()->settings.zone; }
+  /// Makes a report of each incident that was open at some time within [from, to).
+  void gather(base::WallTime from, base::WallTime to, api::Done<IncidentReports> done);
+
   void report(std::string id, api::ReportFormat format, api::Done<std::string> done) override;
   void change_report(api::ReportChange change, api::Done<void> done) override;
   void actions(api::Done<std::vector<api::ActionInfo>> done) override;
@@ -39,11 +50,11 @@ class ReportAdapter final : public api::ReportView {
   void statistics(base::WallTime from, base::WallTime to, api::Done<std::string> done) override;
 
  private:
-  struct Counting;
+  struct Gathering;
   std::shared_ptr<const ReportConfig> config() const EXCLUDES(mutex_);
   /// Reads all there is about an incident and makes its report.
   void make(const std::string& id, api::Done<report::Report> done);
-  void count_next(std::shared_ptr<Counting> counting);
+  void gather_next(std::shared_ptr<Gathering> gathering);
   void send(incident::Command command, api::Done<std::string> done);
 
   incident::Dispatcher& dispatcher_;

@@ -315,7 +315,11 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   settings.incident.dependencies = incident::read_dependencies(root);
   settings.incident.policies =
       incident::read_policies(root, settings.incident.directory, settings.incident.receivers);
-  settings.report = report::read_report_settings(root);
+  config::Table report = root.table("report");
+  settings.report = report::read_report_settings(report);
+  settings.reports_sent = bulletin::read_send_settings(
+      report, settings.incident.receivers, notify::quiet_channels_by_receiver(settings.notify));
+  report.finish();
   settings.status_page = report::read_status_page(root);
   incident::Communication communication = incident::read_communication(
       root, settings.incident.receivers, notify::quiet_channels_by_receiver(settings.notify),

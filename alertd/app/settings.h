@@ -11,6 +11,7 @@
 #include "alertd/api/chat_buttons.h"
 #include "alertd/app/alertmanager_flags.h"
 #include "alertd/app/mail_replies.h"
+#include "alertd/bulletin/send_settings.h"
 #include "alertd/incident/incident.h"
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
@@ -87,6 +88,7 @@ struct Settings {
   notify::NotifySettings notify;
   report::ReportSettings report;
   report::StatusPageSettings status_page;
+  std::vector<bulletin::SendSettings> reports_sent;  ///< `[[report.send]]`
 };
 
 /// Returns whether `[promql]` says the same in both.

@@ -17,8 +17,9 @@ using base::Result;
 namespace {
 
 constexpr std::array<std::string_view, 3> kStates{"open", "acknowledged", "resolved"};
-constexpr std::array<std::string_view, 8> kKinds{"firing",   "update", "resolved", "acknowledged",
-                                                 "reopened", "test",   "summary",  "news"};
+constexpr std::array<std::string_view, 9> kKinds{"firing",       "update",   "resolved",
+                                                 "acknowledged", "reopened", "test",
+                                                 "summary",      "news",     "report"};
 
 template <class Enum, std::size_t N>
 std::optional<Enum> find_word(const std::array<std::string_view, N>& words, std::string_view text) {
@@ -158,6 +159,7 @@ std::string to_json(const Notification& notification) {
   object["alerts"] = std::move(alerts);
   if (notification.truncated_alerts) object["truncated_alerts"] = notification.truncated_alerts;
   if (!notification.words.empty()) object["words"] = notification.words;
+  if (!notification.html.empty()) object["html"] = notification.html;
   if (!notification.note.empty()) object["note"] = notification.note;
   if (!notification.failover_for.empty()) object["failover_for"] = notification.failover_for;
   if (!notification.members.empty()) {
@@ -197,6 +199,7 @@ Result<Notification> notification_from_json(std::string_view text) {
   TC_TRY(notification.alerts, read_alerts(reader.array("alerts")));
   notification.truncated_alerts = reader.unsigned_integer("truncated_alerts");
   notification.words = reader.string("words");
+  notification.html = reader.string("html");
   notification.note = reader.string("note");
   notification.failover_for = reader.string("failover_for");
   TC_TRY(notification.members, read_members(reader.array("members")));

@@ -41,9 +41,11 @@ enum class NotificationKind {
   Test,          ///< Somebody asked for a test; no incident.
   Summary,       ///< Tells of many incidents at once, in `members`; has none of its own.
   News,          ///< Plain words for stakeholders, in `words`: no alerts, no labels, no links.
+  Report,        ///< What the calendar sends: `words`, and `html` where pages are shown.
 };
 
-/// Returns "firing", "update", "resolved", "acknowledged", "reopened", "test", "summary" or "news".
+/// Returns "firing", "update", "resolved", "acknowledged", "reopened", "test", "summary", "news" or
+/// "report".
 std::string_view to_string(NotificationKind kind);
 std::optional<NotificationKind> parse_notification_kind(std::string_view text);
 
@@ -90,7 +92,8 @@ struct Notification {
   std::vector<NotifiedAlert> alerts;   ///< Firing ones first, worst first.
   std::uint64_t truncated_alerts = 0;  ///< How many more there are than in `alerts`.
 
-  std::string words;  ///< Of News: all that is said, beside the title.
+  std::string words;  ///< Of News and Report: all that is said, beside the title.
+  std::string html;   ///< Of Report: the whole page, for channels that show one; may be empty.
   /// Why it comes here and now, for people: "instead of ops/pager, which fails"; usually empty.
   std::string note;
   /// "receiver/channel" of the message that this is a copy of; empty: none.
@@ -101,6 +104,11 @@ struct Notification {
   /// Returns whether the message says that something fires: the incident is not over, and at least
   /// one alert fires. A person may resolve an incident whose alerts go on firing.
   bool firing() const;
+
+  /// Returns whether all that is said is in `words`: no alert, nothing to acknowledge.
+  bool words_only() const {
+    return kind == NotificationKind::News || kind == NotificationKind::Report;
+  }
 
   /// Returns whether this is a fire drill: all of it as always, but nothing is wrong.
   bool drill() const { return common_labels.get("drill") == "true"; }

@@ -123,6 +123,20 @@ TEST_CASE("notification: a summary with its members, JSON and back") {
   CHECK_FALSE(notification.firing());
 }
 
+TEST_CASE("notification: a report with its page, JSON and back") {
+  Notification notification;
+  notification.kind = NotificationKind::Report;
+  notification.words = "OK: Backups";
+  notification.html = "<p>\"all\"</p>";
+  const auto back = notification_from_json(to_json(notification));
+  REQUIRE_MESSAGE(back, back);
+  CHECK(back->kind == NotificationKind::Report);
+  CHECK(back->html == notification.html);
+  CHECK(back->words == notification.words);
+  CHECK(back->words_only());
+  CHECK_FALSE(back->firing());
+}
+
 TEST_CASE("notification: damaged text is Corruption and names the field") {
   const auto message = [](std::string_view text) {
     const auto result = notification_from_json(text);

@@ -133,8 +133,8 @@ std::string cut_text(const std::string& text, std::size_t max, Measure measure) 
 bool says_all(const incident::Notification& notification) {
   using incident::NotificationKind;
   return notification.kind == NotificationKind::Firing ||
-         notification.kind == NotificationKind::Summary ||
-         notification.kind == NotificationKind::News || notification.kind == NotificationKind::Test;
+         notification.kind == NotificationKind::Summary || notification.words_only() ||
+         notification.kind == NotificationKind::Test;
 }
 
 std::string_view colour_of(std::string_view mood) {

@@ -109,6 +109,7 @@ std::string first_line(const Notification& notification) {
     }
     case NotificationKind::Summary:
     case NotificationKind::News:
+    case NotificationKind::Report:
       return clean(incident.title);
     default:
       break;
@@ -248,7 +249,7 @@ std::vector<std::pair<std::string, std::string>> facts(const Notification& notif
 }  // namespace
 
 std::string default_title(const Notification& notification) {
-  if (notification.kind == NotificationKind::News) return clean(notification.incident.title);
+  if (notification.words_only()) return clean(notification.incident.title);
   if (notification.kind == NotificationKind::Test) {
     return fmt::format("[TEST] {}/{}", clean(notification.receiver), clean(notification.channel));
   }
@@ -266,7 +267,7 @@ std::string headline(const Notification& notification) {
 
 std::string default_text(const Notification& notification, const std::string& external_url,
                          std::size_t alerts_shown_max) {
-  if (notification.kind == NotificationKind::News) {
+  if (notification.words_only()) {
     return base::join(news_lines(notification), "\n") + "\n";
   }
   std::string text = headline(notification) + "\n";
@@ -286,7 +287,8 @@ std::string default_text(const Notification& notification, const std::string& ex
 
 std::string default_html(const Notification& notification, const std::string& external_url) {
   using gotemplate::escape_html;
-  if (notification.kind == NotificationKind::News) {
+  if (!notification.html.empty()) return notification.html;
+  if (notification.words_only()) {
     std::string html = "<!doctype html><html><body style=\"font-family:sans-serif\">";
     for (const std::string& line : news_lines(notification)) {
       html += "<p>" + escape_html(line) + "</p>";

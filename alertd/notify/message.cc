@@ -146,7 +146,7 @@ std::optional<std::string> MessageWriter::run(const Part& part, const Value& dat
 Message MessageWriter::write(const incident::Notification& notification, Escaping text_escaping,
                              bool with_html) const {
   Message message;
-  if (notification.kind == incident::NotificationKind::News) {
+  if (notification.words_only()) {
     // A receiver's own templates are made for alerts, and might show what outsiders must not see.
     message.title = cut(one_line(default_title(notification)), kTitleBytesMax);
     message.text = escape(default_text(notification, external_url_), text_escaping);

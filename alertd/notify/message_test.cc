@@ -122,6 +122,20 @@ TEST_CASE("news is its words alone, whatever templates the receiver has") {
   CHECK(headline(n) == "Course registration: cause found");
 }
 
+TEST_CASE("a report has its page where pages are shown, else its words") {
+  incident::Notification n = sample_notification();
+  n.kind = incident::NotificationKind::Report;
+  n.incident.title = "Daily report of 2026-11-26 07:30 CET: BAD";
+  n.words = "BAD: Backups: 2 sets\n";
+  n.html = "<!doctype html><p>all of it</p>";
+  const Message message = write({"{{ .CommonLabels }}", "{{ .Alerts }}", "{{ .Incident.ID }}"}, n);
+  CHECK(message.title == n.incident.title);
+  CHECK(message.text == n.words);
+  CHECK(message.html == n.html);
+  n.html.clear();
+  CHECK(write({}, n).html.find("<p>BAD: Backups: 2 sets</p>") != std::string::npos);
+}
+
 TEST_CASE("a drill says so before everything else, and a note why it came here") {
   incident::Notification n = sample_notification();
   n.note = "instead of ops/pager, which fails";

@@ -68,7 +68,7 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
   const Notification& message = delivery->message();
   const auto channel = channels_.find(delivery->channel_name);
   if (delivery->failed_over || channel == channels_.end() ||
-      message.kind == NotificationKind::Test || message.kind == NotificationKind::News ||
+      message.kind == NotificationKind::Test || message.words_only() ||
       !message.failover_for.empty()) {
     return;
   }
@@ -184,7 +184,7 @@ bool Notifier::summarize(ChannelState& channel, const ChannelQueue& queue) {
   for (const DeliveryPtr& delivery : queue.ready()) {
     const NotificationKind kind = delivery->message().kind;
     const bool fits = kind != NotificationKind::Test && kind != NotificationKind::Acknowledged &&
-                      kind != NotificationKind::News;
+                      !delivery->message().words_only();
     if (fits && !delivery->critical() && delivery->lane->rows.size() == 1 &&
         !delivery->row.outcome_unknown) {
       told.push_back(delivery);

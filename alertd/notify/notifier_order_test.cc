@@ -59,6 +59,15 @@ TEST_CASE("news for stakeholders and messages to responders do not replace each 
   CHECK(world.row(3).state == DeliveryState::Superseded);
 }
 
+TEST_CASE("the reports of two days are two reports") {
+  World world;
+  exhaust(world);
+  world.add(message(1, NotificationKind::Report));
+  world.add(message(2, NotificationKind::Report));
+  world.run(minutes(1));
+  CHECK(kinds(world) == "report#1, report#2");
+}
+
 TEST_CASE("a message that failed is superseded too; its failures count on") {
   World world;
   world.wire.answers["webhook"] = failing();

@@ -17,6 +17,10 @@ bool unsent(const Delivery& delivery) {
 bool may_replace(const Delivery& newer, const Delivery& older) {
   const NotificationKind kind = older.message().kind;
   if (kind == NotificationKind::Test || kind == NotificationKind::Summary) return false;
+  // A day's report is not the next day's.
+  if (kind == NotificationKind::Report || newer.message().kind == NotificationKind::Report) {
+    return false;
+  }
   const bool news = kind == NotificationKind::News;
   if (news != (newer.message().kind == NotificationKind::News)) return false;
   return kind != NotificationKind::Acknowledged ||
@@ -49,9 +53,9 @@ std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved) {
       const DeliveryPtr older = stay.back();
       stay.pop_back();
       inherit(*delivery, *older);
-      gone.emplace_back(
-          older, fmt::format("superseded by message {} ({})", delivery->message().sequence,
-                             to_string(delivery->message().kind)));
+      gone.emplace_back(older,
+                        fmt::format("superseded by message {} ({})", delivery->message().sequence,
+                                    to_string(delivery->message().kind)));
     }
     stay.push_back(delivery);
   }

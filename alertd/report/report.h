@@ -31,8 +31,8 @@ struct ReportSettings {
   model::Severity action_severity = model::Severity::Low;  ///< Of an overdue action item's alert.
 };
 
-/// Reads `[report]`.
-ReportSettings read_report_settings(config::Table& root);
+/// Reads what `[report]` says about this; the caller finishes the table, others read of it too.
+ReportSettings read_report_settings(config::Table& table);
 
 /// All that is known. Everything but `detail` may be empty.
 struct ReportInput {

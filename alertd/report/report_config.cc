@@ -3,15 +3,13 @@
 
 namespace tocsin::report {
 
-ReportSettings read_report_settings(config::Table& root) {
+ReportSettings read_report_settings(config::Table& table) {
   ReportSettings settings;
-  config::Table table = root.table("report");
   settings.zone = oncall::read_zone(table, timezone::Zone());
   settings.hours = oncall::read_hours(table);
   const std::string severity =
       table.one_of("action_severity", "low", {"critical", "high", "medium", "low"});
   settings.action_severity = model::parse_severity(severity).value_or(model::Severity::Low);
-  table.finish();
   return settings;
 }
 

@@ -38,6 +38,7 @@ MAY_INCLUDE = {
     "alertd/tasks": BASE_MODEL,
     "alertd/story": ["common", "alertd/routing", "alertd/incident"],
     "alertd/report": ["common", "alertd/incident", "alertd/routing", "alertd/oncall"],
+    "alertd/bulletin": ["common", "alertd/report/sheet.h", "alertd/report/redact.h"],
     "alertd/state": ["common", "alertd/incident/state_", "alertd/incident/notification.h",
                      "alertd/incident/incident.h", "alertd/routing"],
     "alertd/notify": ["common", "alertd/incident"],

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "agent/app/instance_lock.h"
+#include "agent/app/service_sources.h"
 #include "agent/app/posture_sources.h"
 #include "agent/app/text_page.h"
 #include "agent/collectors/host/host_collectors.h"
@@ -67,6 +68,7 @@ struct SourceWorld {
   base::FileSystem& files;
   std::shared_ptr<TaskWorker> task_worker;  ///< Null: nothing is run.
   bool look_only = false;                   ///< One round beside the agent that runs.
+  const MailClients* mail = nullptr;        ///< Null: no canary is sent.
 };
 
 bool has_runs(const TasksSettings& settings) {
@@ -90,6 +92,9 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
     sources.async.push_back(
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
   }
+  add_service_sources(sources, settings.services,
+                      {{world.executor, world.clock}, world.files, world.source_failures,
+                       world.http, world.mail});
   if (settings.logs.any()) {
     sources.async.push_back(make_logs_source(settings.logs, {world.executor, world.clock},
                                              world.files, world.source_failures));
@@ -126,6 +131,7 @@ struct App::Parts {
   base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
   std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
   std::unique_ptr<net::HttpClient> scrape_http;
+  MailClients mail_clients;
   std::shared_ptr<TaskWorker> task_worker;  ///< Outlives reloads; null: never needed so far.
   LocalSources local{{world.files, world.clock, metrics, source_failures},
                      LocalSources::Listen::Yes};
@@ -153,15 +159,18 @@ void App::Parts::hand_over(model::WriteBatch batch) {
 }
 
 void App::Parts::configure_sampler() {
-  if (!settings.scrapes.empty() && !scrape_http) {
+  const bool asks = !settings.scrapes.empty() || !settings.services.rabbitmq.empty();
+  if (asks && !scrape_http) {
     scrape_http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
   }
   if (has_runs(settings.tasks) && !task_worker) {
     task_worker = std::make_shared<TaskWorker>(world.files, world.clock);
   }
+  mail_clients.make_for(settings.services, world.clock);
   auto sources = std::make_shared<Sampler::Sources>(
       make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
-                              scrape_failures, source_failures, world.files, task_worker}));
+                              scrape_failures, source_failures, world.files, task_worker, false,
+                              &mail_clients}));
   local.add_to(*sources, settings.local, settings.host.paths, settings.sampler.interval,
                sampler_thread);
   sampler_thread.post([this, sources, options = settings.sampler] {
@@ -184,6 +193,7 @@ App::~App() {
   p.sampler_thread.stop();
   p.sender_thread.stop();
   p.scrape_http.reset();
+  p.mail_clients = {};
   p.write_http.reset();
   p.sampler.reset();
   p.sender.reset();

@@ -7,6 +7,7 @@
 
 #include "agent/app/posture_sources.h"
 #include "agent/app/local_sources.h"
+#include "agent/app/service_sources.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/logs/logs_settings.h"
 #include "agent/collectors/postgres/postgres_settings.h"
@@ -31,6 +32,7 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  ServiceSettings services;  ///< [[pgbouncer]], [[rabbitmq]], [[mail_queue]], [[mail_canary]]
   LocalSettings local;  ///< [[process_group]], [cgroups], [smart], [[check]], [statsd], [otlp]
   LogsSettings logs;  ///< [[log]], [[access_log]], [[auth_log]], [log_files]
   PostureSettings posture;  ///< [inventory], [packages], [[findings]]

@@ -238,6 +238,7 @@ TEST_CASE("mail queue: Postfix's listing, in pieces of any size") {
     for (const std::string& word : words) text += word + '\0';
     text += '\0';
   };
+  add({"protocol", "mail_queue_list_protocol"});  // of no message
   add({"queue_name", "deferred", "queue_id", "A1", "time", "1700000000", "size", "305",
        "forced_expire", "0", "sender", "a@b.c", "recipient", "d@e.f", "reason",
        std::string(5'000, 'x')});

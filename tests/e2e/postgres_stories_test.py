@@ -18,6 +18,7 @@ def scaled(rules):
     """The shipped rules with short times, and a horizon that a test can reach."""
     rules = re.sub(r'\bfor = "[^"]+"', 'for = "2s"', rules)
     rules = rules.replace("[5m]", "[20s]").replace('interval = "15s"', 'interval = "1s"')
+    rules = rules.replace("medium = { above = 1e9", "medium = { above = 1e7").replace("high = { above = 5e9", "high = { above = 3e7")
     return rules.replace("medium = { above = 1e7", "medium = { above = 1000")
 
 
@@ -83,6 +84,19 @@ class PostgresStoriesTest(unittest.TestCase):
         self.server.query("ROLLBACK PREPARED 'forgotten'")
         wait_until(lambda: self.told("PostgresXminHeld", "resolved"), 30, "the horizon to be free")
         self.assertEqual(self.others("PostgresXminHeld"), [])
+
+    def test_a_slot_that_nobody_reads_keeps_the_log(self):
+        self.server.query("CREATE TABLE t (x int)")
+        self.server.query("SELECT pg_create_physical_replication_slot('left_behind', true)")
+        for _ in range(4):  # 16 MB each
+            self.server.query("INSERT INTO t VALUES (1)")
+            self.server.query("SELECT pg_switch_wal()")
+        told = wait_until(lambda: self.told("PostgresSlotRetainsWal"), 30, "the slot")
+        self.assertEqual(told[0]["incident"]["severity"], "high")
+        self.assertIn("left_behind", told[0]["commonAnnotations"]["summary"])
+        self.server.query("SELECT pg_drop_replication_slot('left_behind')")
+        wait_until(lambda: self.told("PostgresSlotRetainsWal", "resolved"), 60, "the log to be free")
+        self.assertEqual(self.others("PostgresSlotRetainsWal"), [])
 
     def test_a_server_that_never_answers_is_down(self):
         self.server.signal_all(signal.SIGSTOP)

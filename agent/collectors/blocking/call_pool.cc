@@ -12,14 +12,34 @@ constexpr base::Duration kReturns{50};
 
 }  // namespace
 
+struct CallPool::Door {
+  explicit Door(base::Executor& to) : executor(&to) {}
+
+  void post(base::Task task) {
+    const base::MutexLock lock(mutex);
+    if (executor != nullptr) executor->post(std::move(task));
+  }
+  void shut() {
+    const base::MutexLock lock(mutex);
+    executor = nullptr;
+  }
+
+  base::Mutex mutex;
+  base::Executor* executor GUARDED_BY(mutex);
+};
+
 CallPool::CallPool(std::string thread, base::Executor& executor, CallPoolLimits limits)
-    : thread_(std::move(thread)), executor_(executor), limits_(limits) {}
+    : thread_(std::move(thread)),
+      executor_(executor),
+      limits_(limits),
+      door_(std::make_shared<Door>(executor)) {}
 
 CallPool::~CallPool() {
+  door_->shut();
   executor_.cancel(growing_);
 }
 
-void CallPool::run(std::function<void()> call) {
+void CallPool::run(Call call) {
   waiting_.push_back(std::move(call));
   start_waiting();
   if (waiting_.empty() || growing_ != 0) return;
@@ -39,12 +59,14 @@ void CallPool::start_waiting() {
 
 void CallPool::start(Worker& worker) {
   worker.out = true;
-  std::function<void()> call = std::move(waiting_.front());
+  Call call = std::move(waiting_.front());
   waiting_.pop_front();
-  worker.thread->start([call = std::move(call), id = worker.id, this, &executor = executor_,
+  worker.thread->start([call = std::move(call), id = worker.id, this, door = door_,
                         alive = std::weak_ptr<int>(alive_)] {
-    call();
-    executor.post([this, id, alive] {
+    base::Task then = call();
+    door->post([this, id, alive, then = std::move(then)] {
+      if (alive.expired()) return;
+      then();
       if (!alive.expired()) returned(id);
     });
   });

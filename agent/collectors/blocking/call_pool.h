@@ -35,8 +35,11 @@ class CallPool {
   CallPool(const CallPool&) = delete;
   CallPool& operator=(const CallPool&) = delete;
 
+  /// What a thread does; what it returns runs on the executor, unless the pool is gone by then.
+  using Call = std::function<base::Task()>;
+
   /// Runs `call`, which must own everything it touches, soon on one of the threads.
-  void run(std::function<void()> call);
+  void run(Call call);
 
   std::size_t threads() const { return workers_.size(); }
   std::size_t waiting() const { return waiting_.size(); }
@@ -49,6 +52,10 @@ class CallPool {
     base::MonotonicTime idle_since;
   };
 
+  /// The way from the threads to the executor; shut when the pool goes, because the executor may go
+  /// soon after, and calls that hang do not.
+  struct Door;
+
   void start_waiting();
   void start(Worker& worker);
   void grow();
@@ -60,10 +67,11 @@ class CallPool {
   std::string thread_;
   base::Executor& executor_;
   CallPoolLimits limits_;
-  std::deque<std::function<void()>> waiting_;
+  std::deque<Call> waiting_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::uint64_t last_id_ = 0;
   base::TimerId growing_ = 0;
+  std::shared_ptr<Door> door_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

@@ -49,6 +49,17 @@ struct Bench {
       "test-pool", executor, CallPoolLimits{.most = 4, .patience = base::Duration{20}});
 };
 
+CallPool::Call saying(const std::shared_ptr<std::promise<void>>& promise) {
+  return [promise]() -> base::Task { return [promise] { promise->set_value(); }; };
+}
+
+CallPool::Call hanging(const Gate& gate) {
+  return [open = gate.open]() -> base::Task {
+    open.wait();
+    return [] {};
+  };
+}
+
 /// One round of a source: the value it told.
 double round(Bench& bench, PooledSource& source) {
   auto told = std::make_shared<std::promise<double>>();
@@ -78,7 +89,7 @@ TEST_CASE("call pool: two threads serve many calls, and none is there before the
   for (int i = 0; i < 20; ++i) {
     auto promise = std::make_shared<std::promise<void>>();
     done.push_back(promise->get_future());
-    bench.on([&] { return bench.pool->run([promise] { promise->set_value(); }), 0; });
+    bench.on([&] { return bench.pool->run(saying(promise)), 0; });
   }
   for (auto& each : done) CHECK(each.wait_for(kSoon) == std::future_status::ready);
   CHECK(bench.on([&] { return bench.pool->threads(); }) <= 2);
@@ -88,22 +99,45 @@ TEST_CASE("call pool: calls that hang get further threads out of the others' way
   Bench bench;
   Gate gate;
   for (int i = 0; i < 3; ++i) {
-    bench.on([&] { return bench.pool->run([open = gate.open] { open.wait(); }), 0; });
+    bench.on([&] { return bench.pool->run(hanging(gate)), 0; });
   }
   auto promise = std::make_shared<std::promise<void>>();
-  bench.on([&] { return bench.pool->run([promise] { promise->set_value(); }), 0; });
+  bench.on([&] { return bench.pool->run(saying(promise)), 0; });
   CHECK(promise->get_future().wait_for(kSoon) == std::future_status::ready);
   CHECK(bench.on([&] { return bench.pool->threads(); }) == 4);
   for (int i = 0; i < 3; ++i) {
-    bench.on([&] { return bench.pool->run([open = gate.open] { open.wait(); }), 0; });
+    bench.on([&] { return bench.pool->run(hanging(gate)), 0; });
   }
   auto late = std::make_shared<std::promise<void>>();
   auto late_done = late->get_future();
-  bench.on([&] { return bench.pool->run([late] { late->set_value(); }), 0; });
+  bench.on([&] { return bench.pool->run(saying(late)), 0; });
   CHECK(late_done.wait_for(std::chrono::milliseconds(200)) == std::future_status::timeout);
   CHECK(bench.on([&] { return bench.pool->threads(); }) == 4);
   gate.opener.set_value();
   CHECK(late_done.wait_for(kSoon) == std::future_status::ready);
+}
+
+TEST_CASE("call pool: a call that hangs may outlive pool and executor") {
+  Gate gate;
+  auto left = std::make_shared<std::promise<void>>();
+  auto done = std::make_shared<std::atomic<bool>>(false);
+  {
+    Bench bench;
+    auto entered = std::make_shared<std::promise<void>>();
+    bench.on([&] {
+      bench.pool->run([open = gate.open, entered, left, done]() -> base::Task {
+        entered->set_value();
+        open.wait();
+        left->set_value();
+        return [done] { *done = true; };
+      });
+      return 0;
+    });
+    REQUIRE(entered->get_future().wait_for(kSoon) == std::future_status::ready);
+  }
+  gate.opener.set_value();
+  CHECK(left->get_future().wait_for(kSoon) == std::future_status::ready);
+  CHECK(!done->load());  // nobody is there to be told
 }
 
 TEST_CASE("pooled source: an answer is told again until it is time; a bad one is asked again") {

@@ -48,13 +48,12 @@ void PooledSource::start(base::WallTime /*timestamp*/, std::function<void(const 
                                     give_up(number, "no answer within the timeout");
                                 });
   out_ = true;
-  pool_->run([this, number, read = reading_.read, &executor = executor_,
-              alive = std::weak_ptr<int>(alive_)] {
-    auto answer = std::make_shared<const Answer>(read());
-    executor.post([this, number, answer, alive] {
-      if (!alive.expired()) answered(number, *answer);
-    });
-  });
+  pool_->run(
+      [this, number, read = reading_.read, alive = std::weak_ptr<int>(alive_)]() -> base::Task {
+        return [this, number, alive, answer = read()] {
+          if (!alive.expired()) answered(number, answer);
+        };
+      });
 }
 
 void PooledSource::answered(std::uint64_t number, const Answer& answer) {

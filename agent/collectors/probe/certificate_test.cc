@@ -6,6 +6,9 @@
 #include "agent/collectors/probe/test_certificates.h"
 #include "common/base/base64.h"
 #include "common/base/file_system.h"
+#include "common/config/source.h"
+#include "common/config/table.h"
+#include "common/config/toml.h"
 #include "common/net/test_support.h"
 
 namespace tocsin::agent {
@@ -140,6 +143,36 @@ TEST_CASE("certificate: Traefik's store") {
   CHECK(
       parse_acme_store(R"({"le":{"Certificates":[{"certificate":"%%"}]}})")->front().certificate ==
       "");
+}
+
+TEST_CASE("certificate: settings say what they cannot read") {
+  std::vector<CertificateSettings> all;
+  const auto wrong = [&all](const std::string& keys) {
+    const config::Source source{"agent.toml", "[[certificate]]\nname = \"web\"\n" + keys};
+    base::Diagnostics diagnostics;
+    const config::Node document = config::parse_toml(source, diagnostics);
+    const auto files = base::make_real_file_system();
+    config::Context context{source, diagnostics, *files};
+    config::Table root(context, &document);
+    all = read_certificate_settings(root, base::Duration{15'000});
+    std::string messages;
+    for (const auto& each : diagnostics) messages += each.message + "\n";
+    return messages;
+  };
+  CHECK(wrong("") == "no files and no acme_files\n");
+  CHECK(wrong("files = \"a.pem\"\n") == "'a.pem' is not an absolute path\n");
+  CHECK(wrong("files = \"/a.pem\"\nweak_protocols = true\n") ==
+        "weak_protocols asks the servers of served_by: there are none\n");
+  CHECK(wrong("files = \"/a.pem\"\ninterval = \"2d\"\n") == "interval must be 1s to 1d\n");
+  CHECK(wrong("files = \"/a.pem\"\nstart_tls = \"ftp\"\n") != "");
+  CHECK(wrong("files = \"/a.pem\"\n[[certificate]]\nname = \"web\"\nfiles = \"/b.pem\"\n") ==
+        "two certificates are called 'web'\n");
+  CHECK(wrong("served_by = \"mail:993\"\nserver_name = \"mail.example\"\n") == "");
+  CHECK(wrong("files = \"/a.pem\"\nserved_by = [\"127.0.0.1\", \"[::1]:8443\"]\n") == "");
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].served_by[0].address.port == 443);
+  CHECK(all[0].served_by[1].address.port == 8443);
+  CHECK(all[0].interval == base::Duration{300'000});
 }
 
 }  // namespace tocsin::agent

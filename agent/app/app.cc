@@ -13,6 +13,7 @@
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/logs/logs_source.h"
 #include "agent/collectors/postgres/postgres_source.h"
+#include "agent/collectors/probe/probe_source.h"
 #include "agent/collectors/redis/redis_source.h"
 #include "agent/collectors/scrape/scrape_target.h"
 #include "agent/sampler/sampler.h"
@@ -91,6 +92,10 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
   for (const RedisSettings& server : settings.redis) {
     sources.async.push_back(
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
+  }
+  const ProbeWorld probe_world{world.executor, world.files, world.source_failures};
+  for (auto& source : make_probe_sources(settings.probes, settings.certificates, probe_world)) {
+    sources.async.push_back(std::move(source));
   }
   add_service_sources(sources, settings.services,
                       {{world.executor, world.clock}, world.files, world.source_failures,

@@ -174,6 +174,8 @@ void read_source(const base::FileSystem& files, const Surroundings& around,
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   settings.redis = read_redis_settings(root, settings.sampler.interval);
+  settings.probes = read_probe_settings(root, settings.sampler.interval);
+  settings.certificates = read_certificate_settings(root, settings.sampler.interval);
   settings.services = read_service_settings(root, settings.sampler, settings.spool.folder);
   settings.local = read_local_settings(root, settings.sampler.interval);
   settings.logs = read_logs_settings(root, settings.sampler.interval);

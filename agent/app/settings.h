@@ -11,6 +11,8 @@
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/logs/logs_settings.h"
 #include "agent/collectors/postgres/postgres_settings.h"
+#include "agent/collectors/probe/certificate_settings.h"
+#include "agent/collectors/probe/probe_settings.h"
 #include "agent/collectors/redis/redis_settings.h"
 #include "agent/collectors/scrape/scrape_settings.h"
 #include "agent/sampler/sampler.h"
@@ -32,6 +34,8 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  std::vector<ProbeSettings> probes;
+  std::vector<CertificateSettings> certificates;
   ServiceSettings services;  ///< [[pgbouncer]], [[rabbitmq]], [[mail_queue]], [[mail_canary]]
   LocalSettings local;  ///< [[process_group]], [cgroups], [smart], [[check]], [statsd], [otlp]
   LogsSettings logs;  ///< [[log]], [[access_log]], [[auth_log]], [log_files]

@@ -18,6 +18,7 @@
 #include "agent/collectors/application/statsd_server.h"
 #include "common/base/file_system.h"
 #include "common/base/sim_executor.h"
+#include "common/base/strings.h"
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
@@ -349,6 +350,47 @@ TEST_CASE("gzip is bounded and must be whole") {
   CHECK_FALSE(inflate_gzip(packed.substr(0, packed.size() - 3), 1 << 20));
   CHECK_FALSE(inflate_gzip("hello", 1 << 20));
   CHECK_FALSE(inflate_gzip(packed + "x", 1 << 20));
+}
+
+TEST_CASE("damaged input is refused or bounded, whatever the damage") {
+  const std::string line = "shop.orders:12.5:3|ms|@0.5|#route:/pay,tier:web\nusers:anna|s";
+  const std::string json = sum_json("1", "100", 5);
+  std::string protobuf;
+  {
+    protozero::pbf_writer request(protobuf);
+    protozero::pbf_writer resource(request, 1);
+    protozero::pbf_writer scope(resource, 2);
+    protozero::pbf_writer metric(scope, 2);
+    metric.add_string(1, "x");
+    protozero::pbf_writer gauge(metric, 5);
+    protozero::pbf_writer point(gauge, 1);
+    point.add_double(4, 1);
+  }
+  SeriesBounds bounds;
+  bounds.series_max = 50;
+  SeriesStore store(bounds);
+  std::uint32_t state = 12345;
+  const auto random = [&state] { return state = state * 1'664'525U + 1'013'904'223U; };
+  for (int i = 0; i < 6'000; ++i) {
+    std::string input = i % 3 == 0 ? line : i % 3 == 1 ? json : protobuf;
+    for (std::uint32_t hits = 1 + (random() >> 8U) % 4; hits > 0; --hits) {
+      input[(random() >> 8U) % input.size()] = static_cast<char>(random() >> 16U);
+    }
+    if (i % 3 == 0) {
+      StatsdLine parsed_line;
+      if (parse_statsd_line(input, parsed_line) == StatsdParse::Ok) {
+        for (const double value : parsed_line.values) {
+          store.set_gauge({metric_name_of(parsed_line.name)}, value, kNow);
+        }
+      }
+      continue;
+    }
+    auto decoded = i % 3 == 1 ? decode_otlp_json(input, {}) : decode_otlp_protobuf(input, {});
+    if (decoded) static_cast<void>(store_otlp(std::move(*decoded), {}, kNow, store));
+  }
+  CHECK(store.size() <= 50);
+  CHECK(store.size() > 0);
+  for (const auto& [series, value] : written(store).samples) CHECK(base::is_utf8(series));
 }
 
 TEST_CASE("the StatsD server: UDP and a Unix socket, taken addresses, closing") {

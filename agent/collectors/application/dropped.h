@@ -1,6 +1,7 @@
 // Counts what a receiver did not take, by reason.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <string>
 
@@ -12,12 +13,11 @@ namespace tocsin::agent {
 /// Thread: any one at a time.
 class DroppedCounters {
  public:
-  DroppedCounters(base::Metrics& metrics, std::string receiver)
+  /// `reasons` are known from the beginning, so that the first one of each is an increase.
+  DroppedCounters(base::Metrics& metrics, std::string receiver,
+                  std::initializer_list<std::string_view> reasons)
       : metrics_(metrics), receiver_(std::move(receiver)) {
-    // Known from the beginning, so that the first one is an increase.
-    for (const Refusal refusal : {Refusal::Malformed, Refusal::SeriesLimit}) {
-      counter(to_string(refusal));
-    }
+    for (const std::string_view reason : reasons) counter(reason);
   }
 
   /// Does nothing for Refusal::None.

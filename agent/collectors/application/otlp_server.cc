@@ -37,7 +37,7 @@ class OtlpServer final : public MetricReceiver {
                                       {{"receiver", "otlp"}})),
         series_(world.metrics.gauge("tocsin_agent_application_series",
                                     "Series that applications handed in.", {{"receiver", "otlp"}})),
-        dropped_(world.metrics, "otlp"),
+        dropped_(world.metrics, "otlp", {"malformed", "rejected"}),
         store_(settings_.bounds) {}
   ~OtlpServer() override { close(); }
 

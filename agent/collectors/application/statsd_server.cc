@@ -66,7 +66,9 @@ class StatsdServer final : public MetricReceiver {
         series_(world.metrics.gauge("tocsin_agent_application_series",
                                     "Series that applications handed in.",
                                     {{"receiver", "statsd"}})),
-        dropped_(world.metrics, "statsd"),
+        dropped_(world.metrics, "statsd",
+                 {"malformed", "unsupported", "socket_full", "bad_name", "bad_label",
+                  "type_conflict", "series_limit"}),
         store_(settings_.bounds) {}
   ~StatsdServer() override { close(); }
 

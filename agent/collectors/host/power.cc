@@ -119,11 +119,15 @@ class NvmeCollector final : public ClassCollector {
   void device(MetricSink& sink, const std::string& device) override {
     const std::string model = text(device, "model");
     const std::string firmware = text(device, "firmware_rev");
+    const std::string serial = text(device, "serial");
     const std::string state = text(device, "state");
-    sink.add(
-        kNvme,
-        {{"device", device}, {"model", model}, {"firmware_revision", firmware}, {"state", state}},
-        1);
+    sink.add(kNvme,
+             {{"device", device},
+              {"model", model},
+              {"firmware_revision", firmware},
+              {"serial", serial},
+              {"state", state}},
+             1);
   }
 };
 

@@ -155,7 +155,10 @@ void read_spool(config::Table table, const Surroundings& around, SpoolOptions& s
 TasksSettings read_tasks(config::Table& root, const std::string& spool_folder) {
   const std::vector<TaskWorkKind> kinds{vacuum_analyze_kind(), reindex_bloated_kind(),
                                         log_rotation_kind()};
-  const std::string beside = spool_folder.substr(0, spool_folder.rfind('/'));
+  // A spool without an absolute path is a mistake that was told already.
+  const std::string beside = spool_folder.starts_with('/')
+                                 ? spool_folder.substr(0, spool_folder.rfind('/'))
+                                 : std::string("/var/lib/tocsin/agent");
   return read_tasks_settings(root, kinds, base::join_path(beside, "tasks"));
 }
 

@@ -21,6 +21,7 @@ using EventKind = AuthEvent::Kind;
 constexpr const char* kAuthLog = "agent/logs";
 constexpr std::size_t kTriedMax = 512;
 constexpr std::size_t kServicesMax = 50;
+constexpr std::size_t kServiceBytesMax = 32;
 constexpr int kAuthSaidAMinute = 10;
 constexpr int kAuthGroupsMax = 16;
 
@@ -72,7 +73,14 @@ std::uint64_t key_of_name(std::string_view name) {
   return name.empty() ? 0 : base::hash64(name);
 }
 
+/// A line can be forged, so what it calls a service is a label only if it looks like one.
 std::string_view bounded_service(const CounterTable& table, std::string_view service) {
+  const bool plain = !service.empty() && service.size() <= kServiceBytesMax &&
+                     std::all_of(service.begin(), service.end(), [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+                     });
+  if (!plain) return "other";
   return table.size() < kServicesMax || table.contains({service}) ? service : "other";
 }
 

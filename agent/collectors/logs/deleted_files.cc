@@ -99,6 +99,12 @@ void DeletedFiles::finish() {
     into.bytes += held.bytes;
     into.files += held.files;
   }
+  // Who let go is told with 0 once more: an alert about him ends by a value, not by silence.
+  if (result_) {
+    for (const auto& [process, held] : *result_) {
+      if (held.files > 0) told.try_emplace(process);
+    }
+  }
   result_ = std::move(told);
   result_hidden_ = hidden_;
   scan_.clear();

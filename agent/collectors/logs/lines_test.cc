@@ -11,6 +11,7 @@
 #include "agent/collectors/logs/routes.h"
 #include "agent/collectors/logs/syslog_line.h"
 #include "agent/collectors/logs/trusted_proxies.h"
+#include "common/base/strings.h"
 
 namespace tocsin::agent {
 namespace {
@@ -380,6 +381,61 @@ TEST_CASE("auth windows: peaks within a round, spread, backlog, bound") {
   AuthWindows unknown(10);
   unknown.failure(seconds(0), 0, 0);
   CHECK(unknown.source_max(minute, seconds(1)).value == 0);
+}
+
+TEST_CASE("every parser takes any bytes") {
+  const std::vector<std::string> seeds{
+      R"(1.2.3.4 - - [27/Nov/2026:22:04:13 +0000] "GET /a/1 HTTP/1.1" 200 5 "-" "x" 0.1)",
+      R"({"request_method":"GET","request_uri":"/a","status":"503","level":"error"})",
+      R"(Sensitive operation audit: {"action": "x", "status": "ok"})",
+      "2026-11-27T22:04:13+00:00 db1 sshd[7]: Failed password for ada from 1.2.3.4 port 5 ssh2",
+      "Nov 27 22:04:13 db1 sudo:  ada : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls",
+      "Nov 27 22:04:13 db1 sshd[7]: message repeated 3 times: [ Failed password for x from y]",
+      "2026/11/27 22:04:13 [error] 12#12: *3 connect() 'a' \"b\" failed, ada@example.org",
+  };
+  const auto proxies = TrustedProxies::parse({"10.0.0.0/8", "::1"});
+  REQUIRE(proxies);
+  const AccessFormatSettings json;
+  std::uint64_t state = 42;
+  const auto random = [&state](std::size_t below) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<std::size_t>(state >> 33U) % below;
+  };
+  std::size_t understood = 0;
+  for (int i = 0; i < 30'000; ++i) {
+    std::string line = seeds[random(seeds.size())];
+    for (std::size_t changes = random(4); changes > 0; --changes) {
+      const std::size_t at = random(line.size());
+      switch (random(3)) {
+        case 0:
+          line[at] = static_cast<char>(random(256));
+          break;
+        case 1:
+          line.erase(at, random(20));
+          break;
+        default:
+          line.insert(at, line.substr(random(line.size()), random(20)));
+          break;
+      }
+      if (line.empty()) line = "x";
+    }
+    if (parse_combined(line)) ++understood;
+    if (parse_access_json(line, json)) ++understood;
+    if (audit_event(line, "Sensitive operation audit:", "action", "status")) ++understood;
+    if (level_of_line(line) != LineLevel::None) ++understood;
+    const std::string kind = fingerprint_text(line);
+    CHECK_MESSAGE((kind.size() <= 200 && base::is_utf8(kind)), line);
+    CHECK_MESSAGE(base::is_utf8(route_template(line)), line);
+    if (has_email(line)) ++understood;
+    proxies->client(line, line);
+    const auto syslog = parse_syslog(line, seconds(0));
+    if (syslog && parse_auth(syslog->program, syslog->message)) ++understood;
+    parse_auth("sshd", line);
+    parse_auth("su", line);
+    parse_auth("login", line);
+    parse_auth("gpasswd", line);
+  }
+  CHECK(understood > 10'000);
 }
 
 }  // namespace tocsin::agent

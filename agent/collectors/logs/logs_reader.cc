@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/strings.h"
 
 namespace tocsin::agent {
 
@@ -215,6 +216,7 @@ void LogsReader::tell_tail(const Job& job, SampleBuffer& samples) const {
   if (stats.last_line) samples.add(kLastLine, {log}, base::to_seconds(*stats.last_line));
   const base::WallTime now = world_.clock.wall();
   for (const auto& [path, file] : stats.files) {
+    if (!base::is_utf8(path)) continue;  // no label's value
     const model::LabelView label{"path", path};
     samples.add(kFileSize, {log, label}, static_cast<double>(file.size));
     if (file.rotated) samples.add(kRotationAge, {log, label}, seconds_of(now - *file.rotated));

@@ -23,7 +23,7 @@ constexpr std::ptrdiff_t kFinishedMax = 64;
 constexpr std::int64_t kSkippingCheaper = 16;
 constexpr base::Duration kRotationsEvery{60'000};
 /// The copy of a log that is cut may be finished a moment before we looked.
-constexpr base::Duration kCopyMargin{5'000};
+constexpr base::Duration kCopyMargin{2'000};
 
 std::uint64_t head_hash_of(std::string_view head) {
   return base::fnv1a(head);

@@ -10,6 +10,7 @@
 #include "agent/app/service_sources.h"
 #include "agent/app/posture_sources.h"
 #include "agent/app/text_page.h"
+#include "agent/collectors/backup/backup_source.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/logs/logs_source.h"
 #include "agent/collectors/postgres/postgres_source.h"
@@ -92,6 +93,11 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
   for (const RedisSettings& server : settings.redis) {
     sources.async.push_back(
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
+  }
+  if (settings.backup.any()) {
+    sources.async.push_back(make_backup_source(
+        settings.backup, world.files, {world.executor, world.clock}, world.source_failures,
+        world.look_only ? VerifyNew::No : VerifyNew::Yes));
   }
   const ProbeWorld probe_world{world.executor, world.files, world.source_failures};
   for (auto& source : make_probe_sources(settings.probes, settings.certificates, probe_world)) {

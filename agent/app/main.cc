@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "agent/app/app.h"
+#include "agent/app/backup_cli.h"
 #include "agent/discover/discover.h"
 #include "agent/app/task_cli.h"
 #include "common/base/process.h"
@@ -20,6 +21,8 @@ namespace {
 using namespace tocsin;
 
 constexpr const char* kHelp = R"(Usage: tocsin-agent [--config FILE] [--once | --check]
+       tocsin-agent verify-backup FILE | SET [--level 0-3]
+       tocsin-agent restore-drill SET [--target TIME] [--backup PATH]
        tocsin-agent run-task NAME [--evidence-file FILE]... -- COMMAND...
        tocsin-agent task-report NAME --ok | --failed [--note TEXT]
        tocsin-agent task-run NAME [--dry-run] | task-pause [--off] | task-audit
@@ -32,6 +35,9 @@ Measures this host and pushes to tocsin-alertd by Prometheus remote write.
   --check        check the settings and exit: 0 if sound, 1 if not
   --version      print the version
   --help         print this
+
+  verify-backup  read a backup and say whether it is one: exit status 0 or 1; see docs/backups.md
+  restore-drill  restore the newest backup of a set into a scratch server, count, take it away
   discover       look at this host and propose settings for what runs on it
 
   run-task       run a command and record how it went, for the dead-man clock; see docs/tasks.md
@@ -125,6 +131,8 @@ int run(const Arguments& arguments, agent::LoadedSettings loaded, agent::App::Wo
 int main(int argc, char** argv) {
   // Few threads and small rounds: one arena, so that memory freed by one thread serves the others.
   ::mallopt(M_ARENA_MAX, 1);
+  if (agent::is_backup_command(argc > 1 ? argv[1] : ""))
+    return agent::backup_main({argv + 1, argv + argc});
   if (agent::is_task_command(argc > 1 ? argv[1] : ""))
     return agent::task_main({argv + 1, argv + argc});
   const std::span<char*> words(argv, static_cast<std::size_t>(argc));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agent/backup/backup_work.h"
 #include "agent/tasks/maintenance/log_rotation.h"
 #include "agent/tasks/maintenance/reindex.h"
 #include "agent/tasks/maintenance/vacuum.h"
@@ -152,9 +153,11 @@ void read_spool(config::Table table, const Surroundings& around, SpoolOptions& s
 }
 
 // Every kind of work there is. A new one is added here.
-TasksSettings read_tasks(config::Table& root, const std::string& spool_folder) {
-  const std::vector<TaskWorkKind> kinds{vacuum_analyze_kind(), reindex_bloated_kind(),
-                                        log_rotation_kind()};
+TasksSettings read_tasks(config::Table& root, const std::string& spool_folder,
+                         const BackupSettings& backup) {
+  std::vector<TaskWorkKind> kinds{vacuum_analyze_kind(), reindex_bloated_kind(),
+                                  log_rotation_kind()};
+  for (TaskWorkKind& kind : backup_work_kinds(backup)) kinds.push_back(std::move(kind));
   // A spool without an absolute path is a mistake that was told already.
   const std::string beside = spool_folder.starts_with('/')
                                  ? spool_folder.substr(0, spool_folder.rfind('/'))
@@ -177,6 +180,9 @@ void read_source(const base::FileSystem& files, const Surroundings& around,
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   settings.redis = read_redis_settings(root, settings.sampler.interval);
+  settings.backup =
+      read_backup_settings(root, settings.sampler.interval,
+                           base::join_path(folder_of(settings.spool.folder), "backup"));
   settings.probes = read_probe_settings(root, settings.sampler.interval);
   settings.certificates = read_certificate_settings(root, settings.sampler.interval);
   settings.services = read_service_settings(root, settings.sampler, settings.spool.folder);
@@ -185,7 +191,7 @@ void read_source(const base::FileSystem& files, const Surroundings& around,
   settings.logs.state_file = base::join_path(folder_of(settings.spool.folder), "logs.state");
   settings.posture =
       read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
-  settings.tasks = read_tasks(root, settings.spool.folder);
+  settings.tasks = read_tasks(root, settings.spool.folder, settings.backup);
   root.finish();
 }
 

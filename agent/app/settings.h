@@ -8,6 +8,7 @@
 #include "agent/app/posture_sources.h"
 #include "agent/app/local_sources.h"
 #include "agent/app/service_sources.h"
+#include "agent/backup/backup_settings.h"
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/collectors/logs/logs_settings.h"
 #include "agent/collectors/postgres/postgres_settings.h"
@@ -34,6 +35,7 @@ struct AgentSettings {
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
+  BackupSettings backup;
   std::vector<ProbeSettings> probes;
   std::vector<CertificateSettings> certificates;
   ServiceSettings services;  ///< [[pgbouncer]], [[rabbitmq]], [[mail_queue]], [[mail_canary]]

@@ -39,6 +39,7 @@ struct DrillSettings {
   std::string scratch{};   ///< A folder of its own; made and removed by the drill.
   std::string programs{};  ///< Folder of initdb, postgres ...; empty: the newest of Debian's.
   std::string database{};  ///< In which assertions are asked; empty: the restored one.
+  std::string superuser = "postgres";  ///< Of the cluster, which a base backup has in it.
   std::string target = "latest";  ///< Of a base backup: "latest", "random" or a time (RFC 3339).
   std::string restore_command{};  ///< Empty: made from wal_archive.
   std::string live_dsn{};         ///< Of the live server, for row counts; empty: the last drill's.

@@ -87,6 +87,7 @@ void read_drill(config::Table table, BackupSet& set) {
   }
   drill.programs = absolute(table, "programs");
   drill.database = table.string("database", "");
+  drill.superuser = table.string("superuser", drill.superuser);
   drill.target = table.string("target", drill.target);
   if (drill.target != "latest" && drill.target != "random") {
     if (const auto at = base::parse_rfc3339(drill.target); !at) {

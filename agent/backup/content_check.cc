@@ -167,6 +167,7 @@ Found check_archive(PacedFile& file, std::string_view begin, CheckContext& conte
     return chunk;
   });
   BackupVerdict& verdict = context.verdict;
+  verdict.level = VerifyLevel::Structure;
   PgArchiveHeader header;
   std::vector<PgArchiveEntry> entries;
   if (Found bad = read_pg_archive_header(input, header)) return bad;
@@ -174,7 +175,6 @@ Found check_archive(PacedFile& file, std::string_view begin, CheckContext& conte
   add_contents(header, entries, rules, verdict.facts);
   if (Found bad = read_pg_archive_blocks(input, header, entries, verdict.facts)) return bad;
   verdict.what = describe(header, verdict.facts);
-  verdict.level = VerifyLevel::Structure;
   return judge_dump(verdict.facts, rules);
 }
 
@@ -243,8 +243,8 @@ Found check_file_structure(const std::string& path, CheckContext& context, Diges
   if (is_pg_archive(*first)) return check_archive(*file, *first, context, digest);
   StreamLook look(context.request.dump);
   const TakeBytes take = [&look](std::string_view bytes) { return look.feed(bytes); };
-  if (Found bad = decode(*file, *first, take, digest)) return bad;
   verdict.level = VerifyLevel::Structure;
+  if (Found bad = decode(*file, *first, take, digest)) return bad;
   return look.finish(verdict, context.request.must_be_dump);
 }
 

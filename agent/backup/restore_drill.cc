@@ -97,6 +97,14 @@ std::string quoted(std::string_view value) {
   return text;
 }
 
+/// As PostgreSQL's configuration reads a time, which knows no "Z".
+std::string postgres_time(base::WallTime at) {
+  std::string text = base::format_rfc3339(at);
+  text[text.find('T')] = ' ';
+  text.pop_back();
+  return text + "+00";
+}
+
 /// One drill.
 class Drill {
  public:
@@ -228,6 +236,7 @@ class Drill {
 
   Found restore_base(ScratchCluster& cluster) {
     if (Found bad = refuse_tablespaces()) return bad;
+    cluster.set_user(settings_.superuser);
     if (Found bad = copy(cluster)) return bad;
     if (Found bad = cluster.check()) return bad;
     for (const char* left : {"postmaster.pid", "standby.signal"}) {
@@ -256,7 +265,7 @@ class Drill {
     if (target_ == "latest") return {};
     const auto at = base::parse_rfc3339(target_);
     if (!at) return finding("bad_target", fmt::format("'{}' is no time", target_));
-    settings.push_back(fmt::format("recovery_target_time = '{}'", base::format_rfc3339(*at)));
+    settings.push_back(fmt::format("recovery_target_time = '{}'", postgres_time(*at)));
     return {};
   }
 

@@ -161,8 +161,11 @@ Found count_restored(const ScratchCluster& cluster, const DrillSettings& drill,
   if (counted.error().code == base::ErrorCode::Timeout) {
     return finding("timeout", counted.error().message);
   }
-  return finding("unreadable_data",
-                 fmt::format("rows cannot be counted: {}", counted.error().message));
+  const std::string& why = counted.error().message;
+  if (why.find("role \"") != std::string::npos) {
+    return finding("no_role", fmt::format("{}; set [backup.drill] superuser", why));
+  }
+  return finding("unreadable_data", fmt::format("rows cannot be counted: {}", why));
 }
 
 Result<std::map<std::string, std::uint64_t>> live_rows(const DrillSettings& drill) {

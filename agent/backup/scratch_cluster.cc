@@ -15,12 +15,11 @@ using base::Result;
 
 namespace {
 
-constexpr const char* kMark = "tocsin-drill";  // in a folder that is a drill's to remove
-constexpr const char* kUser = "tocsin_drill";
+constexpr const char* kMark = "tocsin-drill";     // in a folder that is a drill's to remove
 constexpr std::size_t kSocketPathMax = 107 - 18;  // "/s/.s.PGSQL.5432" goes behind it
 constexpr base::Duration kForCleaning{15'000};
 constexpr base::Duration kStopMax{10'000};
-constexpr base::Duration kPoll{50};
+constexpr base::Duration kPoll{100};
 constexpr std::size_t kOutputMax = 256 << 10;
 constexpr std::size_t kLogTail = 16 << 10;
 constexpr int kDepthMax = 64;
@@ -187,7 +186,7 @@ Result<base::CommandResult> ScratchCluster::run_system(std::vector<std::string> 
   base::Command command;
   command.arguments = std::move(arguments);
   command.environment = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C"},   {"PGHOST", file("s")},
-                         {"PGPORT", "5432"},        {"PGUSER", kUser}, {"PGCONNECT_TIMEOUT", "10"}};
+                         {"PGPORT", "5432"},        {"PGUSER", user_}, {"PGCONNECT_TIMEOUT", "10"}};
   command.timeout = std::max(left(), base::Duration{1});
   command.output_bytes_max = kOutputMax;
   return world_.run_command(std::move(command));
@@ -200,7 +199,7 @@ Result<base::CommandResult> ScratchCluster::run(std::string_view program,
 }
 
 Found ScratchCluster::init() {
-  const auto done = run("initdb", {"-D", data(), "-U", kUser, "-A", "trust", "-E", "UTF8",
+  const auto done = run("initdb", {"-D", data(), "-U", user_, "-A", "trust", "-E", "UTF8",
                                    "--locale=C", "--no-sync"});
   if (!done) return unreadable(done.error());
   if (done->timed_out) return finding("timeout", "initdb took too long");
@@ -226,8 +225,20 @@ Found ScratchCluster::start(const std::vector<std::string>& settings) {
   const auto done = run("pg_ctl", {"-D", data(), "-l", file("log"), "-w", "-t",
                                    std::to_string(std::max<std::int64_t>(seconds, 1)), "start"});
   if (!done) return unreadable(done.error());
-  if (done->exit_status == 0 && done->signal == 0 && !done->timed_out) return {};
-  return why_not_started();
+  if (done->exit_status != 0 || done->signal != 0 || done->timed_out) return why_not_started();
+  return wait_until_ready();
+}
+
+/// pg_ctl is content with a server that still recovers.
+Found ScratchCluster::wait_until_ready() {
+  for (;;) {
+    if (Found bad = check()) return bad;
+    const auto ready = run("pg_isready", {"-q"});
+    if (!ready) return unreadable(ready.error());
+    if (ready->exit_status == 0 && ready->signal == 0 && !ready->timed_out) return {};
+    if (postmaster_of(world_.files, data()) == 0) return why_not_started();
+    pause_for(kPoll);
+  }
 }
 
 /// By the last fatal line of the server's log.
@@ -254,12 +265,16 @@ Found ScratchCluster::why_not_started() const {
 }
 
 std::string ScratchCluster::dsn(const std::string& database) const {
-  std::string quoted;
-  for (const char c : database) {
-    if (c == '\'' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return fmt::format("host={} port=5432 user={} dbname='{}'", file("s"), kUser, quoted);
+  const auto quote = [](const std::string& text) {
+    std::string quoted;
+    for (const char c : text) {
+      if (c == '\'' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+    return quoted;
+  };
+  return fmt::format("host={} port=5432 user='{}' dbname='{}'", file("s"), quote(user_),
+                     quote(database));
 }
 
 /// SIGQUIT: the server throws its children out and ends; what it leaves is thrown away.

@@ -39,6 +39,8 @@ class ScratchCluster {
   /// Makes the folder. Findings: "runs_as_root", "scratch_not_empty", "scratch_in_use",
   /// "no_space" (less than `bytes_needed` are free), "scratch_path", "unreadable".
   Found prepare(std::uint64_t bytes_needed);
+  /// A superuser of the cluster: of a new one the only one, else one that is in the backup.
+  void set_user(std::string user) { user_ = std::move(user); }
   /// Makes an empty cluster.
   Found init();
   /// Writes the configuration, with further `settings` ("name = 'value'"), and starts the server;
@@ -61,12 +63,14 @@ class ScratchCluster {
 
  private:
   Found leftovers();
+  Found wait_until_ready();
   Found why_not_started() const;
   void stop();
 
   DrillWorld& world_;
   std::string folder_;
   std::string programs_;
+  std::string user_ = "tocsin_drill";
   bool made_ = false;
 };
 

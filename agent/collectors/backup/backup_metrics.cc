@@ -109,11 +109,13 @@ void add_verify_state(const BackupSet& set, const VerifyState& state, const Back
     if (known.good_ms > 0) {
       sink.add(kVerified, {label, of_level}, static_cast<double>(known.good_ms) / 1'000);
     }
-    if (level != VerifyLevel::Size) {
+    // The collector's own look at the size of the newest is fresher than any file.
+    if (level != VerifyLevel::Size || !known.ok) {
       sink.add(kVerifySuccess, {label, of_level, {"reason", known.reason}}, known.ok ? 1 : 0);
     }
   }
-  // The collector's own look at the newest is fresher than any file.
+  const auto of_size = state.levels.find(VerifyLevel::Size);
+  if (of_size != state.levels.end() && !of_size->second.ok) return;
   const Found& quick = status.quick;
   if (!quick && !status.last_success) return;
   sink.add(kVerifySuccess,

@@ -17,7 +17,6 @@
 #include "agent/tasks/task_audit.h"
 #include "agent/tasks/task_execution.h"
 #include "agent/tasks/task_record.h"
-#include "common/base/log.h"
 #include "common/base/strings.h"
 
 extern char** environ;  // what the command inherits; posix_spawn(3)
@@ -260,10 +259,7 @@ int report_task(const TaskCommand& command, const TasksSettings* settings,
   end.exit_status = command.ok ? 0 : 1;
   end.ok = command.ok;
   if (!command.ok) end.reason = "reported";
-  if (!command.note.empty()) {
-    base::log_info("agent/tasks", "task '{}' reported by user {} as {}: {}", command.task,
-                   ::getuid(), command.ok ? "ok" : "failed", command.note);
-  }
+  end.note = command.note;
   return writer.write(encode_start({command.task, now_ms, {}, {}}) + encode_end(end)) ? 0 : 1;
 }
 

@@ -32,7 +32,7 @@ struct TaskCommand {
   std::vector<std::string> evidence_files;  ///< Of run-task: each must be new and not empty.
   std::vector<std::string> command;         ///< Of run-task, after `--`.
   std::string inbox;                        ///< Instead of the configured one.
-  std::string note;                         ///< Of task-report: for the log, never a label.
+  std::string note;                         ///< Of task-report.
   std::string config;
   bool ok = false;       ///< Of task-report.
   bool failed = false;   ///< Of task-report.

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <fnmatch.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
+#include "agent/tasks/task_audit.h"
 #include "agent/tasks/task_schedule.h"
 #include "common/base/strings.h"
 
@@ -79,9 +81,31 @@ base::Result<void> TaskDesk::save() {
   return base::ok();
 }
 
-void TaskDesk::take_ended(const RunRecord& record, const std::string& path) {
+// What a person says goes into the audit trail, with the owner of the file: that is the kernel's
+// word, not the record's.
+base::Result<void> TaskDesk::sign(const RunRecord& record, const std::string& path) {
+  struct stat status = {};
+  const std::string who = ::stat(path.c_str(), &status) == 0 ? fmt::format("user {}", status.st_uid)
+                                                             : std::string("an unknown user");
+  const std::string text = fmt::format("{}, by {}{}{}", record.end->ok ? "ok" : "failed", who,
+                                       record.end->note.empty() ? "" : ": ", record.end->note);
+  TC_TRY(const RunLock lock, RunLock::take(settings_.state_folder));
+  TC_TRY(TaskAudit(world_.files, settings_.state_folder)
+             .append({record.task, "attested", text}, world_.clock.wall()));
+  base::log_info("agent/tasks", "task '{}' attested: {}", record.task, text);
+  return base::ok();
+}
+
+base::Result<void> TaskDesk::take_ended(const RunRecord& record, const std::string& path) {
+  const auto task = std::find_if(settings_.tasks.begin(), settings_.tasks.end(),
+                                 [&](const auto& one) { return one.name == record.task; });
+  const bool attested = task != settings_.tasks.end() && task->mode == TaskMode::Attest;
+  if (attested && !world_.look_only) {
+    TC_TRY(sign(record, path));
+  }
   apply_run(states_.tasks[record.task], record);
   done_.push_back(path);
+  return base::ok();
 }
 
 base::Result<void> TaskDesk::read_record(const std::string& name, TaskRound& round) {
@@ -93,34 +117,30 @@ base::Result<void> TaskDesk::read_record(const std::string& name, TaskRound& rou
     const std::int64_t now_ms = base::to_ms(world_.clock.wall());
     const bool fresh = modified && now_ms - *modified / kNsPerMs < kTornRecord.count();
     if (record.error().code == ErrorCode::Unavailable && fresh) return base::ok();
-    return record.error();
+    return base::error(ErrorCode::InvalidArgument, record.error().message);
   }
   if (!round.tasks.contains(record->task)) {
     return base::error(ErrorCode::NotFound,
                        fmt::format("no [[task]] is called '{}'", record->task));
   }
-  if (record->end) {
-    take_ended(*record, path);
-  } else if (look_for(record->process, world_.files) == ProcessState::Gone) {
+  if (record->end) return take_ended(*record, path);
+  if (look_for(record->process, world_.files) == ProcessState::Gone) {
     // Read again: it may have written its end and gone between the two looks.
     const auto again = world_.files.read(path, kRecordBytesMax);
     if (auto ended = again ? decode_record(*again) : record; ended && ended->end) {
-      take_ended(*ended, path);
-      return base::ok();
+      return take_ended(*ended, path);
     }
-    record->end = RunEnd{.ended_ms = std::max(base::to_ms(world_.clock.wall()), record->started_ms),
-                         .exit_status = -1,
-                         .ok = false,
-                         .reason = "lost",
-                         .skipped = {},
-                         .numbers = {}};
-    take_ended(*record, path);
-  } else {
-    TaskView& view = round.tasks[record->task];
-    view.running_since_ms =
-        view.running ? std::min(view.running_since_ms, record->started_ms) : record->started_ms;
-    view.running = true;
+    RunEnd lost;
+    lost.ended_ms = std::max(base::to_ms(world_.clock.wall()), record->started_ms);
+    lost.exit_status = -1;
+    lost.reason = "lost";
+    record->end = std::move(lost);
+    return take_ended(*record, path);
   }
+  TaskView& view = round.tasks[record->task];
+  view.running_since_ms =
+      view.running ? std::min(view.running_since_ms, record->started_ms) : record->started_ms;
+  view.running = true;
   return base::ok();
 }
 
@@ -138,8 +158,13 @@ base::Result<void> TaskDesk::read_inbox(TaskRound& round) {
     if (!name.ends_with(kRecordSuffix)) continue;
     if (++read > kRecordsMax) break;
     const auto taken = read_record(name, round);
-    if (taken || taken.error().code == ErrorCode::PermissionDenied) {
-      if (!taken) refusals_.report("record of a run", taken.error().message);
+    if (taken) continue;
+    const ErrorCode code = taken.error().code;
+    if (code == ErrorCode::Unavailable) continue;  // a task runs: signed in a later round
+    const bool lasting = code == ErrorCode::InvalidArgument || code == ErrorCode::NotFound ||
+                         code == ErrorCode::LimitExceeded;
+    if (!lasting) {
+      round.failed.insert_or_assign("records", taken.error());
       continue;
     }
     ++refused_;

@@ -26,7 +26,7 @@ struct TaskRound {
   std::map<std::string, TaskView> tasks;
   std::map<std::string, base::Error> failed;  ///< "inbox", "state", or "watch NAME".
   double records_refused = 0;                 ///< Since the start of the agent.
-  std::optional<bool> audit_intact;           ///< None: nothing runs here.
+  std::optional<bool> audit_intact;           ///< None: there is no trail.
   double audit_lines = 0;
 };
 
@@ -62,7 +62,8 @@ class TaskDesk {
   Result save();
   Result read_inbox(TaskRound& round);
   Result read_record(const std::string& name, TaskRound& round);
-  void take_ended(const RunRecord& record, const std::string& path);
+  Result take_ended(const RunRecord& record, const std::string& path);
+  Result sign(const RunRecord& record, const std::string& path);
   Result watch(const TaskSettings& task);
   void start_due(TaskRound& round);
 

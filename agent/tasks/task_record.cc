@@ -19,13 +19,14 @@ using base::ErrorCode;
 
 constexpr std::size_t kNumbersMax = 32;
 constexpr std::size_t kTextMax = 100;
+constexpr std::size_t kNoteMax = 1000;
 constexpr std::size_t kProcBytesMax = 4096;
 constexpr std::size_t kStartField = 22;
 
-std::string text_of(const json::object& object, const char* key) {
+std::string text_of(const json::object& object, const char* key, std::size_t most = kTextMax) {
   const json::value* value = object.if_contains(key);
   if (!value || !value->is_string()) return {};
-  return base::escape_control(std::string_view(value->get_string()).substr(0, kTextMax));
+  return base::escape_control(std::string_view(value->get_string()).substr(0, most));
 }
 
 std::int64_t integer_of(const json::object& object, const char* key) {
@@ -52,6 +53,7 @@ RunEnd end_of(const json::object& object) {
   end.ok = ok && ok->is_bool() && ok->get_bool();
   end.reason = text_of(object, "reason");
   end.skipped = text_of(object, "skipped");
+  end.note = text_of(object, "note", kNoteMax);
   const json::value* numbers = object.if_contains("numbers");
   if (!numbers || !numbers->is_object()) return end;
   for (const auto& [name, value] : numbers->get_object()) {
@@ -83,6 +85,7 @@ std::string encode_end(const RunEnd& end) {
                                       {"ok", end.ok},
                                       {"reason", end.reason},
                                       {"skipped", end.skipped},
+                                      {"note", end.note.substr(0, kNoteMax)},
                                       {"numbers", std::move(numbers)}}) +
          '\n';
 }

@@ -33,6 +33,7 @@ struct RunEnd {
   std::string reason;   ///< Why not: "exit_status", "no_evidence", "signal", "lost", "reported".
   std::string skipped;  ///< It did not take place, for this reason; neither success nor failure.
   std::map<std::string, double> numbers;
+  std::string note;  ///< Of a report, by whoever made it; for log and audit trail, never a label.
 };
 
 struct RunRecord {

@@ -81,14 +81,14 @@ class Reader {
   Reader(const TasksSettings& settings, const TaskSourceWorld& world)
       : settings_(settings),
         clock_(world.clock),
-        runs_(world.worker != nullptr),
+        files_(world.files),
         audit_(world.files, settings.state_folder),
         desk_(settings,
               {world.files, world.clock, starter(settings, world.worker), world.look_only}) {}
 
   TaskRound read() {
     TaskRound round = desk_.look();
-    if (runs_) check_audit(round);
+    if (files_.exists(base::join_path(settings_.state_folder, "audit.log"))) check_audit(round);
     return round;
   }
 
@@ -116,7 +116,7 @@ class Reader {
 
   TasksSettings settings_;
   const base::Clock& clock_;
-  bool runs_;
+  const base::FileSystem& files_;
   TaskAudit audit_;
   TaskDesk desk_;
   std::optional<base::MonotonicTime> checked_;

@@ -197,7 +197,13 @@ void TaskKeeper::hear(std::span<const model::LabelView> labels, model::Sample sa
   const base::WallTime now = world_.executor.clock().wall();
   const base::MutexLock lock(mutex_);
   if (heartbeat) {
-    if (heard_.size() < kHostsMax || heard_.contains(host)) heard_[std::string(host)] = now;
+    const auto known = heard_.find(host);
+    if (known == heard_.end()) {
+      if (heard_.size() < kHostsMax) heard_.emplace(host, tasks::HeardHost{now, now});
+      return;
+    }
+    if (now - known->second.last > tasks::kUnconfiguredAfter) known->second.since = now;
+    known->second.last = now;
     return;
   }
   const std::string_view task = value_of(labels, "task");
@@ -244,7 +250,7 @@ void TaskKeeper::forget_gone() {
   enrolled_ = std::move(now);
   const auto heard = [this](const std::string& host) REQUIRES(mutex_) {
     const auto found = heard_.find(host);
-    return found == heard_.end() ? std::optional<base::WallTime>() : std::optional(found->second);
+    return found == heard_.end() ? std::optional<tasks::HeardHost>() : std::optional(found->second);
   };
   for (const tasks::TaskKey& key : book_.forget_unconfigured(heard)) {
     base::log_info(kComponent, "task '{}' of {} is configured no more: forgotten", key.task,
@@ -281,8 +287,9 @@ void TaskKeeper::save(bool always) {
   {
     const base::MutexLock lock(mutex_);
     changes = book_.changes();
-    const bool due = clock.monotonic() - saved_at_ >= kSaveEvery;
-    if (!always && !due && changes == saved_changes_) return;
+    // Without tasks nobody asks how long we were away.
+    const bool due = !book_.tasks().empty() && clock.monotonic() - saved_at_ >= kSaveEvery;
+    if (!(always && !book_.tasks().empty()) && !due && changes == saved_changes_) return;
     text = tasks::encode_book(book_.tasks(), clock.wall());
   }
   if (const auto written = world_.files.write_atomic(path_, text, kMode); !written) {

@@ -99,7 +99,7 @@ class TaskKeeper {
   std::set<std::string> enrolled_;  ///< As of the last look.
   mutable base::Mutex mutex_;
   tasks::TaskBook book_ GUARDED_BY(mutex_);
-  std::map<std::string, base::WallTime, std::less<>> heard_ GUARDED_BY(mutex_);
+  std::map<std::string, tasks::HeardHost, std::less<>> heard_ GUARDED_BY(mutex_);
   std::vector<std::pair<net::Respond, net::ServerResponse>> waiting_ GUARDED_BY(mutex_);
 };
 

@@ -7,6 +7,7 @@
 // Pure apart from its own map: no clock, no IO.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -91,6 +92,12 @@ struct Verdict {
   double age_seconds = 0;  ///< Since the last success, else since it was registered.
 };
 
+/// Since when, and until when, a host was heard of without a break.
+struct HeardHost {
+  base::WallTime since;
+  base::WallTime last;
+};
+
 /// Thread: one at a time.
 class TaskBook {
  public:
@@ -108,8 +115,8 @@ class TaskBook {
   bool forget(const TaskKey& key);
   /// Forgets every task of a host.
   void forget_host(std::string_view host);
-  /// Forgets tasks that their agent, heard of at `heard(host)`, has not told of for 15 minutes:
-  /// they are configured no more. Returns them.
+  /// Forgets tasks that their agent, heard of all the time, has not told of for 15 minutes: they
+  /// are configured no more. `heard(host)` is a std::optional<HeardHost>. Returns them.
   template <class Heard>
   std::vector<TaskKey> forget_unconfigured(Heard heard);
 
@@ -134,8 +141,11 @@ std::vector<TaskKey> TaskBook::forget_unconfigured(Heard heard) {
   std::vector<TaskKey> gone;
   for (const auto& [key, task] : tasks_) {
     if (task.info_ms == 0) continue;
-    const std::optional<base::WallTime> last = heard(key.host);
-    if (last && *last - base::wall_time(task.told_ms) > kUnconfiguredAfter) gone.push_back(key);
+    const std::optional<HeardHost> host = heard(key.host);
+    if (!host) continue;
+    // After a silence the parts of the first round may come in any order.
+    const base::WallTime from = std::max(base::wall_time(task.told_ms), host->since);
+    if (host->last - from > kUnconfiguredAfter) gone.push_back(key);
   }
   for (const TaskKey& key : gone) forget(key);
   return gone;

@@ -170,12 +170,16 @@ TEST_CASE("forgotten: not configured any more while its agent is heard, never wh
   Bench bench;
   bench.round();
   const WallTime told = bench.now;
-  const auto at = [&](Duration later) {
-    return [=](const std::string&) { return std::optional(told + later); };
+  const auto at = [&](Duration later, Duration heard_for = std::chrono::hours(1)) {
+    return [=](const std::string&) {
+      return std::optional(HeardHost{told + later - heard_for, told + later});
+    };
   };
-  const auto silent = [](const std::string&) { return std::optional<WallTime>(); };
+  const auto silent = [](const std::string&) { return std::optional<HeardHost>(); };
   CHECK(bench.book.forget_unconfigured(silent).empty());
   CHECK(bench.book.forget_unconfigured(at(std::chrono::minutes(14))).empty());
+  // It was silent, and the first part of its first round is here.
+  CHECK(bench.book.forget_unconfigured(at(std::chrono::hours(9), Duration{0})).empty());
   CHECK(bench.book.forget_unconfigured(at(std::chrono::minutes(16))) == std::vector{kKey});
   CHECK(bench.book.tasks().empty());
   // Heartbeats come from elsewhere.

@@ -4,6 +4,7 @@ hang, or do not happen: also when the host that should say so is gone, and when 
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -154,6 +155,11 @@ class TaskStoriesTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         wait_until(lambda: self.told("TaskNeverSucceeded", "access_review", "resolved"), 20, "the review")
         self.assertFalse(self.world.query('{__name__=~"task_.*", note!=""}'))
+        # The audit trail has it, with the user whose file it was.
+        signed = json.loads((self.world.folder / "tasks" / "audit.log").read_text())
+        self.assertEqual(signed["event"], "attested")
+        self.assertEqual(signed["text"], "ok, by user %d: signed by kim" % os.getuid())
+        wait_until(lambda: self.value("task_audit_intact") == 1, 10, "the audit trail to be checked")
         done = self.wrapped("acces_review", "true")
         self.assertEqual(done.returncode, 0)
         self.assertIn("did you mean 'access_review'?", done.stderr)
@@ -162,6 +168,10 @@ class TaskStoriesTest(unittest.TestCase):
         done = self.run_task("run-task", "report", "--inbox", "/nonexistent/inbox", "--", "sh", "-c", "echo ran; exit 3")
         self.assertEqual((done.returncode, done.stdout), (3, "ran\n"))
         self.assertIn("the run is not recorded", done.stderr)
+
+    def test_the_calendar_that_ships_is_sound(self):
+        done = self.run_task("--check", "--config", SOURCE / "packaging" / "examples" / "calendar.toml")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def beat(self, path, token=None):
         headers = {"Authorization": "Bearer " + token} if token else {}

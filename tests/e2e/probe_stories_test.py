@@ -167,13 +167,14 @@ kind = "smtp"
 address = "127.0.0.1:%(closed)d"
 timeout = "900ms"
 """ % {"port": port, "ca": certificate, "closed": closed}, 'probe_success{probe="smtp"} == 1')
-            self.assertTrue(self.world.query('probe_success{probe="talk"} == 1'), self.world.log("agent"))
-            self.assertTrue(self.world.query('probe_tls_version_info{probe="smtp", version=~"TLS 1.[23]"} == 1'))
-            self.assertTrue(self.world.query('probe_ssl_earliest_cert_expiry{probe="smtp"} - time() > 86400'))
-            # A certificate that is refused is told of all the same.
-            self.assertTrue(self.world.query('probe_failed{probe="untrusted", reason="certificate_chain"} == 1'))
-            self.assertTrue(self.world.query('probe_ssl_earliest_cert_expiry{probe="untrusted"} - time() > 86400'))
-            self.assertTrue(self.world.query('probe_failed{probe="closed", reason="connect"} == 1'))
+            for expected in ('probe_success{probe="talk"} == 1',
+                             'probe_tls_version_info{probe="smtp", version=~"TLS 1.[23]"} == 1',
+                             'probe_ssl_earliest_cert_expiry{probe="smtp"} - time() > 86400',
+                             # A certificate that is refused is told of all the same.
+                             'probe_failed{probe="untrusted", reason="certificate_chain"} == 1',
+                             'probe_ssl_earliest_cert_expiry{probe="untrusted"} - time() > 86400',
+                             'probe_failed{probe="closed", reason="connect"} == 1'):
+                wait_until(lambda: self.world.query(expected), 20, expected)
 
 
 if __name__ == "__main__":

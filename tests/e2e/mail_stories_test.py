@@ -137,6 +137,13 @@ port = %d
     def alert_mails(self):
         return self.sink.mails("ops")
 
+    def attempts_of_alertd(self, outcome):
+        """How many of its attempts to send mail ended so."""
+        counts = re.findall(r'^tocsin_alertd_notifications_total\{channel="[^"]*email",outcome="%s"\} (\S+)' % outcome,
+                            self.world.get("/metrics")[1].decode(), re.MULTILINE)
+        self.assertEqual(len(counts), 1)
+        return float(counts[0])
+
     def test_taken_and_dropped_then_deferred_then_hanging_then_well(self):
         self.assertEqual(self.hook.requests, [])
         # Accepted and dropped: no sender notices, the alert's own mail is lost as well.
@@ -167,6 +174,9 @@ port = %d
                    "the time-out")
         self.assertTrue(self.world.query("time() - max(node_time_seconds) < 5"))
         attempts = self.sink.attempts
+        # alertd counts what it has to try again, and has given nothing up.
+        wait_until(lambda: self.attempts_of_alertd("retry") >= 1, 20, "alertd's own failing attempts")
+        self.assertEqual(self.attempts_of_alertd("dead"), 0)
         # Well again: told once by each way, and nobody gets the same mail twice.
         self.sink.set("deliver")
         wait_until(lambda: self.told("MailCanaryMissing", "resolved") and self.told("MailCanaryCannotSend", "resolved"),

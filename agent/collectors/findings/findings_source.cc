@@ -92,8 +92,12 @@ class Findings {
  private:
   Result<void> load() {
     if (memory_) return base::ok();
-    auto state = state_.load();
-    memory_ = state ? std::move(*state) : json::object();
+    const auto state = state_.load();
+    memory_.emplace();
+    for (const FindingsTool& tool : settings_.tools) {  // others are not configured any more
+      const json::object* before = state ? object_of(*state, tool.name) : nullptr;
+      if (before != nullptr) (*memory_)[tool.name] = *before;
+    }
     return state ? base::ok() : Result<void>(state.error());
   }
 

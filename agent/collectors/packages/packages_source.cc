@@ -268,9 +268,10 @@ class Packages {
     if (outdated.refused > 0 && outdated.count == 0) {
       return base::error(
           ErrorCode::PermissionDenied,
-          fmt::format("the maps of {} processes cannot be read: the agent needs CAP_SYS_PTRACE, or "
-                      "leave the check out (docs/packages.md)",
-                      outdated.refused));
+          fmt::format(
+              "the maps of {} of {} processes cannot be read: the agent needs CAP_SYS_PTRACE, or "
+              "leave the check out (docs/packages.md)",
+              outdated.refused, outdated.refused + outdated.looked_at));
     }
     round.add(kOutdated, static_cast<double>(outdated.count));
     add_since(round, kOutdatedSince, "outdated_since_ms", outdated.count > 0);

@@ -1,13 +1,32 @@
 #include "agent/collectors/kept/kept_round.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "agent/collectors/blocking/blocking_source.h"
+#include "common/base/strings.h"
 
 namespace tocsin::agent {
 
+namespace {
+
+// Names of processes and files are any bytes, and anybody may choose them.
+std::string as_text(const std::string& value) {
+  std::string text = value;
+  if (!base::is_utf8(text)) {
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
+        '?');
+  }
+  return base::escape_control(text);
+}
+
+}  // namespace
+
 void KeptRound::add(const MetricInfo& metric, std::initializer_list<Label> labels, double value) {
-  samples_.push_back({&metric, std::vector<Label>(labels), value});
+  Sample sample{&metric, {}, value};
+  for (const auto& [name, text] : labels) sample.labels.emplace_back(name, as_text(text));
+  samples_.push_back(std::move(sample));
 }
 
 void KeptRound::check(std::string_view name, const base::Result<void>& outcome) {

@@ -42,6 +42,17 @@ TEST_CASE("a slow source reads at its interval and tells every round") {
   CHECK(test.round().value("count,of=readings") == 3);
 }
 
+TEST_CASE("labels are text, whatever a process calls itself") {
+  base::FailureLog failures{"test"};
+  KeptRound round("slow", failures);
+  round.add(kCount, {{"process", "b\xff\x01"}}, 1);
+  round.add(kCount, {{"process", "grün"}}, 2);
+  RecordingRound told;
+  std::move(round).fill()(told);
+  CHECK(told.value("count,process=b?\\x01") == 1);
+  CHECK(told.value("count,process=grün") == 2);
+}
+
 TEST_CASE("a reading that takes too long is told as failed, beside what was found before") {
   TestSource test;
   std::promise<void> go_on;
@@ -80,6 +91,10 @@ TEST_CASE("state: kept, unreadable, damaged, and not written by who only looks")
   object["since"] = 18;
   REQUIRE(looker.save(object));
   CHECK(integer_of(looker.load().value(), "since", 0) == 17);
+  // Anybody may give a process a name that is no text.
+  object["\xff"] = "a\x80\n";
+  REQUIRE(state.save(object));
+  CHECK(StateFile(*files, {path}).load().value() == object);
   folder.write("cut.json", "{\"since\": 1");
   const auto cut = StateFile(*files, {folder.path / "cut.json"}).load();
   REQUIRE(!cut);

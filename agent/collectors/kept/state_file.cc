@@ -23,7 +23,9 @@ base::Result<boost::json::object> StateFile::load() const {
     return text.error();
   }
   boost::system::error_code failure;
-  boost::json::value value = boost::json::parse(*text, failure);
+  boost::json::parse_options options;
+  options.allow_invalid_utf8 = true;  // names of files and processes are any bytes
+  boost::json::value value = boost::json::parse(*text, failure, {}, options);
   if (failure || !value.is_object()) {
     return base::error(ErrorCode::Corruption,
                        "'" + options_.path + "' is damaged; what is found now is the new baseline");

@@ -140,6 +140,14 @@ void MailCanary::sent(const std::string& word, const Result<net::MailOutcome>& o
 
 void MailCanary::look_if_due(base::WallTime now) {
   const base::MonotonicTime moment = world_.executor.clock().monotonic();
+  // Who is asked by IMAP answers in time; a file system may never. Its thread stays busy.
+  if (looking_.out && !settings_.imap && moment - *looked_at_ > settings_.timeout) {
+    failed(
+        looking_, kReceive, "timeout",
+        base::error(ErrorCode::Timeout,
+                    fmt::format("'{}' does not answer: its file system hangs",
+                                settings_.maildir.empty() ? settings_.mbox : settings_.maildir)));
+  }
   if (looking_.out || state_.waiting().empty()) return;
   if (looked_at_ && moment - *looked_at_ < settings_.check_interval) return;
   net::MailSearch search;

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,12 +7,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "agent/collectors/blocking/recording_round.h"
 #include "agent/collectors/mail/canary_files.h"
 #include "agent/collectors/mail/mail_canary.h"
 #include "agent/collectors/mail/mail_queue_source.h"
 #include "agent/collectors/mail/showq.h"
+#include "common/base/asio_executor.h"
 #include "common/base/file_system.h"
 #include "common/base/sim_executor.h"
 #include "common/config/source.h"
@@ -341,6 +344,58 @@ TEST_CASE("canary: a mailbox that cannot be read is said, and nothing counts as 
   CHECK(age_of_last(round, world.clock) > 1800);
   CHECK(round.value("tocsin_agent_check_failed,check=mail_canary receive,"
                     "reason=invalid_argument") == 1);
+}
+
+TEST_CASE("canary: a mailbox on a file system that hangs is said, and its late answer is heard") {
+  const MailFolder folder;
+  const std::string pipe = folder.path + "/mbox";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);  // opening it waits for a writer
+  const base::RealClock clock;
+  base::AsioExecutor thread(clock, "test", 1);
+  FakeRelay relay;
+  FakeMailbox mailbox;
+  MailCanarySettings settings;
+  settings.name = "relay";
+  settings.from = settings.to = "canary@example.org";
+  settings.mbox = pipe;
+  settings.timeout = base::Duration{200};
+  settings.check_interval = base::Duration{3'600'000};
+  auto canary = std::make_unique<MailCanary>(
+      settings,
+      MailCanary::World{thread, lasting_files(), &relay, &mailbox, lasting_failures(), ""},
+      base::make_seeded_random(7));
+  const auto comes = [&](const char* series) {
+    for (int i = 0; i < 200; ++i) {
+      std::promise<RecordingRound> told;
+      thread.post([&] {
+        canary->start(clock.wall(), [&](const Fill& fill) {
+          RecordingRound sink;
+          fill(sink);
+          told.set_value(sink);
+        });
+      });
+      if (told.get_future().get().value(series)) return true;
+      ::usleep(25'000);
+    }
+    return false;
+  };
+  CHECK(comes("mail_canary_failures_total,reason=timeout,stage=receive"));
+  int writer = -1;
+  for (int i = 0; i < 200 && writer < 0; ++i) {
+    writer = ::open(pipe.c_str(), O_WRONLY | O_NONBLOCK);
+    ::usleep(10'000);
+  }
+  REQUIRE(writer >= 0);
+  // A pipe has no end to look at.
+  CHECK(comes("mail_canary_failures_total,reason=io,stage=receive"));
+  ::close(writer);
+  std::promise<void> gone;
+  thread.post([&] {
+    canary.reset();
+    gone.set_value();
+  });
+  gone.get_future().get();
+  thread.stop();
 }
 
 TEST_CASE("canary: after days a message is lost; the clock set back does not stop it") {

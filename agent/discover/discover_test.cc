@@ -119,7 +119,10 @@ TEST_CASE("what is proposed for servers that run, and what is said to be missing
       {30, "nginx", {"nginx: master process nginx -c " + conf}},
       {40, "python3", {"/usr/bin/python3", "/srv/app/bin/gunicorn", "app:app"}},
       {41, "python3", {"/usr/bin/python3", "notgunicorn.py"}},
-      {50, "pgbouncer", {"pgbouncer", "-d"}}};
+      {50, "pgbouncer", {"pgbouncer", "-d"}, "pgbouncer.service"},
+      {60, "java", {"/usr/bin/java", "-jar", "shop.jar"}, "shop-api.service"},
+      {61, "systemd-journal", {"/lib/systemd/systemd-journald"}, "systemd-journald.service"},
+      {62, "bash", {"-bash"}, "session-3.scope"}};
   look.listeners = {{"0.0.0.0", 8088, 1, 30}, {"127.0.0.1", 6432, 2, 50}, {"::", 9100, 3, 0}};
   look.unix_sockets = {"/run/x/.s.PGSQL.5433", "/run/x/.s.PGSQL.6432"};
   const Trials trials{*folder.files,
@@ -141,6 +144,10 @@ TEST_CASE("what is proposed for servers that run, and what is said to be missing
   CHECK(contains(text, "url = \"http://127.0.0.1:8088/\""));
   CHECK(contains(text, "name = \"gunicorn\""));
   CHECK_FALSE(contains(text, "name = \"celery\""));
+  CHECK(contains(text, "name = \"shop-api\"\nunit = [\"shop-api.service\"]"));
+  CHECK_FALSE(contains(text, "pgbouncer.service"));
+  CHECK_FALSE(contains(text, "journald"));
+  CHECK_FALSE(contains(text, "session-3"));
   CHECK(contains(text, "# Port 9100: node_exporter"));
 }
 

@@ -136,6 +136,44 @@ bool runs(const FoundProcess& process, std::string_view program) {
   return false;
 }
 
+/// Units that every Debian has, by how their names begin.
+constexpr std::array<std::string_view, 22> kUsualUnits{
+    "systemd-",   "dbus",        "getty@",   "serial-getty@", "user@",   "polkit",
+    "rsyslog",    "cron.",       "ssh.",     "tocsin-",       "udisks2", "accounts-daemon",
+    "Network",    "Modem",       "wpa_",     "unattended-",   "snapd",   "multipathd",
+    "packagekit", "prometheus-", "postgres", "upower"};
+
+bool is_known(const FoundProcess& process) {
+  const auto same = [&](const KnownDaemon& daemon) { return process.comm == daemon.comm; };
+  const auto run = [&](const KnownDaemon& daemon) { return runs(process, daemon.comm); };
+  return std::any_of(kDaemons.begin(), kDaemons.end(), same) ||
+         std::any_of(kApplications.begin(), kApplications.end(), run);
+}
+
+/// The host's own services: units whose processes are none of those that are known by name.
+std::string unit_groups(const HostLook& look) {
+  constexpr std::string_view kSuffix = ".service";
+  std::set<std::string> units;
+  for (const FoundProcess& process : look.processes) {
+    const std::string& unit = process.unit;
+    const bool usual =
+        std::any_of(kUsualUnits.begin(), kUsualUnits.end(),
+                    [&](std::string_view prefix) { return unit.starts_with(prefix); });
+    // A name with one of these would have to be masked in the pattern that `unit` is.
+    const bool plain = unit.find_first_of("\\*?[") == std::string::npos;
+    if (unit.ends_with(kSuffix) && plain && !usual && !is_known(process)) units.insert(unit);
+  }
+  std::string out;
+  std::size_t count = 0;
+  for (const std::string& unit : units) {
+    if (++count > kPathsMax) break;
+    const std::string name = unit.substr(0, unit.size() - kSuffix.size());
+    out += fmt::format("[[process_group]]\nname = {}\nunit = [{}]\nmin = 1\n", toml_string(name),
+                       toml_string(unit));
+  }
+  return out;
+}
+
 void propose_plugins(const Trials& trials, std::vector<Proposal>& out) {
   std::vector<std::string> others;
   std::vector<NrpeCommand> commands;
@@ -207,6 +245,7 @@ void propose_processes(const HostLook& look, const Trials& trials, std::vector<P
         "[[process_group]]\nname = \"{0}\"\ncmdline = ['(^|[ /]){1}(:| |$)']\nmin = 1\n",
         application.group, application.comm);
   }
+  proposal.toml += unit_groups(look);
   if (!proposal.toml.empty()) out.push_back(std::move(proposal));
   if (trials.files.exists("/sys/fs/cgroup/cgroup.controllers")) {
     const bool docker = !look.named({"dockerd"}).empty();

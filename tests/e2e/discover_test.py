@@ -61,6 +61,9 @@ http {
         self.assertIn("GRANT pg_monitor", text)
         self.assertIn("%s/access.log" % world.folder, text)
         self.assertIn(str(certificate), text)
+        for table in ("access_log", "certificate", "redis", "postgres", "process_group"):
+            self.assertIn("\n[[%s]]\n" % table, text)
+        self.assertNotIn("does not take it", text)
         for comm in ("nginx", "redis-server", "postgres"):
             self.assertIn('comm = ["%s"]' % comm, text)
         if os.geteuid() == 0:

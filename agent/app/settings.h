@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/app/posture_sources.h"
 #include "agent/app/local_sources.h"
+#include "agent/app/posture_sources.h"
 #include "agent/app/service_sources.h"
 #include "agent/backup/backup_settings.h"
 #include "agent/collectors/host/host_collectors.h"

@@ -26,6 +26,12 @@ Result<BackupItem> newest_of(const BackupSet& set, const base::FileSystem& files
                      fmt::format("set '{}' has no finished backup", set.name));
 }
 
+void add_line(std::string& text, const std::string& line) {
+  if (line.empty()) return;
+  if (!text.empty()) text += '\n';
+  text += line;
+}
+
 class VerifyWork final : public TaskWork {
  public:
   VerifyWork(BackupSettings settings, std::vector<std::string> sets, VerifyLevel level)
@@ -41,17 +47,18 @@ class VerifyWork final : public TaskWork {
       const BackupSet& set = *settings_.find(name);
       const auto newest = newest_of(set, context.files, context.clock.wall());
       if (!newest) {
-        wrong += fmt::format("{}: {}\n", name, newest.error().message);
+        add_line(wrong, fmt::format("{}: {}", name, newest.error().message));
         continue;
       }
       if (context.dry_run) {
-        outcome.evidence += fmt::format("{}: would verify '{}', {} bytes, to level {}\n", name,
-                                        newest->path, newest->size_bytes, to_string(level_));
+        add_line(outcome.evidence,
+                 fmt::format("{}: would verify '{}', {} bytes, to level {}", name, newest->path,
+                             newest->size_bytes, to_string(level_)));
         continue;
       }
       TC_TRY(const std::string line, verify(set, *newest, context, bytes, wrong));
       if (!line.empty()) ++good;
-      outcome.evidence += line;
+      add_line(outcome.evidence, line);
     }
     if (!wrong.empty()) return base::error(base::ErrorCode::Corruption, wrong);
     outcome.numbers = {{"backups_verified", good}, {"bytes_read", bytes}};
@@ -74,11 +81,11 @@ class VerifyWork final : public TaskWork {
     record_verdict(state, verdict, context.clock.wall());
     TC_TRY(states.save(set.name, state));
     if (verdict.found) {
-      wrong += fmt::format("{}: '{}': {} ({})\n", set.name, item.path, verdict.found->text,
-                           verdict.found->reason);
+      add_line(wrong, fmt::format("{}: '{}': {} ({})", set.name, item.path, verdict.found->text,
+                                  verdict.found->reason));
       return std::string();
     }
-    return fmt::format("{}: '{}' is good to level {}: {}{}{}\n", set.name, item.path,
+    return fmt::format("{}: '{}' is good to level {}: {}{}{}", set.name, item.path,
                        to_string(verdict.level), verdict.what, verdict.note.empty() ? "" : "; ",
                        verdict.note);
   }

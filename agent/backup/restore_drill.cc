@@ -129,8 +129,10 @@ class Drill {
     if (Found bad = cluster.check()) return bad;
     if (Found bad = count_restored(cluster, settings_, data)) return bad;
     state.rto_seconds = std::chrono::duration<double>(world_.clock.monotonic() - from).count();
-    const base::WallTime last_change = data.last_change.value_or(request_.at);
-    state.rpo_seconds = std::max(seconds(began - last_change), 0.0);
+    // To an earlier time one recovers on purpose: then what would be lost is what is not archived.
+    const bool to_the_end = target_.empty() || target_ == "latest";
+    const base::WallTime last = to_the_end ? data.last_change.value_or(request_.at) : archive_end_;
+    state.rpo_seconds = std::max(seconds(began - last), 0.0);
     state.tables = data.tables;
     if (state.tables == 0)
       return finding("empty_schema", "nothing was restored: no table is there");
@@ -261,7 +263,8 @@ class Drill {
     settings.push_back(fmt::format("restore_command = '{}'", quoted(command)));
     settings.emplace_back("recovery_target_action = 'promote'");
     target_ = request_.target.empty() ? settings_.target : request_.target;
-    if (target_ == "random") target_ = random_target(*names);
+    archive_end_ = newest_segment(*names);
+    if (target_ == "random") target_ = random_target();
     if (target_ == "latest") return {};
     const auto at = base::parse_rfc3339(target_);
     if (!at) return finding("bad_target", fmt::format("'{}' is no time", target_));
@@ -289,9 +292,8 @@ class Drill {
     return plain;
   }
 
-  /// Between the end of the base backup and the newest segment; "latest" if there is nothing
-  /// between.
-  std::string random_target(const std::vector<std::string>& names) {
+  /// When the newest segment of the archive was written; not before the end of the base backup.
+  base::WallTime newest_segment(const std::vector<std::string>& names) const {
     base::WallTime newest = request_.at;
     for (const std::string& name : names) {
       const auto parsed = parse_wal_name(name);
@@ -300,7 +302,13 @@ class Drill {
           world_.files.modified_ns(base::join_path(request_.set.wal_archive, name));
       if (modified) newest = std::max(newest, base::wall_time(*modified / 1'000'000));
     }
-    const auto span = newest - request_.at;
+    return newest;
+  }
+
+  /// Between the end of the base backup and the newest segment; "latest" if there is nothing
+  /// between.
+  std::string random_target() {
+    const auto span = archive_end_ - request_.at;
     if (span <= base::Duration{1'000}) return "latest";
     const double share = random_.unit();
     const auto offset =
@@ -347,6 +355,7 @@ class Drill {
   DrillWorld& world_;
   Form form_;
   std::string target_;
+  base::WallTime archive_end_{};
   std::string live_error_;
 };
 
@@ -375,7 +384,14 @@ Result<DrillState> run_drill(const DrillRequest& request, const DrillState& befo
   state.level = VerifyLevel::Restore;
   state.good_ms = before.good_ms;
   state.rows = before.rows;
-  const Found bad = Drill(request, before, random, world).go(state);
+  Found bad = Drill(request, before, random, world).go(state);
+  const std::string& target = request.target.empty() ? request.set.drill->target : request.target;
+  if (bad && bad->reason == "target_not_reached" && target == "random") {
+    // Nothing happened after the time that was drawn, so the archive may end before it.
+    DrillRequest to_the_end = request;
+    to_the_end.target = "latest";
+    bad = Drill(to_the_end, before, random, world).go(state);
+  }
   if (bad && bad->reason == kCancelled) {
     return base::error(base::ErrorCode::Cancelled, bad->text);
   }

@@ -16,6 +16,24 @@ from harness import BIN, SOURCE, HookReceiver, World, route_to, wait_until
 from postgres_server import PostgresServer
 
 
+TASK = """
+[tasks]
+inbox = "%s"
+state = "%s"
+[[task]]
+name = "restore_drill"
+mode = "run"
+work = "restore_drill"
+schedule = "0 3 * * Sun"
+timezone = "Europe/Berlin"
+expect_every = "30d"
+enabled = true
+dry_run = false
+[task.options]
+set = "db"
+"""
+
+
 class RestoreDrillTest(unittest.TestCase):
     def setUp(self):
         self.archive = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-wal-"))
@@ -33,6 +51,10 @@ class RestoreDrillTest(unittest.TestCase):
                 shutil.chown(path, self.server.user)
         self.world.folder.chmod(0o755)
         self.scratch = self.folder / "scratch"
+        inbox = self.folder / "inbox"
+        inbox.mkdir()
+        if self.server.user:
+            shutil.chown(inbox, self.server.user)
         self.server.query("CREATE TABLE student AS SELECT i AS id, 'name ' || i AS name FROM generate_series(1, 5000) i")
         self.server.query("CREATE TABLE mark (id int)")
         self.server.query("ANALYZE")
@@ -59,10 +81,11 @@ programs = "%s"
 %s
 """ % (kind, path, more, self.scratch, self.server.programs, drill))
 
-    def drill(self, *arguments):
+    def drill(self, *arguments, verb="restore-drill"):
         """Returns (exit status, output); as the server's user, because PostgreSQL does not start as root."""
-        done = subprocess.run([BIN.resolve() / "tocsin-agent", "restore-drill", "db", "--config",
-                               self.world.folder / "agent.toml", *arguments], capture_output=True, text=True,
+        what = arguments if verb == "task-run" else ("db", *arguments)
+        done = subprocess.run([BIN.resolve() / "tocsin-agent", verb, *what, "--config",
+                               self.world.folder / "agent.toml"], capture_output=True, text=True,
                               user=self.server.user, cwd="/", timeout=120)
         left = subprocess.run(["pgrep", "-f", str(self.scratch)], capture_output=True, text=True)
         self.assertEqual(left.stdout, "", "something still runs")
@@ -92,11 +115,12 @@ programs = "%s"
         self.assertIn("public.student: 50 % of the expected rows", output)
         self.check_told()
 
-        # A plain dump, by psql; and one that was cut.
+        # A plain dump, by psql, as the work of a task; and one that was cut.
         self.run_tool("pg_dump", "-f", self.folder / "db.sql", "alerts")
-        self.configure("pg_dump", self.folder / "db.sql")
-        status, output = self.drill()
+        self.configure("pg_dump", self.folder / "db.sql", drill=TASK % (self.folder / "inbox", self.folder / "tasks"))
+        status, output = self.drill("restore_drill", verb="task-run")
         self.assertEqual(status, 0, output)
+        self.assertIn("3 tables restored", output)
         whole = (self.folder / "db.dump").read_bytes()
         (self.folder / "db.dump").write_bytes(whole[:len(whole) * 2 // 3])
         self.configure("pg_dump", self.folder / "db.dump")
@@ -165,6 +189,10 @@ programs = "%s"
         status, output = self.drill("--target", between)
         self.assertEqual(status, 0, output)
         self.assertFalse(self.scratch.exists())
+        self.configure("base_backup", target, 'wal_archive = "%s"' % self.archive, 'superuser = "tocsin"\n')
+        status, output = self.drill("--target", "random")
+        self.assertEqual(status, 0, output)
+        configure(20)
         # The data are as they were then, and not as they are now.
         status, output = self.drill()
         self.assertEqual(status, 1, output)

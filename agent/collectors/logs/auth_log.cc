@@ -20,6 +20,7 @@ using EventKind = AuthEvent::Kind;
 
 constexpr const char* kAuthLog = "agent/logs";
 constexpr std::size_t kTriedMax = 512;
+constexpr std::size_t kKeptFailuresMax = 2'000;
 constexpr std::size_t kServicesMax = 50;
 constexpr std::size_t kServiceBytesMax = 32;
 constexpr int kAuthSaidAMinute = 10;
@@ -70,7 +71,7 @@ constexpr std::array<Window, 4> kWindows{{{"1m", base::Duration{60'000}},
                                           {"15m", base::Duration{900'000}}}};
 
 std::uint64_t key_of_name(std::string_view name) {
-  return name.empty() ? 0 : base::hash64(name);
+  return name.empty() ? 0 : base::xxh64(name);  // stable: it is kept over restarts
 }
 
 /// A line can be forged, so what it calls a service is a label only if it looks like one.
@@ -323,6 +324,23 @@ void AuthLog::tell(MetricSink& sink) {
   sink.add(kRemovedAccounts, {log}, removed_accounts_);
   sink.add(kPasswords, {log}, passwords_changed_);
   sink.add(kAdmins, {log}, admins_added_);
+}
+
+std::vector<std::vector<std::string>> AuthLog::save() const {
+  std::vector<std::vector<std::string>> rows;
+  for (const AuthWindows::Failure& failure : windows_.latest(kKeptFailuresMax)) {
+    rows.push_back({"failure", std::to_string(base::to_ms(failure.at)),
+                    std::to_string(failure.source), std::to_string(failure.account)});
+  }
+  return rows;
+}
+
+void AuthLog::load(const std::vector<std::string_view>& fields) {
+  if (fields.size() != 4 || fields[0] != "failure") return;
+  const auto at = base::parse_i64(fields[1]);
+  const auto source = base::parse_u64(fields[2]);
+  const auto account = base::parse_u64(fields[3]);
+  if (at && source && account) windows_.restore({base::wall_time(*at), *source, *account});
 }
 
 void AuthLog::tell_windows(MetricSink& sink, base::WallTime now) {

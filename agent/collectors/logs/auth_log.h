@@ -38,6 +38,9 @@ class AuthLog final : public LogConsumer {
 
   void take(const LogLine& line) override;
   void tell(MetricSink& sink) override;
+  /// The windows: an attack goes on while the agent is restarted.
+  std::vector<std::vector<std::string>> save() const override;
+  void load(const std::vector<std::string_view>& fields) override;
 
  private:
   struct Pattern;

@@ -8,7 +8,7 @@ void AuthWindows::failure(base::WallTime at, std::uint64_t source, std::uint64_t
   // Lines of several files, or of a clock that was set, may come out of order.
   auto place = events_.end();
   while (place != events_.begin() && std::prev(place)->at > at) --place;
-  events_.insert(place, Event{at, source, account, true});
+  events_.insert(place, Event{{at, source, account}, true});
   if (events_.size() <= events_max_) return;
   events_.pop_front();
   ++dropped_;
@@ -25,6 +25,16 @@ std::size_t AuthWindows::failures_before(base::WallTime at, std::uint64_t source
     if (account != 0 && event->account == account) ++of_account;
   }
   return std::max(of_source, of_account);
+}
+
+std::vector<AuthWindows::Failure> AuthWindows::latest(std::size_t count) const {
+  const std::size_t skipped = events_.size() - std::min(events_.size(), count);
+  return {events_.begin() + static_cast<std::ptrdiff_t>(skipped), events_.end()};
+}
+
+void AuthWindows::restore(const Failure& failure) {
+  if (events_.size() >= events_max_ || (!events_.empty() && events_.back().at > failure.at)) return;
+  events_.push_back(Event{failure, false});
 }
 
 // One pass in order of time: who is in the window when an event comes, and how often.
@@ -63,16 +73,16 @@ AuthWindows::Peak AuthWindows::peak(base::Duration window, base::WallTime now, K
 }
 
 AuthWindows::Peak AuthWindows::source_max(base::Duration window, base::WallTime now) const {
-  return peak(window, now, &Event::source, nullptr);
+  return peak(window, now, &Failure::source, nullptr);
 }
 
 AuthWindows::Peak AuthWindows::account_max(base::Duration window, base::WallTime now) const {
-  return peak(window, now, &Event::account, nullptr);
+  return peak(window, now, &Failure::account, nullptr);
 }
 
 AuthWindows::Peak AuthWindows::accounts_per_source_max(base::Duration window,
                                                        base::WallTime now) const {
-  return peak(window, now, &Event::source, &Event::account);
+  return peak(window, now, &Failure::source, &Failure::account);
 }
 
 void AuthWindows::end_round(base::WallTime now) {

@@ -37,18 +37,25 @@ class AuthWindows {
   /// Most different accounts that one source failed at.
   Peak accounts_per_source_max(base::Duration window, base::WallTime now) const;
 
+  struct Failure {
+    base::WallTime at;
+    std::uint64_t source = 0;
+    std::uint64_t account = 0;
+  };
+  /// Returns the newest failures, the oldest of them first.
+  std::vector<Failure> latest(std::size_t count) const;
+  /// Takes back what latest() of an earlier run returned, in its order. Before the first failure().
+  void restore(const Failure& failure);
+
   /// Forgets what is too old for every window to come.
   void end_round(base::WallTime now);
   double dropped() const { return dropped_; }
 
  private:
-  struct Event {
-    base::WallTime at;
-    std::uint64_t source = 0;
-    std::uint64_t account = 0;
+  struct Event : Failure {
     bool fresh = true;  ///< Since the last end_round().
   };
-  using Key = std::uint64_t Event::*;
+  using Key = std::uint64_t Failure::*;
   Peak peak(base::Duration window, base::WallTime now, Key by, Key distinct) const;
 
   std::size_t events_max_;

@@ -242,6 +242,26 @@ TEST_CASE("auth log: brute force, spray, success after failures, accounts") {
   }
 }
 
+TEST_CASE("auth log: an attack goes on over a restart") {
+  base::SimClock clock{base::parse_rfc3339("2026-11-27T22:10:00Z").value()};
+  AuthLogOptions options;
+  options.log = "auth";
+  auto log = AuthLog::make(options, clock).value();
+  for (int i = 0; i < 10; ++i) {
+    log->take(
+        line_of(fmt::format("2026-11-27T22:09:{:02}Z db1 sshd[{}]: Failed password for ada "
+                            "from 203.0.113.9 port 5 ssh2",
+                            i, i)));
+  }
+  auto later = AuthLog::make(options, clock).value();
+  for (const auto& row : log->save()) later->load({row.begin(), row.end()});
+  later->load({"failure", "x", "1", "2"});
+  CHECK(told(*later).value("sec_auth_failures_source_max,log=auth,window=5m") == 10);
+  later->take(line_of(
+      "2026-11-27T22:09:30Z db1 sshd[77]: Accepted password for ada from 203.0.113.9 port 5 ssh2"));
+  CHECK(told(*later).value("sec_auth_success_after_failures_total,log=auth") == 1);
+}
+
 TEST_CASE("auth log: an application's log-ins behind a proxy") {
   base::SimClock clock{base::wall_time(1'700'000'000'000)};
   AuthLogOptions options;

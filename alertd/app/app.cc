@@ -8,6 +8,7 @@
 #include "alertd/api/explain_handlers.h"
 #include "alertd/api/report_handlers.h"
 #include "alertd/app/alertmanager_settings.h"
+#include "alertd/app/health.h"
 #include "alertd/app/links.h"
 #include "alertd/app/task_link.h"
 #include "alertd/routing/alertmanager_export.h"
@@ -107,6 +108,10 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   app->self_metrics_ = std::make_unique<SelfMetrics>(world.metrics, *app->intake_, world.background,
                                                      world.host_name);
   app->self_metrics_->describe_in(app->metadata_);
+  app->heartbeats_ = std::make_unique<heartbeat::Heartbeats>(
+      heartbeat::Heartbeats::World{world.background, world.http, world.metrics,
+                                   way_to_people({world.metrics, *app->dispatcher_, world.state,
+                                                  *app->lease_, world.background})});
   app->make_api();
   return app;
 }
@@ -424,6 +429,7 @@ void App::now_ready() {
   // Not before: the first of our own samples are to show the rule groups too.
   self_metrics_->start(kSelfMetricsInterval);
   task_keeper_->start();
+  heartbeats_->start(settings_.heartbeats);
   const ruler::RulerView running = ruler_->view();
   std::size_t rules = 0;
   for (const auto& group : running.groups) rules += group->rules.size();
@@ -436,6 +442,7 @@ void App::now_ready() {
 
 void App::stop() {
   phase_ = Phase::Stopped;
+  heartbeats_->stop();
   self_metrics_->stop();
   task_keeper_->stop();
   if (mail_replies_) mail_replies_->stop();
@@ -504,6 +511,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   report_keeper_->reload({loaded.settings.report, loaded.settings.status_page});
   report_sender_->reload({loaded.settings.reports_sent, loaded.settings.external_url});
   task_keeper_->reload(loaded.settings.task_clock);
+  heartbeats_->reload(loaded.settings.heartbeats);
   base::set_log_level(loaded.settings.log_level);
   if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
 

@@ -28,6 +28,7 @@
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
 #include "alertd/app/task_keeper.h"
+#include "alertd/heartbeat/heartbeat.h"
 #include "alertd/incident/dispatcher.h"
 #include "alertd/ingest/agent_registry.h"
 #include "alertd/ingest/remote_write_handler.h"
@@ -158,6 +159,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<ProvenanceSink> provenance_sink_;
   std::unique_ptr<ruler::Ruler> ruler_;
   std::unique_ptr<SelfMetrics> self_metrics_;
+  std::unique_ptr<heartbeat::Heartbeats> heartbeats_;
   std::unique_ptr<RuleViewAdapter> rule_view_;
   std::unique_ptr<IncidentAdapter> incident_view_;
   std::unique_ptr<AgentAdapter> agent_view_;

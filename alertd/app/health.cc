@@ -54,11 +54,15 @@ heartbeat::Health way_to_people(const HealthWorld& world) {
       return answer(fmt::format("{} commits of incidents failed since the last look",
                                 seen.failed_commits - failed_before));
     }
-    if (!some_group_is_on_time(seen, base::to_seconds(world.background.clock().wall()))) {
+    const base::WallTime now = world.background.clock().wall();
+    if (!some_group_is_on_time(seen, base::to_seconds(now))) {
       return answer("no rule group is evaluated in time");
     }
-    // The core's own answer, after what it is committing now.
-    world.dispatcher.snapshot(world.background, [answer](const auto&) { answer(""); });
+    world.state.incidents({.limit = 1}, world.background, [world, answer](const auto& rows) {
+      if (!rows) return answer("incidents cannot be read: " + rows.error().message);
+      // The core's own answer, after what it is committing now.
+      world.dispatcher.snapshot(world.background, [answer](const auto&) { answer(""); });
+    });
   };
 }
 

@@ -12,6 +12,7 @@
 #include "alertd/app/alertmanager_flags.h"
 #include "alertd/app/mail_replies.h"
 #include "alertd/bulletin/send_settings.h"
+#include "alertd/heartbeat/heartbeat.h"
 #include "alertd/incident/incident.h"
 #include "alertd/ingest/remote_write_handler.h"
 #include "alertd/notify/receivers.h"
@@ -89,6 +90,7 @@ struct Settings {
   report::ReportSettings report;
   report::StatusPageSettings status_page;
   std::vector<bulletin::SendSettings> reports_sent;  ///< `[[report.send]]`
+  std::vector<heartbeat::HeartbeatSettings> heartbeats;
 };
 
 /// Returns whether `[promql]` says the same in both.

@@ -71,7 +71,7 @@ class DaemonDeathTest(unittest.TestCase):
         self.assertEqual(call["status"], "firing")
         self.assertEqual(call["commonLabels"],
                          {"alertname": "AlertdUnreachable", "host": "testhost", "severity": "critical"})
-        self.assertIn("cannot connect", call["commonAnnotations"]["description"])
+        self.assertIn("connect", call["commonAnnotations"]["description"])
         time.sleep(6)
         self.assertEqual(self.outside.since(died + 1), [])
         self.assertEqual(len(phone.requests), 1, "one call for one outage")

@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "alertd/routing": ["common"],
     "alertd/oncall": ["common"],
     "alertd/incident": ["common", "alertd/routing", "alertd/oncall"],
+    "alertd/heartbeat": ["common"],
     "alertd/tasks": BASE_MODEL,
     "alertd/story": ["common", "alertd/routing", "alertd/incident"],
     "alertd/report": ["common", "alertd/incident", "alertd/routing", "alertd/oncall"],

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/strings.h"
+
 namespace tocsin::agent {
 namespace {
 
@@ -11,6 +13,12 @@ constexpr std::string_view kExportedHost = "exported_host";
 base::Counter dropped(base::Metrics& metrics, const char* reason) {
   return metrics.counter("tocsin_agent_samples_dropped_total",
                          "Samples that will never reach alertd.", {{"reason", reason}});
+}
+
+// One text that is none would have the whole batch refused, and everybody's samples with it.
+bool are_text(std::span<const model::LabelView> labels) {
+  return std::all_of(labels.begin(), labels.end(),
+                     [](const model::LabelView& label) { return base::is_utf8(label.value); });
 }
 
 bool by_name(const model::LabelView& a, const model::LabelView& b) {
@@ -43,6 +51,7 @@ void RoundWriter::add_at(const MetricInfo& metric, std::span<const model::LabelV
 void RoundWriter::write(const MetricInfo& metric, std::span<const model::LabelView> labels,
                         model::Sample sample, Track track) {
   if (batch_.sample_count() >= options_.samples_max) return leave_out("round_limit");
+  if (!are_text(labels)) return leave_out("not_utf8");
   if (!assemble(metric.name, labels)) return leave_out("repeated_label");
   if (track == Track::Yes) {
     const SeriesTracker::Seen seen = tracker_.see(sorted_);
@@ -100,7 +109,7 @@ void RoundWriter::leave_out(const char* reason) {
 }
 
 void RoundWriter::announce_drops(base::Metrics& metrics) {
-  for (const char* reason : {"round_limit", "repeated_series", "repeated_label"}) {
+  for (const char* reason : {"round_limit", "repeated_series", "repeated_label", "not_utf8"}) {
     dropped(metrics, reason);
   }
 }

@@ -199,12 +199,13 @@ TEST_CASE("a failing collector keeps what it added, is reported, and spoils nobo
   CHECK(errors[2].sample.value == errors[1].sample.value);
 }
 
-TEST_CASE("limits: samples of a round, a series twice, a label twice") {
+TEST_CASE("limits: samples of a round, a series twice, a label twice, a label that is no text") {
   World world;
   world.use([](MetricSink& sink) {
     sink.add(kX, {{"a", "1"}}, 1);
     sink.add(kX, {{"a", "1"}}, 2);
     sink.add(kX, {{"a", "1"}, {"a", "2"}}, 3);
+    sink.add(kX, {{"a", "\xff"}}, 4);
     for (int n = 0; n < 30'000; ++n) {
       const std::string text = std::to_string(n);
       sink.add({"many", ""}, {{"n", text}}, n);
@@ -221,6 +222,7 @@ TEST_CASE("limits: samples of a round, a series twice, a label twice") {
   };
   CHECK(dropped("repeated_series") == 1);
   CHECK(dropped("repeated_label") == 1);
+  CHECK(dropped("not_utf8") == 1);
   CHECK(dropped("round_limit") >= 10'001);  // And our own metrics, which come last.
 }
 

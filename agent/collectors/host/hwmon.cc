@@ -108,7 +108,7 @@ class HwmonCollector final : public Collector {
   void add_reading(MetricSink& sink, const std::string& path, const std::string& chip,
                    const HwmonFile& file) {
     const auto text = reader_.attribute(path);  // a sensor that is not there gives an error
-    if (!text) return;
+    if (!text || !base::is_utf8(*text)) return;
     ++readings_;
     const std::string sensor(file.sensor);
     if (file.item == "label") {

@@ -49,7 +49,8 @@ class ClassCollector : public Collector {
  protected:
   virtual void device(MetricSink& sink, const std::string& name) = 0;
   std::string text(const std::string& device, const char* file) {
-    return std::string(reader_.attribute(folder_ + "/" + device + "/" + file).value_or(""));
+    const auto text = reader_.attribute(folder_ + "/" + device + "/" + file).value_or("");
+    return base::is_utf8(text) ? std::string(text) : std::string();  // firmware writes anything
   }
   std::optional<double> number(const std::string& device, const char* file) {
     const auto value = base::parse_i64(text(device, file));

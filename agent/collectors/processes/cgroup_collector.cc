@@ -154,7 +154,9 @@ class CgroupCollector final : public Collector {
       return;
     }
     for (const std::string& name : names_in(root_ + "/" + folder)) {
-      if (::fnmatch(part.c_str(), name.c_str(), FNM_PERIOD) == 0) enter(name);
+      if (::fnmatch(part.c_str(), name.c_str(), FNM_PERIOD) == 0 && base::is_utf8(name)) {
+        enter(name);
+      }
     }
   }
 

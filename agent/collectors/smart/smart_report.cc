@@ -31,7 +31,9 @@ std::string text_in(const json::object& in, std::string_view key) {
   const json::value* found = at(in, key);
   if (found == nullptr || !found->is_string()) return {};
   const json::string& text = found->get_string();
-  return base::escape_control(std::string_view(text.data(), text.size()).substr(0, kTextBytesMax));
+  std::string_view cut = std::string_view(text.data(), text.size()).substr(0, kTextBytesMax);
+  while (!cut.empty() && !base::is_utf8(cut)) cut.remove_suffix(1);  // not within a character
+  return base::escape_control(cut);
 }
 
 std::optional<double> number_in(const json::object* in, std::string_view key) {

@@ -156,6 +156,13 @@ int main(int argc, char** argv) {
   if (arguments.mode == Mode::Check) return 0;
   base::set_log_level(loaded.settings.log_level);
   const agent::App::World world{*files, clock};
-  if (arguments.mode == Mode::Once) return run_once(std::move(loaded), world);
-  return run(arguments, std::move(loaded), world);
+  const int status = arguments.mode == Mode::Once ? run_once(std::move(loaded), world)
+                                                  : run(arguments, std::move(loaded), world);
+  // A call that hangs keeps its thread; it must not go on while the program is taken apart.
+  const auto threads = files->list("/proc/self/task");
+  if (threads && threads->size() > 1) {
+    std::fflush(nullptr);
+    std::_Exit(status);
+  }
+  return status;
 }

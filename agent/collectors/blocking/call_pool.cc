@@ -9,6 +9,9 @@ namespace {
 
 /// A thread that has said it is done needs a moment to be so.
 constexpr base::Duration kReturns{50};
+/// How long the end waits for calls that are out: most are through in a moment, and then nothing
+/// runs on while the program ends. Those that hang are left behind.
+constexpr base::Duration kLeave{250};
 
 }  // namespace
 
@@ -37,12 +40,22 @@ CallPool::CallPool(std::string thread, base::Executor& executor, CallPoolLimits 
 CallPool::~CallPool() {
   door_->shut();
   executor_.cancel(growing_);
+  const base::Clock& clock = executor_.clock();
+  const base::MonotonicTime until = clock.monotonic() + kLeave;
+  for (const auto& worker : workers_) {
+    const auto rest = std::chrono::duration_cast<base::Duration>(until - clock.monotonic());
+    if (rest > base::Duration{0}) static_cast<void>(worker->thread->wait(rest));
+  }
 }
 
 void CallPool::run(Call call) {
-  waiting_.push_back(std::move(call));
+  waiting_.push_back({std::move(call), executor_.clock().monotonic()});
   start_waiting();
-  if (waiting_.empty() || growing_ != 0) return;
+  if (!waiting_.empty() && growing_ == 0) look_again();
+}
+
+void CallPool::look_again() {
+  returned_before_ = returned_;
   growing_ = executor_.post_after(limits_.patience, [this, alive = std::weak_ptr<int>(alive_)] {
     if (!alive.expired()) grow();
   });
@@ -59,7 +72,7 @@ void CallPool::start_waiting() {
 
 void CallPool::start(Worker& worker) {
   worker.out = true;
-  Call call = std::move(waiting_.front());
+  Call call = std::move(waiting_.front().call);
   waiting_.pop_front();
   worker.thread->start([call = std::move(call), id = worker.id, this, door = door_,
                         alive = std::weak_ptr<int>(alive_)] {
@@ -72,9 +85,16 @@ void CallPool::start(Worker& worker) {
   });
 }
 
+// Only when nothing moves: many calls that each take a moment are served in turn.
 void CallPool::grow() {
   growing_ = 0;
   start_waiting();
+  if (waiting_.empty()) return;
+  const auto waited = executor_.clock().monotonic() - waiting_.front().since;
+  if (returned_ != returned_before_ && waited < limits_.wait_max) {
+    look_again();
+    return;
+  }
   while (!waiting_.empty() && workers_.size() < limits_.most) start(add_worker());
 }
 
@@ -83,6 +103,7 @@ void CallPool::returned(std::uint64_t id) {
                                   [id](const auto& worker) { return worker->id == id; });
   if (found == workers_.end()) return;
   Worker& worker = **found;
+  ++returned_;
   static_cast<void>(worker.thread->wait(kReturns));
   worker.out = false;
   worker.idle_since = executor_.clock().monotonic();

@@ -21,7 +21,8 @@ namespace tocsin::agent {
 struct CallPoolLimits {
   std::size_t usual = 2;                ///< Kept once they were needed.
   std::size_t most = 16;                ///< While calls hang; further ones wait.
-  base::Duration patience{100};         ///< A call waits that long before it gets a new thread.
+  base::Duration patience{100};         ///< Without a return, before calls get new threads.
+  base::Duration wait_max{1'000};       ///< Of a call, before it gets one in any case.
   base::Duration idle_for_max{60'000};  ///< Then threads beyond the usual end.
 };
 
@@ -45,6 +46,10 @@ class CallPool {
   std::size_t waiting() const { return waiting_.size(); }
 
  private:
+  struct Waiting {
+    Call call;
+    base::MonotonicTime since;
+  };
   struct Worker {
     std::unique_ptr<HangingCallWorker> thread;
     std::uint64_t id = 0;
@@ -58,6 +63,7 @@ class CallPool {
 
   void start_waiting();
   void start(Worker& worker);
+  void look_again();
   void grow();
   void returned(std::uint64_t id);
   void end_idle();
@@ -67,10 +73,12 @@ class CallPool {
   std::string thread_;
   base::Executor& executor_;
   CallPoolLimits limits_;
-  std::deque<Call> waiting_;
+  std::deque<Waiting> waiting_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::uint64_t last_id_ = 0;
   base::TimerId growing_ = 0;
+  std::uint64_t returned_ = 0;         ///< Calls, so far.
+  std::uint64_t returned_before_ = 0;  ///< When the timer was set.
   std::shared_ptr<Door> door_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "agent/collectors/probe/probe_url.h"
@@ -182,7 +183,14 @@ ProbeFailure tls_failure(const Exchange& exchange, std::string detail) {
   return failed_probe(ProbeReason::Tls, std::move(detail));
 }
 
-ProbeFailure transfer_failure(CURLcode code, const Exchange& exchange, std::string_view detail) {
+long number_of(CURL* easy, CURLINFO what) {
+  long number = 0;
+  curl_easy_getinfo(easy, what, &number);
+  return number;
+}
+
+ProbeFailure transfer_failure(CURL* easy, CURLcode code, const Exchange& exchange,
+                              std::string_view detail) {
   if (exchange.bad_settings) return settings_failure(*exchange.bad_settings);
   if (exchange.exceeded != nullptr) {
     return failed_probe(ProbeReason::Body,
@@ -193,9 +201,12 @@ ProbeFailure transfer_failure(CURLcode code, const Exchange& exchange, std::stri
     case CURLE_COULDNT_RESOLVE_HOST:
       return failed_probe(ProbeReason::Dns, std::move(text));
     case CURLE_COULDNT_CONNECT:
-      return failed_probe(ProbeReason::Connect, std::move(text));
+      return failed_probe(
+          ProbeReason::Connect,
+          fmt::format("connect: {}",
+                      std::strerror(static_cast<int>(number_of(easy, CURLINFO_OS_ERRNO)))));
     case CURLE_OPERATION_TIMEDOUT:
-      return failed_probe(ProbeReason::Timeout, std::move(text));
+      return failed_probe(ProbeReason::Timeout, "no answer in time");
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CIPHER:
@@ -211,12 +222,6 @@ double seconds_of(CURL* easy, CURLINFO what) {
   curl_off_t microseconds = 0;
   curl_easy_getinfo(easy, what, &microseconds);
   return static_cast<double>(microseconds) / 1e6;
-}
-
-long number_of(CURL* easy, CURLINFO what) {
-  long number = 0;
-  curl_easy_getinfo(easy, what, &number);
-  return number;
 }
 
 /// curl's times are those of the ends of parts, since the beginning.
@@ -309,7 +314,7 @@ ProbeResult probe_http(const ProbeSettings& settings, const base::Clock& clock) 
   exchange.answer.status = static_cast<int>(number_of(easy, CURLINFO_RESPONSE_CODE));
   bool due_to_pattern = false;
   if (code != CURLE_OK) {
-    result.failure = transfer_failure(code, exchange, detail);
+    result.failure = transfer_failure(easy, code, exchange, detail);
   } else if (settings.http.require_tls && !is_over_tls(easy)) {
     result.failure = failed_probe(ProbeReason::Tls, "the last request was not over TLS");
   } else {

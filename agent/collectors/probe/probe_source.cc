@@ -9,20 +9,38 @@ namespace {
 
 constexpr const char* kThread = "probe";
 
-PooledSource::Reading probe_reading(const ProbeSettings& settings, const ProbeWorld& world) {
-  const auto answer = [settings, &failures = world.failures](ProbeResult result) {
-    if (result.failure) {
-      failures.report(settings.key(), std::string(to_string(result.failure->reason)) + ": " +
-                                          result.failure->detail);
-    } else {
-      failures.clear(settings.key());
+/// Tells the log once for each reason: details such as ages are new each time. Owner: the executor.
+class SaidFailure {
+ public:
+  SaidFailure(std::string subject, base::FailureLog& failures)
+      : subject_(std::move(subject)), failures_(failures) {}
+
+  void tell(const std::optional<ProbeFailure>& failure) {
+    if (!failure) {
+      said_.reset();
+      failures_.clear(subject_);
+    } else if (said_ != failure->reason) {
+      said_ = failure->reason;
+      failures_.report(subject_, std::string(to_string(failure->reason)) + ": " + failure->detail);
     }
+  }
+
+ private:
+  std::string subject_;
+  base::FailureLog& failures_;
+  std::optional<ProbeReason> said_;
+};
+
+PooledSource::Reading probe_reading(const ProbeSettings& settings, const ProbeWorld& world) {
+  const auto said = std::make_shared<SaidFailure>(settings.key(), world.failures);
+  const double slow = std::chrono::duration<double>(settings.slow).count();
+  const auto answer = [labels = settings.labels, slow, said](ProbeResult result) {
     const auto told = std::make_shared<const ProbeResult>(std::move(result));
-    return PooledSource::Answer{
-        [labels = settings.labels, slow = settings.slow, told](RoundSink& sink) {
-          told->write(sink, labels, std::chrono::duration<double>(slow).count());
-        },
-        !told->failure};
+    return PooledSource::Answer{[labels, slow, told, said](RoundSink& sink) {
+                                  said->tell(told->failure);
+                                  told->write(sink, labels, slow);
+                                },
+                                !told->failure};
   };
   PooledSource::Reading reading;
   reading.interval = settings.interval;

@@ -96,6 +96,10 @@ int drill(const BackupCommand& command, const BackupSettings& settings, base::Fi
   const std::unique_ptr<base::Random> random = base::make_real_random();
   const auto state = run_drill(request, states.load_drill(set->name), *random, world);
   if (!state) return failed(item->path, "unreadable", state.error().message);
+  if (!state->ok && is_obstacle(state->reason)) {
+    print(fmt::format("NOT TRIED: {}\n  reason: {}\n  {}", item->path, state->reason, state->text));
+    return 1;
+  }
   if (const auto saved = states.save(set->name, *state); !saved) {
     fmt::print(stderr, "tocsin-agent: the result is not kept: {}\n", saved.error().message);
   }

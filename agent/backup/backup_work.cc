@@ -118,6 +118,10 @@ class DrillWork final : public TaskWork {
                      [&context] { return context.check(); }};
     const std::unique_ptr<base::Random> random = base::make_real_random();
     TC_TRY(const DrillState state, run_drill(request, states.load_drill(set.name), *random, world));
+    if (!state.ok && is_obstacle(state.reason)) {
+      outcome.skipped = TaskSkip{state.reason, state.text};
+      return outcome;
+    }
     TC_TRY(states.save(set.name, state));
     if (!state.ok) {
       return base::error(base::ErrorCode::Corruption,

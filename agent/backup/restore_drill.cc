@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "agent/backup/base_manifest.h"
 #include "agent/backup/content_check.h"
@@ -360,6 +361,13 @@ class Drill {
 };
 
 }  // namespace
+
+bool is_obstacle(std::string_view reason) {
+  constexpr std::array<std::string_view, 9> kObstacles = {
+      "no_space",    "scratch_not_empty", "scratch_in_use", "scratch_path", "runs_as_root",
+      "no_programs", "no_role",           "tablespaces",    "bad_target"};
+  return std::find(kObstacles.begin(), kObstacles.end(), reason) != kObstacles.end();
+}
 
 Found plan_drill(const DrillRequest& request, const base::FileSystem& files, std::string& plan) {
   const DrillSettings& drill = *request.set.drill;

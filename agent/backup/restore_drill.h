@@ -30,6 +30,10 @@ struct DrillRequest {
 base::Result<DrillState> run_drill(const DrillRequest& request, const DrillState& before,
                                    base::Random& random, DrillWorld& world);
 
+/// Returns whether a reason says that the drill was not possible here, and nothing about the
+/// backup: no room, no programs. Then the state of the last drill stays.
+bool is_obstacle(std::string_view reason);
+
 /// Says whether a drill could begin, and what it would do; changes nothing.
 Found plan_drill(const DrillRequest& request, const base::FileSystem& files, std::string& plan);
 

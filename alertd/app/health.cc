@@ -58,7 +58,9 @@ heartbeat::Health way_to_people(const HealthWorld& world) {
     if (!some_group_is_on_time(seen, base::to_seconds(now))) {
       return answer("no rule group is evaluated in time");
     }
-    world.state.incidents({.limit = 1}, world.background, [world, answer](const auto& rows) {
+    incident::IncidentQuery newest;
+    newest.limit = 1;
+    world.state.incidents(newest, world.background, [world, answer](const auto& rows) {
       if (!rows) return answer("incidents cannot be read: " + rows.error().message);
       // The core's own answer, after what it is committing now.
       world.dispatcher.snapshot(world.background, [answer](const auto&) { answer(""); });

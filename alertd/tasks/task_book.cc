@@ -112,8 +112,11 @@ Task* TaskBook::find_or_make(const TaskKey& key, base::WallTime now) {
   return &tasks_.emplace(key, std::move(task)).first->second;
 }
 
-bool TaskBook::take(const TaskSample& sample, base::WallTime now) {
-  if (std::isnan(sample.value)) return true;
+bool TaskBook::take(const TaskSample& given, base::WallTime now) {
+  if (std::isnan(given.value)) return true;
+  // A clock that was ahead once must not make what comes later look old.
+  TaskSample sample = given;
+  sample.timestamp_ms = std::min(sample.timestamp_ms, base::to_ms(now));
   const TaskKey key{std::string(sample.host), std::string(sample.task)};
   // A task is known by its task_info; the rest of its samples wait for that.
   const bool is_info = sample.metric == "task_info";

@@ -102,7 +102,7 @@ struct HeardHost {
 class TaskBook {
  public:
   /// Takes a sample that came in at `now`. Returns false if there is no room for another task.
-  bool take(const TaskSample& sample, base::WallTime now);
+  bool take(const TaskSample& given, base::WallTime now);
   /// Errors: LimitExceeded (no room for another task).
   base::Result<void> beat(const TaskKey& key, Beat beat, const BeatTerms& terms,
                           base::WallTime now);

@@ -166,6 +166,20 @@ TEST_CASE("old samples that come late change nothing") {
   CHECK_FALSE(bench.judged().running);
 }
 
+TEST_CASE("a host whose clock was ahead once is heard all the same") {
+  Bench bench;
+  bench.round();
+  CHECK(bench.book.take({.host = "db1",
+                         .task = "backup",
+                         .metric = "task_info",
+                         .value = 1,
+                         .timestamp_ms = base::to_ms(bench.now) + 7'200'000},
+                        bench.now));
+  bench.now += std::chrono::minutes(1);
+  bench.tell("task_running", 1);
+  CHECK(bench.judged().running);
+}
+
 TEST_CASE("forgotten: not configured any more while its agent is heard, never while it is silent") {
   Bench bench;
   bench.round();

@@ -29,6 +29,17 @@ TEST_CASE("the moment: each reason to leave it") {
   CHECK_FALSE(judge_moment({.load = 50}, never));
 }
 
+TEST_CASE("errors of the server lose the rows that they name") {
+  const auto shown = [](const char* text) {
+    return without_detail(base::error(base::ErrorCode::Io, text)).message;
+  };
+  CHECK(
+      shown("PostgreSQL: ERROR:  could not create unique index \"u\" DETAIL:  Key (email)=(a@b) is "
+            "duplicated. CONTEXT:  parallel worker") ==
+      "PostgreSQL: ERROR:  could not create unique index \"u\"");
+  CHECK(shown("PostgreSQL: lock timeout") == "PostgreSQL: lock timeout");
+}
+
 constexpr const char* kStatus = R"(logrotate state -- version 2
 "/var/log/shop/app.log" 2026-11-26-6:25:1
 "/var/log/with \"quote\".log" 2026-11-20

@@ -193,8 +193,8 @@ class Reindex final : public TaskWork {
     TC_TRY(context.files.write_atomic(journal_path(context), encode(journal), kMode));
     const auto done = connection.run_alone(index.statement);
     if (done) return context.files.remove(journal_path(context));
-    if (connection.broken()) return done.error();  // the next run cleans up
-    base::Error error = done.error();
+    if (connection.broken()) return without_detail(done.error());  // the next run cleans up
+    base::Error error = without_detail(done.error());
     auto dropped = drop_leftovers(connection, journal);
     for (int tried = 1; !dropped && dropped.error().code == ErrorCode::Timeout &&
                         tried < kDropTries && context.check();
@@ -209,7 +209,7 @@ class Reindex final : public TaskWork {
       error.message += fmt::format(
           "; what it left could not be dropped and is tried again next "
           "time: {}",
-          dropped.error().message);
+          without_detail(dropped.error()).message);
     }
     return error;
   }

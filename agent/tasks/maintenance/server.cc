@@ -109,6 +109,14 @@ std::optional<TaskSkip> judge_moment(const Moment& moment, const MaintenanceServ
   return std::nullopt;
 }
 
+base::Error without_detail(base::Error error) {
+  for (const char* part : {" DETAIL:", " HINT:", " CONTEXT:"}) {
+    const std::size_t at = error.message.find(part);
+    if (at != std::string::npos) error.message.resize(at);
+  }
+  return error;
+}
+
 Result<postgres::Rows> read_rows(postgres::Connection& connection, const char* sql,
                                  const postgres::Values& values) {
   postgres::Transaction transaction(connection);

@@ -49,6 +49,10 @@ base::Result<MaintenanceSession> open_session(const MaintenanceServer& server,
                                               const std::string& database,
                                               const TaskContext& context);
 
+/// Returns the error without what PostgreSQL adds about rows: "DETAIL: Key (email)=(...)" is
+/// somebody's data and belongs into no log.
+base::Error without_detail(base::Error error);
+
 /// Reads within a transaction of its own. `sql` lives as long as the program.
 base::Result<postgres::Rows> read_rows(postgres::Connection& connection, const char* sql,
                                        const postgres::Values& values = {});

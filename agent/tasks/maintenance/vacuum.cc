@@ -110,9 +110,10 @@ class Vacuum final : public TaskWork {
         continue;
       }
       if (const auto done = connection.run_alone(tables.text(row, 2)); !done) {
-        return base::with_context(done.error(), fmt::format("VACUUM {}; before it {} tables were "
-                                                            "done",
-                                                            tables.text(row, 1), tally.vacuumed));
+        return base::with_context(without_detail(done.error()),
+                                  fmt::format("VACUUM {}; before it {} tables were "
+                                              "done",
+                                              tables.text(row, 1), tally.vacuumed));
       }
       if (connection.server_version() < kStatisticsAtOnce) {
         TC_TRY(read_rows(connection, "SELECT pg_sleep(0.7)"));

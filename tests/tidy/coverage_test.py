@@ -16,7 +16,7 @@ class CoverageTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         root = pathlib.Path(folder.name)
         files = {
-            "agent/collectors/backup/backup.cc": 'kAge{"backup_age_seconds", "Age."}',
+            "agent/collectors/backup/backup.cc": 'kAge{"backup_age_seconds", "Age."} "node_memory_"',
             "rules/backup.toml": '[[group]]\nname = "backup"\n[[group.alert]]\nname = "BackupOld"\n',
             "rules/backup.test": "",
             "rules/runbooks/backup-old.md": "",
@@ -55,6 +55,15 @@ class CoverageTest(unittest.TestCase):
         self.assert_violation(row.replace("rules/backup.test", "tests/e2e/idle.py"), "nothing runs it")
         self.assertEqual(
             self.messages(row.replace("rules/backup.test", "tests/e2e/good_test.py")), [])
+
+    def test_a_name_may_be_completed_from_what_the_kernel_says(self):
+        self.assertEqual(self.messages(self.whole(backup_age_seconds="node_memory_Mem_bytes")), [])
+        self.assert_violation(self.whole(backup_age_seconds="node_memoryless"), "no source gives")
+
+    def test_a_row_that_claims_nothing_says_what_is_open(self):
+        nothing = "| 110 | forensics | - | - | - | - | %s |\n"
+        self.assertEqual(self.messages(self.whole() + nothing % "no snapshot of a host"), [])
+        self.assert_violation(self.whole() + nothing % "-", "no test is named")
 
     def test_what_is_left_out_is_found(self):
         self.assert_violation(GOOD.format(lines="19"), "line 20 of the handbook has no row")

@@ -71,6 +71,7 @@ struct SourceWorld {
   std::shared_ptr<TaskWorker> task_worker;  ///< Null: nothing is run.
   bool look_only = false;                   ///< One round beside the agent that runs.
   const MailClients* mail = nullptr;        ///< Null: no canary is sent.
+  std::shared_ptr<CallPool> probe_pool = nullptr;  ///< Null: the probes make one of their own.
 };
 
 bool has_runs(const TasksSettings& settings) {
@@ -99,7 +100,8 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
         settings.backup, world.files, {world.executor, world.clock}, world.source_failures,
         world.look_only ? VerifyNew::No : VerifyNew::Yes));
   }
-  const ProbeWorld probe_world{world.executor, world.files, world.source_failures};
+  const ProbeWorld probe_world{world.executor, world.files, world.source_failures,
+                               world.probe_pool};
   for (auto& source : make_probe_sources(settings.probes, settings.certificates, probe_world)) {
     sources.async.push_back(std::move(source));
   }
@@ -140,6 +142,7 @@ struct App::Parts {
   std::unique_ptr<Sampler> sampler;
   base::AsioExecutor sender_thread{world.clock, "sender", 1};
   base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
+  std::shared_ptr<CallPool> probe_pool;  ///< Outlives reloads: calls that hang keep its threads.
   std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
   std::unique_ptr<net::HttpClient> scrape_http;
   MailClients mail_clients;
@@ -178,10 +181,13 @@ void App::Parts::configure_sampler() {
     task_worker = std::make_shared<TaskWorker>(world.files, world.clock);
   }
   mail_clients.make_for(settings.services, world.clock);
+  if ((!settings.probes.empty() || !settings.certificates.empty()) && !probe_pool) {
+    probe_pool = make_probe_pool(sampler_thread);
+  }
   auto sources = std::make_shared<Sampler::Sources>(
       make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
                               scrape_failures, source_failures, world.files, task_worker, false,
-                              &mail_clients}));
+                              &mail_clients, probe_pool}));
   local.add_to(*sources, settings.local, settings.host.paths, settings.sampler.interval,
                sampler_thread);
   sampler_thread.post([this, sources, options = settings.sampler] {

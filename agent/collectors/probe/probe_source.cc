@@ -59,12 +59,16 @@ PooledSource::Reading probe_reading(const ProbeSettings& settings, const ProbeWo
 
 }  // namespace
 
+std::shared_ptr<CallPool> make_probe_pool(base::Executor& executor) {
+  return std::make_shared<CallPool>(kThread, executor);
+}
+
 std::vector<std::unique_ptr<AsyncSource>> make_probe_sources(
     const std::vector<ProbeSettings>& probes, const std::vector<CertificateSettings>& certificates,
     const ProbeWorld& world) {
   std::vector<std::unique_ptr<AsyncSource>> sources;
   if (probes.empty() && certificates.empty()) return sources;
-  const auto pool = std::make_shared<CallPool>(kThread, world.executor);
+  const auto pool = world.pool ? world.pool : make_probe_pool(world.executor);
   const auto add = [&](const std::string& key, PooledSource::Reading reading) {
     sources.push_back(
         std::make_unique<PooledSource>(key, std::move(reading), pool, world.executor));

@@ -17,9 +17,14 @@ struct ProbeWorld {
   base::Executor& executor;  ///< The sampler's.
   const base::FileSystem& files;
   base::FailureLog& failures;
+  std::shared_ptr<CallPool> pool = nullptr;  ///< Null: one for these sources alone.
 };
 
-/// Returns a source for each; no thread begins before the first round.
+/// Returns the threads of probes; none begins before the first round. Kept over a reload it keeps
+/// what hangs from being left behind again and again. The executor outlives it.
+std::shared_ptr<CallPool> make_probe_pool(base::Executor& executor);
+
+/// Returns a source for each.
 std::vector<std::unique_ptr<AsyncSource>> make_probe_sources(
     const std::vector<ProbeSettings>& probes, const std::vector<CertificateSettings>& certificates,
     const ProbeWorld& world);

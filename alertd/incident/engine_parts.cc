@@ -171,13 +171,19 @@ bool Engine::raise_whole(Incident& whole, const Incident& part) {
   return whole.severity > before;
 }
 
-/// News of a part is news of the whole; a storm gathers it.
+/// News of a part is news of the whole; a storm gathers it for a window, and tells at once what is
+/// worse than all of it.
 void Engine::tell_whole(const Incident& part, Reason reason) {
   const auto found = incidents_.find(part.merged_into);
   if (found == incidents_.end() || found->second.resolved()) return;
   Incident& whole = found->second;
   if (whole.storm) {
-    if (part.severity > whole.severity) whole.storm_update_at = now_;
+    if (part.severity > whole.severity) {
+      whole.storm_update_at = now_;
+    } else if (reason != Reason::SomeResolved && reason != Reason::Repeat &&
+               !whole.storm_update_at) {
+      whole.storm_update_at = now_ + settings_.storm_window;
+    }
     return;
   }
   const bool worse = raise_whole(whole, part);

@@ -7,8 +7,8 @@
 #include <cstdlib>
 
 #include "agent/app/instance_lock.h"
-#include "agent/app/service_sources.h"
 #include "agent/app/posture_sources.h"
+#include "agent/app/service_sources.h"
 #include "agent/app/text_page.h"
 #include "agent/collectors/backup/backup_source.h"
 #include "agent/collectors/host/host_collectors.h"
@@ -17,6 +17,7 @@
 #include "agent/collectors/probe/probe_source.h"
 #include "agent/collectors/redis/redis_source.h"
 #include "agent/collectors/scrape/scrape_target.h"
+#include "agent/emergency/emergency_caller.h"
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
 #include "agent/spool/spool.h"
@@ -26,6 +27,7 @@
 #include "common/base/mutex.h"
 #include "common/base/process.h"
 #include "common/base/random.h"
+#include "common/net/url.h"
 
 namespace tocsin::agent {
 namespace {
@@ -68,9 +70,9 @@ struct SourceWorld {
   base::FailureLog& scrape_failures;
   base::FailureLog& source_failures;
   base::FileSystem& files;
-  std::shared_ptr<TaskWorker> task_worker;  ///< Null: nothing is run.
-  bool look_only = false;                   ///< One round beside the agent that runs.
-  const MailClients* mail = nullptr;        ///< Null: no canary is sent.
+  std::shared_ptr<TaskWorker> task_worker;         ///< Null: nothing is run.
+  bool look_only = false;                          ///< One round beside the agent that runs.
+  const MailClients* mail = nullptr;               ///< Null: no canary is sent.
   std::shared_ptr<CallPool> probe_pool = nullptr;  ///< Null: the probes make one of their own.
 };
 
@@ -96,18 +98,18 @@ Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& 
         make_redis_source(server, {world.executor, world.clock}, world.source_failures));
   }
   if (settings.backup.any()) {
-    sources.async.push_back(make_backup_source(
-        settings.backup, world.files, {world.executor, world.clock}, world.source_failures,
-        world.look_only ? VerifyNew::No : VerifyNew::Yes));
+    sources.async.push_back(make_backup_source(settings.backup, world.files,
+                                               {world.executor, world.clock}, world.source_failures,
+                                               world.look_only ? VerifyNew::No : VerifyNew::Yes));
   }
   const ProbeWorld probe_world{world.executor, world.files, world.source_failures,
                                world.probe_pool};
   for (auto& source : make_probe_sources(settings.probes, settings.certificates, probe_world)) {
     sources.async.push_back(std::move(source));
   }
-  add_service_sources(sources, settings.services,
-                      {{world.executor, world.clock}, world.files, world.source_failures,
-                       world.http, world.mail});
+  add_service_sources(
+      sources, settings.services,
+      {{world.executor, world.clock}, world.files, world.source_failures, world.http, world.mail});
   if (settings.logs.any()) {
     sources.async.push_back(make_logs_source(settings.logs, {world.executor, world.clock},
                                              world.files, world.source_failures));
@@ -138,6 +140,7 @@ struct App::Parts {
   std::unique_ptr<base::Random> random = base::make_real_random();
   std::atomic<int> handoff = 0;
   std::unique_ptr<Spool> spool;
+  std::unique_ptr<EmergencyCaller> emergency;
   std::unique_ptr<Sender> sender;
   std::unique_ptr<Sampler> sampler;
   base::AsioExecutor sender_thread{world.clock, "sender", 1};
@@ -152,6 +155,7 @@ struct App::Parts {
   bool stopped = false;
 
   void hand_over(model::WriteBatch batch);
+  void configure_emergency();
   void configure_sampler();
   void feed_watchdog(base::Duration every);
 };
@@ -172,6 +176,12 @@ void App::Parts::hand_over(model::WriteBatch batch) {
   });
 }
 
+void App::Parts::configure_emergency() {
+  const EmergencyCaller::Host host{settings.sampler.identity.host,
+                                   net::url_origin(settings.sender.url)};
+  sender_thread.post([this, host, with = settings.emergency] { emergency->configure(with, host); });
+}
+
 void App::Parts::configure_sampler() {
   const bool asks = !settings.scrapes.empty() || !settings.services.rabbitmq.empty();
   if (asks && !scrape_http) {
@@ -184,10 +194,9 @@ void App::Parts::configure_sampler() {
   if ((!settings.probes.empty() || !settings.certificates.empty()) && !probe_pool) {
     probe_pool = make_probe_pool(sampler_thread);
   }
-  auto sources = std::make_shared<Sampler::Sources>(
-      make_sources(settings, {sampler_thread, world.clock, metrics, scrape_http.get(),
-                              scrape_failures, source_failures, world.files, task_worker, false,
-                              &mail_clients, probe_pool}));
+  auto sources = std::make_shared<Sampler::Sources>(make_sources(
+      settings, {sampler_thread, world.clock, metrics, scrape_http.get(), scrape_failures,
+                 source_failures, world.files, task_worker, false, &mail_clients, probe_pool}));
   local.add_to(*sources, settings.local, settings.host.paths, settings.sampler.interval,
                sampler_thread);
   sampler_thread.post([this, sources, options = settings.sampler] {
@@ -214,6 +223,7 @@ App::~App() {
   p.write_http.reset();
   p.sampler.reset();
   p.sender.reset();
+  p.emergency.reset();
 }
 
 base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World world) {
@@ -235,10 +245,16 @@ base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World worl
   p.spool =
       std::make_unique<Spool>(p.settings.spool, Spool::World{world.files, world.clock, p.metrics});
 
-  // ---- from the queue to alertd
+  // ---- from the queue to alertd; and past it, when it is gone
+  p.emergency = std::make_unique<EmergencyCaller>(
+      EmergencyCaller::World{p.sender_thread, *p.write_http, p.metrics});
+  const auto heard = [caller = p.emergency.get()](const std::string& problem) {
+    problem.empty() ? caller->alive() : caller->silent(problem);
+  };
   p.sender = std::make_unique<Sender>(
       p.settings.sender,
-      Sender::World{p.sender_thread, *p.write_http, *p.spool, *p.random, p.metrics});
+      Sender::World{p.sender_thread, *p.write_http, *p.spool, *p.random, p.metrics, heard});
+  p.configure_emergency();
   p.sender_thread.post([&p] { p.sender->start(); });
 
   // ---- from the host to the queue
@@ -268,6 +284,7 @@ void App::reload(AgentSettings settings) {
   }
   p.settings = std::move(settings);
   p.sender_thread.post([&p, options = p.settings.sender] { p.sender->configure(options); });
+  p.configure_emergency();
   p.configure_sampler();
   base::log_info(kLog, "reloaded: host '{}', every {}, {} scrapes",
                  p.settings.sampler.identity.host,

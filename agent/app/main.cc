@@ -11,8 +11,8 @@
 
 #include "agent/app/app.h"
 #include "agent/app/backup_cli.h"
-#include "agent/discover/discover.h"
 #include "agent/app/task_cli.h"
+#include "agent/discover/discover.h"
 #include "common/base/process.h"
 #include "common/config/source.h"
 

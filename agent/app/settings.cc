@@ -174,23 +174,22 @@ void read_source(const base::FileSystem& files, const Surroundings& around,
   AgentSettings& settings = loaded.settings;
   read_agent(root.table("agent"), around, settings);
   read_alertd(files, root.table("alertd"), folder_of(loaded.source.file), settings);
+  settings.emergency = read_emergency_settings(root.table("emergency"), settings.sampler.interval);
   read_spool(root.table("spool"), around, settings.spool);
   config::Table host = root.table("host");
   settings.host = read_host_settings(host);
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   settings.redis = read_redis_settings(root, settings.sampler.interval);
-  settings.backup =
-      read_backup_settings(root, settings.sampler.interval,
-                           base::join_path(folder_of(settings.spool.folder), "backup"));
+  settings.backup = read_backup_settings(
+      root, settings.sampler.interval, base::join_path(folder_of(settings.spool.folder), "backup"));
   settings.probes = read_probe_settings(root, settings.sampler.interval);
   settings.certificates = read_certificate_settings(root, settings.sampler.interval);
-  settings.services = read_service_settings(root, settings.sampler, settings.spool.folder);
   settings.local = read_local_settings(root, settings.sampler.interval);
+  settings.services = read_service_settings(root, settings.sampler, settings.spool.folder);
   settings.logs = read_logs_settings(root, settings.sampler.interval);
   settings.logs.state_file = base::join_path(folder_of(settings.spool.folder), "logs.state");
-  settings.posture =
-      read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
+  settings.posture = read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
   settings.tasks = read_tasks(root, settings.spool.folder, settings.backup);
   root.finish();
 }

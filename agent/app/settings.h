@@ -16,6 +16,7 @@
 #include "agent/collectors/probe/probe_settings.h"
 #include "agent/collectors/redis/redis_settings.h"
 #include "agent/collectors/scrape/scrape_settings.h"
+#include "agent/emergency/emergency_settings.h"
 #include "agent/sampler/sampler.h"
 #include "agent/sender/sender.h"
 #include "agent/spool/spool.h"
@@ -30,8 +31,9 @@ struct AgentSettings {
   SamplerOptions sampler;  ///< [agent]
   base::LogLevel log_level = base::LogLevel::Info;
   SenderOptions sender;  ///< [alertd]
-  SpoolOptions spool;    ///< [spool]
-  HostSettings host;     ///< [host]
+  std::optional<EmergencySettings> emergency;
+  SpoolOptions spool;  ///< [spool]
+  HostSettings host;   ///< [host]
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
@@ -39,10 +41,10 @@ struct AgentSettings {
   std::vector<ProbeSettings> probes;
   std::vector<CertificateSettings> certificates;
   ServiceSettings services;  ///< [[pgbouncer]], [[rabbitmq]], [[mail_queue]], [[mail_canary]]
-  LocalSettings local;  ///< [[process_group]], [cgroups], [smart], [[check]], [statsd], [otlp]
-  LogsSettings logs;  ///< [[log]], [[access_log]], [[auth_log]], [log_files]
-  PostureSettings posture;  ///< [inventory], [packages], [[findings]]
-  TasksSettings tasks;  ///< [tasks], [[task]]
+  LocalSettings local;       ///< [[process_group]], [cgroups], [smart], [[check]], [statsd], [otlp]
+  LogsSettings logs;         ///< [[log]], [[access_log]], [[auth_log]], [log_files]
+  PostureSettings posture;   ///< [inventory], [packages], [[findings]]
+  TasksSettings tasks;       ///< [tasks], [[task]]
 };
 
 /// What the program's surroundings give; passed in so that tests need no root and no environment.

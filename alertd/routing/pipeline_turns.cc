@@ -88,8 +88,7 @@ void Pipeline::index(Group& group) {
   touched_.push_back(group.key);
   const auto at = due(group);
   // There all groups are equal, and the severity of a large one costs a look at each member.
-  const bool urgent =
-      at && !routing_.alertmanager && group.severity() == model::Severity::Critical;
+  const bool urgent = at && !routing_.alertmanager && group.severity() == model::Severity::Critical;
   Turns* line = urgent ? &urgent_turns_ : &turns_;
   const auto old = turn_of_.find(group.key);
   if (old != turn_of_.end()) {

@@ -27,6 +27,7 @@
 #include "common/base/mutex.h"
 #include "common/base/process.h"
 #include "common/base/random.h"
+#include "common/base/resident.h"
 #include "common/net/url.h"
 
 namespace tocsin::agent {
@@ -41,6 +42,8 @@ constexpr base::Duration kStopSampler{500};
 constexpr base::Duration kStopSender{1'300};
 constexpr base::Duration kStopTask{1'000};
 constexpr base::Duration kOnceMargin{15'000};
+// By then every source was read a few times, and what only the start needs was needed.
+constexpr base::Duration kSettled{60'000};
 
 // Waits for something that another thread says once.
 class Signal {
@@ -147,7 +150,9 @@ struct App::Parts {
   base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
   std::shared_ptr<CallPool> probe_pool;  ///< Outlives reloads: calls that hang keep its threads.
   std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
-  std::unique_ptr<net::HttpClient> scrape_http;
+  unsigned scrape_threads = 0;
+  /// The last is in use; an earlier one, too small after a reload, has threads that sleep.
+  std::vector<std::unique_ptr<net::HttpClient>> scrape_http;
   MailClients mail_clients;
   std::shared_ptr<TaskWorker> task_worker;  ///< Outlives reloads; null: never needed so far.
   LocalSources local{{world.files, world.clock, metrics, source_failures},
@@ -158,6 +163,7 @@ struct App::Parts {
   void configure_emergency();
   void configure_sampler();
   void feed_watchdog(base::Duration every);
+  void shrink_when_settled();
 };
 
 void App::Parts::hand_over(model::WriteBatch batch) {
@@ -183,9 +189,11 @@ void App::Parts::configure_emergency() {
 }
 
 void App::Parts::configure_sampler() {
-  const bool asks = !settings.scrapes.empty() || !settings.services.rabbitmq.empty();
-  if (asks && !scrape_http) {
-    scrape_http = net::make_http_client(world.clock, kScrapeThreads, kHttpQueueMax);
+  const auto targets =
+      static_cast<unsigned>(settings.scrapes.size() + settings.services.rabbitmq.size());
+  if (const unsigned threads = std::min(targets, kScrapeThreads); threads > scrape_threads) {
+    scrape_threads = threads;
+    scrape_http.push_back(net::make_http_client(world.clock, threads, kHttpQueueMax));
   }
   if (has_runs(settings.tasks) && !task_worker) {
     task_worker = std::make_shared<TaskWorker>(world.files, world.clock);
@@ -194,9 +202,10 @@ void App::Parts::configure_sampler() {
   if ((!settings.probes.empty() || !settings.certificates.empty()) && !probe_pool) {
     probe_pool = make_probe_pool(sampler_thread);
   }
+  net::HttpClient* const http = scrape_http.empty() ? nullptr : scrape_http.back().get();
   auto sources = std::make_shared<Sampler::Sources>(make_sources(
-      settings, {sampler_thread, world.clock, metrics, scrape_http.get(), scrape_failures,
-                 source_failures, world.files, task_worker, false, &mail_clients, probe_pool}));
+      settings, {sampler_thread, world.clock, metrics, http, scrape_failures, source_failures,
+                 world.files, task_worker, false, &mail_clients, probe_pool}));
   local.add_to(*sources, settings.local, settings.host.paths, settings.sampler.interval,
                sampler_thread);
   sampler_thread.post([this, sources, options = settings.sampler] {
@@ -211,6 +220,14 @@ void App::Parts::feed_watchdog(base::Duration every) {
   sampler_thread.post_after(every, [this, every] { feed_watchdog(every); });
 }
 
+void App::Parts::shrink_when_settled() {
+  sampler_thread.post_after(kSettled, [this] {
+    if (const auto released = base::release_code_pages(world.files); !released) {
+      base::log_debug(kLog, "memory is not given back: {}", released.error().message);
+    }
+  });
+}
+
 App::App(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 App::~App() {
@@ -218,7 +235,7 @@ App::~App() {
   if (!p.stopped) stop();
   p.sampler_thread.stop();
   p.sender_thread.stop();
-  p.scrape_http.reset();
+  p.scrape_http.clear();
   p.mail_clients = {};
   p.write_http.reset();
   p.sampler.reset();
@@ -264,6 +281,8 @@ base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World worl
   p.configure_sampler();
   p.sampler_thread.post([&p] { p.sampler->start(); });
 
+  p.shrink_when_settled();
+
   // ---- tell the service manager
   if (const auto every = base::watchdog_interval()) p.feed_watchdog(*every);
   base::notify_service_manager("READY=1");
@@ -286,6 +305,7 @@ void App::reload(AgentSettings settings) {
   p.sender_thread.post([&p, options = p.settings.sender] { p.sender->configure(options); });
   p.configure_emergency();
   p.configure_sampler();
+  p.shrink_when_settled();
   base::log_info(kLog, "reloaded: host '{}', every {}, {} scrapes",
                  p.settings.sampler.identity.host,
                  base::format_duration(p.settings.sampler.interval), p.settings.scrapes.size());

@@ -126,19 +126,25 @@ int run(const Arguments& arguments, agent::LoadedSettings loaded, agent::App::Wo
   return 0;
 }
 
+/// What is no agent but a command of its own; nothing if the words do not begin with one.
+std::optional<int> run_command(std::span<char*> words) {
+  if (words.size() < 2) return std::nullopt;
+  const std::string_view command = words[1];
+  if (command == "discover") return discover(words.subspan(2));
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (agent::is_backup_command(command)) return agent::backup_main(rest);
+  if (agent::is_task_command(command)) return agent::task_main(rest);
+  return std::nullopt;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // Few threads and small rounds: one arena, so that memory freed by one thread serves the others.
   ::mallopt(M_ARENA_MAX, 1);
-  if (agent::is_backup_command(argc > 1 ? argv[1] : ""))
-    return agent::backup_main({argv + 1, argv + argc});
-  if (agent::is_task_command(argc > 1 ? argv[1] : ""))
-    return agent::task_main({argv + 1, argv + argc});
   const std::span<char*> words(argv, static_cast<std::size_t>(argc));
-  if (argc > 1 && std::string_view(argv[1]) == "discover") return discover(words.subspan(2));
-  const Arguments arguments =
-      parse_arguments(std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
+  if (const auto status = run_command(words)) return *status;
+  const Arguments arguments = parse_arguments(words.subspan(1));
   if (!arguments.mistake.empty()) {
     fmt::print(stderr, "tocsin-agent: {}\nTry 'tocsin-agent --help'.\n", arguments.mistake);
     return 2;

@@ -149,7 +149,7 @@ def main():
     parser.add_argument("--bin", default=str(ROOT / "build/release/bin"))
     parser.add_argument("--json", help="append the figures to this file")
     arguments = parser.parse_args()
-    os.environ["TOCSIN_BIN_DIR"] = arguments.bin
+    os.environ["TOCSIN_BIN_DIR"] = str(pathlib.Path(arguments.bin).resolve())
 
     from harness import World
     from postgres_server import PostgresServer

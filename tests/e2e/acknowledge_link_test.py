@@ -61,7 +61,9 @@ slack_signing_secret_file = "%s"
         self.assertEqual(self.world.request("POST", path, form, headers)[0], 409)
         wait_until(lambda: any(one["body"]["incident"]["kind"] == "acknowledged" for one in
                                self.hook.requests), 5, "the message that somebody works on it")
-        self.assertEqual(self.world.request("GET", path[:-1] + "A", headers=outside)[0], 403)
+        # Not the last one: some of its bits mean nothing, and it may be the same already.
+        forged = path[:-5] + ("A" if path[-5] != "A" else "B") + path[-4:]
+        self.assertEqual(self.world.request("GET", forged, headers=outside)[0], 403)
         key = self.world.folder / "store" / "ack.key"
         self.assertEqual(key.stat().st_mode & 0o777, 0o600)
         self.assertIn("acknowledge of %s by Ada (link 127.0.0.1)" % incident,

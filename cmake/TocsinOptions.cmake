@@ -8,7 +8,9 @@ set(TOCSIN_SANITIZE "" CACHE STRING "Comma separated sanitizers: address,undefin
 option(TOCSIN_WERROR "Warnings are errors" ON)
 option(TOCSIN_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 option(TOCSIN_TESTS "Build the tests and benchmarks" ON)
-option(TOCSIN_UNIT_TESTS "Build the unit tests among them" ON)
+# OUTER folders read what comes from outside or own memory by hand; INNER ones work on what those made of it.
+set(TOCSIN_UNIT_TESTS ON CACHE STRING "Which unit tests are built: ON, OFF, OUTER, INNER")
+set(TOCSIN_OUTER_FOLDERS "^(common|proto|agent|alertd/(ingest|promql|tsdb|tasks))/" CACHE INTERNAL "")
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_CLANG_TIDY)

@@ -225,14 +225,7 @@ class Findings {
 
 std::unique_ptr<AsyncSource> make_findings_source(const FindingsSettings& settings,
                                                   const SlowWorld& world) {
-  SlowReading reading;
-  reading.key = kKey;
-  reading.interval = settings.interval;
-  reading.timeout = settings.timeout;
-  reading.read = [findings = std::make_shared<Findings>(settings, world)] {
-    return findings->read();
-  };
-  return make_slow_source(std::move(reading), world);
+  return make_slow_source_of<Findings>(kKey, settings, world);
 }
 
 }  // namespace tocsin::agent

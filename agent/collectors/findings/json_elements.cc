@@ -155,7 +155,8 @@ class Handler {
     if (!building_ || depth_ != 0) return true;
     const json::value value = stack_.release();
     const Wanted* wanted_here = std::exchange(building_, nullptr);
-    const std::string_view key = path_.empty() || path_.back() == "[]" ? "" : path_.back();
+    std::string_view key;
+    if (!path_.empty() && path_.back() != "[]") key = path_.back();
     wanted_here->take(key, value);
     return true;
   }

@@ -93,14 +93,7 @@ class Inventory {
 
 std::unique_ptr<AsyncSource> make_inventory_source(const InventorySettings& settings,
                                                    const SlowWorld& world) {
-  SlowReading reading;
-  reading.key = kKey;
-  reading.interval = settings.interval;
-  reading.timeout = settings.timeout;
-  reading.read = [inventory = std::make_shared<Inventory>(settings, world)] {
-    return inventory->read();
-  };
-  return make_slow_source(std::move(reading), world);
+  return make_slow_source_of<Inventory>(kKey, settings, world);
 }
 
 }  // namespace tocsin::agent

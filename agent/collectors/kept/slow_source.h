@@ -33,6 +33,19 @@ struct SlowReading {
 /// What a reading found is told until the next has found something, also while that is out.
 std::unique_ptr<AsyncSource> make_slow_source(SlowReading reading, const SlowWorld& world);
 
+/// The same for a Reader, made of `settings` (with interval and timeout) and `world`, whose read()
+/// is called.
+template <class Reader, class Settings>
+std::unique_ptr<AsyncSource> make_slow_source_of(std::string key, const Settings& settings,
+                                                 const SlowWorld& world) {
+  SlowReading reading;
+  reading.key = std::move(key);
+  reading.interval = settings.interval;
+  reading.timeout = settings.timeout;
+  reading.read = [reader = std::make_shared<Reader>(settings, world)] { return reader->read(); };
+  return make_slow_source(std::move(reading), world);
+}
+
 /// The same with a thread of its own: for what may hang for long and would hold up the others.
 std::unique_ptr<AsyncSource> make_slow_source(SlowReading reading, BlockingSource::World world,
                                               base::FailureLog& failures);

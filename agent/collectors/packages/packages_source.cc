@@ -291,14 +291,7 @@ class Packages {
 
 std::unique_ptr<AsyncSource> make_packages_source(const PackagesSettings& settings,
                                                   const SlowWorld& world) {
-  SlowReading reading;
-  reading.key = kKey;
-  reading.interval = settings.interval;
-  reading.timeout = settings.timeout;
-  reading.read = [packages = std::make_shared<Packages>(settings, world)] {
-    return packages->read();
-  };
-  return make_slow_source(std::move(reading), world);
+  return make_slow_source_of<Packages>(kKey, settings, world);
 }
 
 }  // namespace tocsin::agent

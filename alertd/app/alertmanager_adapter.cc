@@ -6,7 +6,9 @@
 #include <unordered_map>
 
 #include "alertd/app/cluster_link.h"
+#include "alertd/app/settings.h"
 #include "alertd/app/silence_values.h"
+#include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
 
 namespace tocsin::alertd {
@@ -57,6 +59,17 @@ std::shared_ptr<const api::AlertmanagerSnapshot> convert(const incident::Snapsho
 }
 
 }  // namespace
+
+AlertmanagerSettings shown_settings(const Settings& settings) {
+  AlertmanagerSettings shown;
+  shown.receivers = notify::receiver_names(settings.notify);
+  shown.resolve_timeout = settings.routing.resolve_timeout;
+  shown.configuration =
+      settings.alertmanager_text.empty()
+          ? routing::export_alertmanager(settings.routing, shown.receivers, shown.resolve_timeout)
+          : settings.alertmanager_text;
+  return shown;
+}
 
 void AlertmanagerAdapter::reload(AlertmanagerSettings settings) {
   const base::MutexLock lock(mutex_);

@@ -12,6 +12,7 @@
 namespace tocsin::alertd {
 
 class ClusterLink;
+struct Settings;
 
 /// What the API shows of the configuration that runs.
 struct AlertmanagerSettings {
@@ -19,6 +20,9 @@ struct AlertmanagerSettings {
   std::string configuration;  ///< YAML without secrets.
   base::Duration resolve_timeout{300'000};
 };
+
+/// Alertmanager's file if the settings come from one, else ours in its language.
+AlertmanagerSettings shown_settings(const Settings& settings);
 
 /// Thread: any; answers come on `executor`, where also the texts are made.
 class AlertmanagerAdapter final : public api::AlertmanagerView {

@@ -95,7 +95,7 @@ base::Result<void> read_alertmanager_file(const std::string& path, const base::F
   read_file(source, files, settings, diagnostics);
   if (!base::has_errors(diagnostics)) return base::ok();
   const std::vector<config::Source> sources{source};
-  return base::error(base::ErrorCode::InvalidArgument, config::render_all(diagnostics, sources));
+  return refused(diagnostics, sources);
 }
 
 }  // namespace tocsin::alertd

@@ -7,48 +7,21 @@
 #include "alertd/api/channel_handlers.h"
 #include "alertd/api/explain_handlers.h"
 #include "alertd/api/report_handlers.h"
-#include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/health.h"
 #include "alertd/app/links.h"
 #include "alertd/app/task_link.h"
-#include "alertd/routing/alertmanager_export.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "common/config/source.h"
 
 namespace tocsin::alertd {
 namespace {
 
 constexpr std::string_view kComponent = "alertd/app";
-constexpr base::Duration kSelfMetricsInterval{15'000};
-constexpr base::Duration kLoadAgain{1'000};
 constexpr std::size_t kInstanceBytesMax = 256;
-
-base::Error diagnostics_error(const base::Diagnostics& diagnostics,
-                              std::span<const config::Source> sources) {
-  return base::error(base::ErrorCode::InvalidArgument, config::render_all(diagnostics, sources));
-}
-
-bool same_repository(const std::optional<rulegit::GitSettings>& a,
-                     const std::optional<rulegit::GitSettings>& b) {
-  if (!a || !b) return a.has_value() == b.has_value();
-  return a->url == b->url && a->branch == b->branch && a->path == b->path;
-}
 
 /// In its place we are as open as Alertmanager is, unless a token was asked for.
 bool open_as_alertmanager(const Settings& settings) {
   return settings.alertmanager && settings.admin_token.empty();
-}
-
-AlertmanagerSettings alertmanager_settings(const Settings& settings) {
-  AlertmanagerSettings shown;
-  shown.receivers = notify::receiver_names(settings.notify);
-  shown.resolve_timeout = settings.routing.resolve_timeout;
-  shown.configuration =
-      settings.alertmanager_text.empty()
-          ? routing::export_alertmanager(settings.routing, shown.receivers, shown.resolve_timeout)
-          : settings.alertmanager_text;
-  return shown;
 }
 
 }  // namespace
@@ -244,7 +217,7 @@ base::Result<void> App::load_rules() {
   // Refused rules must not start the daemon; they are read once more by start(), which runs them.
   const ruler::CheckResult check =
       ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
-  if (!check.ok()) return diagnostics_error(check.diagnostics, check.sources);
+  if (!check.ok()) return refused(check.diagnostics, check.sources);
   ruler_ = std::make_unique<ruler::Ruler>(ruler_world, options, world_.files);
   return base::ok();
 }
@@ -294,7 +267,7 @@ void App::make_api() {
 // Other systems' APIs, and what links in messages lead to.
 std::vector<api::Route> App::extra_routes() {
   alertmanager_view_ = std::make_unique<AlertmanagerAdapter>(*dispatcher_, world_.background,
-                                                             alertmanager_settings(settings_));
+                                                             shown_settings(settings_));
   api::AlertmanagerHandlers::Options options;
   options.started_at = started_at_;
   options.severity_default = settings_.rule_files.severity_default;
@@ -347,195 +320,6 @@ std::vector<api::Route> App::report_routes() {
   }
   for (api::Route& route : report_keeper_->routes()) routes.push_back(std::move(route));
   return routes;
-}
-
-void App::start(std::function<void(base::Result<void>)> done) {
-  started_ = std::move(done);
-  LeaseKeeper::Hooks hooks;
-  hooks.taken = [this] { take_over(); };
-  hooks.lost = [this] {
-    notifier_->stop();
-    report_keeper_->stop();
-    report_sender_->stop();
-    dispatcher_->stand_by();
-  };
-  hooks.not_first = [this] {
-    dispatcher_->stand_by();
-    told_ = true;  // who has the lease says what ended
-    world_.background.post(
-        [this] { start_rules([this](auto result) { answer_start(std::move(result)); }); });
-  };
-  lease_->start(std::move(hooks), [this](const base::Error& error) { answer_start(error); });
-}
-
-// The lease is had: what is stored is ours to go on with.
-void App::take_over() {
-  dispatcher_->start([this](base::Result<void> loaded) {
-    if (!loaded && started_) return answer_start(loaded.error());
-    if (!loaded) {
-      base::log_error(kComponent, "{}", loaded.error().message);
-      world_.core.post_after(kLoadAgain, [this] {
-        if (lease_->held()) take_over();
-      });
-      return;
-    }
-    // The state of incidents is back: alerts may come, messages may leave.
-    notifier_->start();
-    report_keeper_->start();
-    report_sender_->start();
-    if (cluster_ && !std::exchange(cluster_started_, true)) cluster_->start();
-    if (!std::exchange(told_, true)) first_start();
-  });
-}
-
-void App::first_start() {
-  dispatcher_->snapshot(world_.background,
-                        [this](std::shared_ptr<const incident::Snapshot> snapshot) {
-                          std::vector<model::Alert> told;
-                          for (const incident::AlertView& view : snapshot->alerts) {
-                            if (!view.resolved && !view.alert.rule_source.empty())
-                              told.push_back(view.alert);
-                          }
-                          ruler_->set_told(std::move(told));
-                          start_rules([this](auto result) { answer_start(std::move(result)); });
-                        });
-}
-
-// Only core touches started_.
-void App::answer_start(base::Result<void> result) {
-  world_.core.post([this, result = std::move(result)] {
-    if (started_) std::exchange(started_, nullptr)(result);
-  });
-}
-
-void App::start_rules(const std::function<void(base::Result<void>)>& done) {
-  const ruler::LoadOutcome outcome = ruler_->load();
-  if (!outcome.ok) return done(diagnostics_error(outcome.diagnostics, outcome.sources));
-  if (rules_git_) rules_git_->start([this] { ruler_->load(); });
-  if (mail_replies_) mail_replies_->start();
-  // Not before: whoever asks a daemon that is ready for its rules must not be told that it has
-  // none.
-  ruler_->when_in_force([this, done] {
-    world_.core.post([this, done] {
-      Phase expected = Phase::Starting;
-      if (!phase_.compare_exchange_strong(expected, Phase::Ready)) return;
-      now_ready();
-      done(base::ok());
-    });
-  });
-}
-
-void App::now_ready() {
-  // Not before: the first of our own samples are to show the rule groups too.
-  self_metrics_->start(kSelfMetricsInterval);
-  task_keeper_->start();
-  heartbeats_->start(settings_.heartbeats);
-  const ruler::RulerView running = ruler_->view();
-  std::size_t rules = 0;
-  for (const auto& group : running.groups) rules += group->rules.size();
-  base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", rules,
-                 running.groups.size(), settings_.notify.receivers.size());
-  if (settings_.notify.receivers.empty()) {
-    base::log_warning(kComponent, "no [[receiver]] is configured: nobody will be told");
-  }
-}
-
-void App::stop() {
-  phase_ = Phase::Stopped;
-  heartbeats_->stop();
-  self_metrics_->stop();
-  task_keeper_->stop();
-  if (mail_replies_) mail_replies_->stop();
-  report_keeper_->stop();
-  report_sender_->stop();
-  if (cluster_) cluster_->stop();
-  if (rules_git_) rules_git_->stop();
-  ruler_->stop();
-  notifier_->stop();
-  // Given back after the last commit, so that the other daemon need not wait for its end.
-  dispatcher_->stop([this] { lease_->stop(); });
-}
-
-void App::reload(std::string source, api::Done<api::ReloadOutcome> done) {
-  if (!ready()) {
-    done(base::error(base::ErrorCode::Unavailable,
-                     "alertd is starting or ending; it has read what there was at its start"));
-    return;
-  }
-  base::Task all = [this, source = std::move(source), done = std::move(done)] {
-    reload_all(source, done);
-  };
-  // A reload also looks at the repository; that it cannot be reached does not refuse the reload.
-  if (rules_git_) {
-    rules_git_->fetch_now(std::move(all));
-  } else {
-    world_.background.post(std::move(all));
-  }
-}
-
-void App::reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done) {
-  auto outcome = reload_now(source);
-  reload_ok_.set(outcome ? 1 : 0);
-  if (!outcome) {
-    reloads_failed_.increment();
-    base::log_error(kComponent, "reload by {} refused, the running generation stays:\n{}", source,
-                    outcome.error().message);
-  } else if (rules_git_ && !rules_git_->healthy()) {
-    outcome->warnings.push_back("rules from git: " + rules_git_->describe(world_.clock.wall()));
-  }
-  if (!outcome) return done(outcome.error());
-  // Whoever waited for the answer sees the new rules.
-  ruler_->when_in_force([this, done, taken = std::move(*outcome)] {
-    world_.background.post([done, taken] { done(taken); });
-  });
-}
-
-// Whole or not at all: everything is read and checked before anything changes.
-base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
-  TC_TRY(LoadedSettings loaded,
-         settings_.alertmanager
-             ? load_alertmanager_settings(settings_.alertmanager->flags, world_.files)
-             : load_settings(config_path_, world_.files));
-  const std::vector<config::Source> sources{loaded.source};
-  if (base::has_errors(loaded.diagnostics)) return diagnostics_error(loaded.diagnostics, sources);
-
-  TC_TRY(agents_->load());
-  // The rules come last of what can be refused: their load() changes all or nothing.
-  const ruler::LoadOutcome rules = ruler_->load(loaded.settings.alert_relabel);
-  if (!rules.ok) return diagnostics_error(rules.diagnostics, rules.sources);
-  ingest_->registry_changed();
-  notifier_->reload(loaded.settings.notify);
-  dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
-  alertmanager_view_->reload(alertmanager_settings(loaded.settings));
-  report_view_->reload({loaded.settings.report, loaded.settings.incident.directory});
-  report_keeper_->reload({loaded.settings.report, loaded.settings.status_page});
-  report_sender_->reload({loaded.settings.reports_sent, loaded.settings.external_url});
-  task_keeper_->reload(loaded.settings.task_clock);
-  heartbeats_->reload(loaded.settings.heartbeats);
-  base::set_log_level(loaded.settings.log_level);
-  if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
-
-  if (after_reload_) after_reload_();
-
-  api::ReloadOutcome outcome;
-  outcome.generation = ++generation_;
-  outcome.rules = rules.rules;
-  const Settings& now = loaded.settings;
-  if (now.server.listen != settings_.server.listen || now.data_folder != settings_.data_folder ||
-      now.rule_paths != settings_.rule_paths) {
-    outcome.warnings.emplace_back(
-        "[server] listen, [store] path and [rules] paths take effect at the next start");
-  }
-  if (!same_promql(now, settings_)) {
-    outcome.warnings.emplace_back("[promql] takes effect at the next start");
-  }
-  if (!same_repository(now.rules_git, settings_.rules_git)) {
-    outcome.warnings.emplace_back(
-        "url, branch and path of [rules.git] take effect at the next start");
-  }
-  base::log_info(kComponent, "generation {} runs: {} rules, reload by {}", outcome.generation,
-                 outcome.rules, source);
-  return outcome;
 }
 
 void App::send_test(std::string channel, std::string source, api::Done<api::TestOutcome> done) {

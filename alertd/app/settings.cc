@@ -344,6 +344,10 @@ bool same_promql(const Settings& a, const Settings& b) {
   return all(a) == all(b);
 }
 
+base::Error refused(const base::Diagnostics& diagnostics, std::span<const config::Source> sources) {
+  return base::error(base::ErrorCode::InvalidArgument, config::render_all(diagnostics, sources));
+}
+
 base::Result<LoadedSettings> load_settings(const std::optional<std::string>& path,
                                            const base::FileSystem& files) {
   LoadedSettings loaded;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,9 @@ struct LoadedSettings {
   base::Diagnostics diagnostics;
   config::Source source;  ///< For excerpts.
 };
+
+/// All that was wrong, as text with excerpts, as the InvalidArgument that refuses it.
+base::Error refused(const base::Diagnostics& diagnostics, std::span<const config::Source> sources);
 
 /// Reads the file; without a path, the embedded default. Relative paths in it are relative to the
 /// working directory.

@@ -29,6 +29,19 @@ DEBIAN_PYTHON = "/usr/bin/python3"  # sees Debian's modules, such as aiosmtpd
 
 # Programs built under a sanitizer say what they found in their log; that fails the test.
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+LOG_BYTES_MAX = 8 << 20  # A test may grow a file without end; reports are at the beginning or the end.
+
+
+def log_text(path):
+    """The file's text; of one larger than LOG_BYTES_MAX, its two ends."""
+    half = LOG_BYTES_MAX // 2
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(LOG_BYTES_MAX if size <= LOG_BYTES_MAX else half)
+        if size > LOG_BYTES_MAX:
+            file.seek(size - half)
+            data += b"\n... %d bytes are not shown ...\n" % (size - LOG_BYTES_MAX) + file.read(half)
+    return data.decode(errors="replace")
 
 
 def free_port():
@@ -180,11 +193,10 @@ class World:
             self.stop(name)
         for cleanup in reversed(self.cleanups):
             cleanup()
-        reports = [log.name for log in self.folder.glob("*.log")
-                   if SANITIZER_REPORT.search(log.read_text(errors="replace"))]
+        reports = [log.name for log in self.folder.glob("*.log") if SANITIZER_REPORT.search(log_text(log))]
         if reports or (failure and failure[0]):
             for log in sorted(self.folder.glob("*.log")):
-                print("--- %s\n%s" % (log.name, log.read_text(errors="replace")[-4000:]))
+                print("--- %s\n%s" % (log.name, log_text(log)[-4000:]))
         shutil.rmtree(self.folder, ignore_errors=True)
         if reports:
             raise AssertionError("sanitizer reports in " + ", ".join(reports))
@@ -219,7 +231,7 @@ class World:
 
     def log(self, name):
         path = self.folder / (name + ".log")
-        return path.read_text(errors="replace") if path.exists() else ""
+        return log_text(path) if path.exists() else ""
 
     # --- the programs
 

@@ -234,12 +234,11 @@ http {
         self.assertNotIn("ada@", self.world.log("agent") + str(self.hook.requests))
 
     def test_an_endless_line_and_deleted_files(self):
-        # Not *.log: the harness looks through those for reports.
-        self.append("shop.out", "")
-        self.begin('[[log]]\nname = "shop"\npath = "%s/shop.out"\n'
+        self.append("shop.log", "")
+        self.begin('[[log]]\nname = "shop"\npath = "%s/shop.log"\n'
                    '[log_files]\ndeleted_interval = "1s"\nlogrotate_status = ""\n' % self.folder)
         self.until('log_readable{log="shop"} == 1', "the first samples")
-        with open(self.folder / "shop.out", "r+b") as log:
+        with open(self.folder / "shop.log", "r+b") as log:
             log.truncate(1 << 30)
             log.seek(0, 2)
             log.write(b"\nERROR after it\n")

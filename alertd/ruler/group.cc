@@ -32,7 +32,6 @@ Group::Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions&
     : spec_(spec),
       world_(world),
       options_(options),
-      plan_(world.engine, world.source),
       statuses_(spec.rules.size()),
       instruments_(std::make_shared<Instruments>(
           world.metrics, base::MetricLabels{{"file", spec.file}, {"group", spec.name}})),
@@ -40,26 +39,23 @@ Group::Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions&
   instruments_->interval.set(std::chrono::duration<double>(spec.interval).count());
   context_.external_labels = options.external_labels;
   context_.external_url = options.external_url;
-  context_.query = [this](const std::string& expr) -> base::Result<promql::Vector> {
-    promql::Parsed parsed = promql::parse(expr, options_.parse);
-    if (!parsed.expr) {
-      return base::error(base::ErrorCode::InvalidArgument, parsed.errors.empty()
-                                                               ? "the query does not parse"
-                                                               : parsed.errors.front().message);
-    }
-    TC_TRY(auto result, world_.engine.instant(world_.source, *parsed.expr, context_.now));
-    if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
-    if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
-      return promql::Vector{{model::Labels(), scalar->sample}};
-    }
-    return base::error(base::ErrorCode::InvalidArgument,
-                       "the query gives neither an instant vector nor a scalar");
+  context_.query = [this](const std::string& expr) {
+    return evaluator_->query(expr, context_.now);
   };
 }
 
 base::Result<std::shared_ptr<Group>> Group::make(const RuleGroup& spec, const RulerWorld& world,
                                                  const GroupOptions& options) {
   std::shared_ptr<Group> group(new Group(spec, world, options));
+  if (spec.datasource.empty()) {
+    group->evaluator_ = make_local_evaluator(world.engine, world.source, options.parse);
+  } else if (world.datasources) {
+    group->evaluator_ = world.datasources(spec);
+  }
+  if (!group->evaluator_) {
+    return base::error(base::ErrorCode::InvalidArgument,
+                       "there is no datasource '" + spec.datasource + "'");
+  }
   RunnerSettings settings;
   settings.interval = spec.interval;
   settings.query_offset = spec.query_offset;
@@ -70,8 +66,7 @@ base::Result<std::shared_ptr<Group>> Group::make(const RuleGroup& spec, const Ru
   settings.relabel = options.relabel;
   for (const Rule& rule : spec.rules) {
     TC_TRY(auto runner, RuleRunner::make(rule, settings, group->context_));
-    group->plan_.add(rule.expr);
-    if (rule.input) group->plan_.add(rule.input);
+    group->evaluator_->add(rule);
     group->runners_.push_back(std::move(runner));
   }
   group->inherited_.resize(group->runners_.size());
@@ -139,13 +134,27 @@ std::optional<base::WallTime> Group::last_evaluation_before(base::WallTime now) 
   return last;
 }
 
-void Group::restore_rules() {
-  restore_ = false;
-  const QueryWorld world{world_.engine, world_.source};
-  std::span<const model::Alert> told;
-  if (options_.told) told = *options_.told;
+void Group::begin_with_past() {
   const base::WallTime seen_at =
       last_evaluation_before(iteration_.ts).value_or(iteration_.ts - kSeenBefore);
+  PastRequest request{{}, iteration_.ts - options_.outage_tolerance, iteration_.ts, seen_at};
+  for (const Rule& rule : spec_.rules) request.rules.push_back(&rule);
+  evaluator_->past(request, [self = shared_from_this(), seen_at](const QueryWorld* past) {
+    if (self->abandoned_) return;
+    if (past) self->restore_rules(*past, seen_at);
+    self->strand_.post([self, known = past != nullptr] {
+      if (self->abandoned_) return;
+      // Without the past no alert may begin anew: this round is left out.
+      if (!known) return self->finish();
+      self->restore_ = false;
+      self->run_rules();
+    });
+  });
+}
+
+void Group::restore_rules(const QueryWorld& world, base::WallTime seen_at) {
+  std::span<const model::Alert> told;
+  if (options_.told) told = *options_.told;
   for (auto& runner : runners_) {
     const auto restored =
         runner->restore(iteration_.ts, options_.outage_tolerance, world, told, seen_at);
@@ -215,12 +224,20 @@ void Group::run_next(const std::shared_ptr<Wave>& wave) {
   if (mine >= wave->rules.size()) return;
   const base::MonotonicTime began = clock().monotonic();
   const base::MonotonicTime deadline = began + options_.query_timeout;
-  RuleOutcome outcome = runners_[wave->rules[mine]]->run(
-      iteration_.ts, {world_.engine, world_.source, &plan_},
-      [&] { return abandoned_.load() || clock().monotonic() > deadline; });
+  const auto self = shared_from_this();
+  evaluator_->run(
+      *runners_[wave->rules[mine]], iteration_.ts,
+      [self, deadline] { return self->abandoned_.load() || self->clock().monotonic() > deadline; },
+      [self, wave, mine, began](RuleOutcome outcome) {
+        self->ran(wave, mine, began, std::move(outcome));
+      });
+}
+
+void Group::ran(const std::shared_ptr<Wave>& wave, std::size_t index, base::MonotonicTime began,
+                RuleOutcome outcome) {
   if (abandoned_) return;
   const base::MonotonicTime end = clock().monotonic();
-  wave->done[mine] = {std::move(outcome), to_duration(end - began)};
+  wave->done[index] = {std::move(outcome), to_duration(end - began)};
   instruments_->duration.observe(seconds(end - began));
   if (--wave->left == 0) {
     strand_.post([self = shared_from_this(), wave] { self->take_wave(*wave); });
@@ -306,7 +323,7 @@ void Group::flush(void (Group::*then)()) {
           self->failures_.clear(subject);
         }
       }
-      self->plan_.begin_round();  // what follows may read what was written
+      self->evaluator_->begin_round();  // what follows may read what was written
       ((*self).*then)();
     });
   });
@@ -316,7 +333,7 @@ void Group::finish() {
   const auto took = clock().monotonic() - iteration_.began;
   took_ = to_duration(took);
   running_ = false;
-  plan_.begin_round();
+  evaluator_->begin_round();
   for (base::Task& task : std::exchange(waiting_, {})) task();
   const bool whole =
       std::find(iteration_.rules.begin(), iteration_.rules.end(), false) == iteration_.rules.end();

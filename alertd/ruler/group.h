@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "alertd/ruler/arrivals.h"
+#include "alertd/ruler/rule_evaluator.h"
 #include "alertd/ruler/rule_runner.h"
 #include "alertd/ruler/snapshot.h"
 #include "alertd/ruler/strand.h"
@@ -37,6 +38,8 @@ struct RulerWorld {
   model::AlertSink& sink;
   base::Metrics& metrics;
   Arrivals* arrivals = nullptr;  ///< Wakes on-data groups; without it they have only the fallback.
+  EvaluatorMaker datasources =
+      nullptr;  ///< For groups with a datasource; without it they have none.
 };
 
 struct GroupOptions {
@@ -138,11 +141,14 @@ class Group : public std::enable_shared_from_this<Group> {
   void wake();
   void begin(base::WallTime ts, std::vector<bool> rules);
   void follow_clock_step();
-  void restore_rules();
+  void begin_with_past();
+  void restore_rules(const QueryWorld& world, base::WallTime seen_at);
   std::optional<base::WallTime> last_evaluation_before(base::WallTime now) const;
   void run_rules();
   void run_wave(const std::vector<std::size_t>& rules);
   void run_next(const std::shared_ptr<Wave>& wave);
+  void ran(const std::shared_ptr<Wave>& wave, std::size_t index, base::MonotonicTime began,
+           RuleOutcome outcome);
   void take_wave(Wave& wave);
   void take_outcome(std::size_t index, RuleOutcome outcome, base::Duration took);
   void add_orphans();
@@ -158,7 +164,7 @@ class Group : public std::enable_shared_from_this<Group> {
   RulerWorld world_;
   GroupOptions options_;
   TemplateContext context_;
-  promql::Plan plan_;  // what the rules' queries remember and share
+  std::unique_ptr<RuleEvaluator> evaluator_;
   std::vector<std::unique_ptr<RuleRunner>> runners_;
   std::vector<bool> inherited_;
   std::vector<std::vector<std::size_t>> dependencies_;

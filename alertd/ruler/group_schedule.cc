@@ -223,7 +223,7 @@ void Group::begin(base::WallTime ts, std::vector<bool> rules) {
                 std::move(rules),
                 std::exchange(pending_chain_, {})};
   if (listener_ != 0) iteration_.chain.insert(listener_);
-  if (restore_) restore_rules();
+  if (restore_) return begin_with_past();
   run_rules();
 }
 

@@ -145,8 +145,7 @@ base::Result<void> RuleRunner::restore_input(WallTime now, const QueryWorld& wor
   const promql::ExprPtr& input = state_->levelled() ? rule_.expr : rule_.input;
   std::vector<InputElement> seen;
   if (seen_at && input) {
-    TC_TRY(auto result,
-           world.engine.instant(world.source, *input, *seen_at - settings_.query_offset));
+    TC_TRY(auto result, world.instant(*input, *seen_at - settings_.query_offset, {}));
     if (auto* vector = std::get_if<promql::Vector>(&result.value)) {
       seen = input_elements(std::move(*vector));
     }

@@ -96,6 +96,7 @@ struct RuleGroup {
   /// min_interval; and all of them every `interval`, so that absence and staleness are noticed.
   bool on_data = false;
   base::Duration min_interval{1'000};
+  std::string datasource;  ///< The engine that evaluates the rules; empty: ours.
   std::vector<Rule> rules;
   Place place;
 };

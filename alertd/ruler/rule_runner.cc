@@ -14,15 +14,6 @@ using promql::VectorSample;
 
 constexpr std::string_view kSeverityLabel = "severity";
 
-base::Result<promql::Vector> to_vector(promql::QueryResult result) {
-  if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
-  if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
-    return promql::Vector{{Labels(), scalar->sample}};
-  }
-  return base::error(base::ErrorCode::InvalidArgument,
-                     "the result is neither an instant vector nor a scalar");
-}
-
 std::string describe_age(const ActiveAlert& alert, WallTime ts) {
   const base::Duration age = ts - alert.no_data_since.value_or(ts);
   return base::format_duration(std::max(age, base::Duration{0}));
@@ -33,6 +24,15 @@ void set_annotation(Labels& annotations, std::string_view name, std::string_view
 }
 
 }  // namespace
+
+base::Result<promql::Vector> to_vector(promql::QueryResult result) {
+  if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
+  if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
+    return promql::Vector{{Labels(), scalar->sample}};
+  }
+  return base::error(base::ErrorCode::InvalidArgument,
+                     "the result is neither an instant vector nor a scalar");
+}
 
 RuleRunner::RuleRunner(const Rule& rule, const RunnerSettings& settings,
                        const TemplateContext& context)
@@ -94,6 +94,27 @@ RuleOutcome RuleRunner::run_on(WallTime ts, base::Result<promql::Vector> result,
     if (outcome.error.empty()) say_unsaid(ts, outcome);
   }
   return outcome;
+}
+
+bool RuleRunner::wants_input(WallTime ts, const promql::Vector& result) const {
+  if (!state_ || !rule_.input) return false;
+  std::vector<Observation> observations;
+  observations.reserve(result.size());
+  RuleOutcome ignored;
+  for (VectorSample element : result) observations.push_back(observe(element, ignored));
+  return state_->wants_input(ts, observations);
+}
+
+void RuleRunner::try_texts(const promql::Vector& result) const {
+  RuleOutcome ignored;
+  for (const VectorSample& element : result) {
+    const TemplateData data{element.labels, element.sample.value};
+    for (const auto* texts : {&labels_, &annotations_}) {
+      for (const Text& text : *texts) {
+        if (!text.text.constant()) expand(text.text, data, ignored);
+      }
+    }
+  }
 }
 
 Labels RuleRunner::identity(VectorSample element) const {

@@ -44,9 +44,13 @@ struct QueryWorld {
   const promql::Engine& engine;
   const model::SeriesSource& source;
   promql::Plan* plan = nullptr;  ///< If given: the rule's expressions were added to it.
+  /// If given: asked instead of the engine, for results that another engine gave.
+  std::function<base::Result<promql::QueryResult>(const promql::Expr&, base::WallTime)> elsewhere =
+      nullptr;
 
   base::Result<promql::QueryResult> instant(const promql::Expr& expr, base::WallTime at,
                                             const std::function<bool()>& cancelled) const {
+    if (elsewhere) return elsewhere(expr, at);
     return plan != nullptr ? plan->instant(expr, at, cancelled)
                            : engine.instant(source, expr, at, cancelled);
   }
@@ -54,6 +58,10 @@ struct QueryWorld {
 
 /// Gives the result of Rule::input at the evaluation's time; asked only when it is needed.
 using InputQuery = std::function<base::Result<promql::Vector>()>;
+
+/// Returns the result as rules take it: a scalar is one element without labels.
+/// Errors: InvalidArgument (a matrix or a string).
+base::Result<promql::Vector> to_vector(promql::QueryResult result);
 
 /// What one evaluation gave.
 struct RuleOutcome {
@@ -91,6 +99,13 @@ class RuleRunner {
   /// Without `input` a plain alert's no_data is as good as "ok".
   RuleOutcome run_on(base::WallTime ts, base::Result<promql::Vector> result,
                      const InputQuery& input = {});
+
+  /// Returns whether run_on() at `ts` with this result would ask for Rule::input.
+  bool wants_input(base::WallTime ts, const promql::Vector& result) const;
+
+  /// Expands every text of the result's elements for nothing: so that TemplateContext::query is
+  /// asked what run_on() would ask it.
+  void try_texts(const promql::Vector& result) const;
 
   /// Returns the labels that an element of an alerting rule's result gives its alert. Templates are
   /// expanded as at context.now.

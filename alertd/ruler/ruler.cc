@@ -35,6 +35,7 @@ std::uint64_t definition_of(const RuleGroup& group) {
   std::uint64_t hash = base::fnv1a(group.name, base::fnv1a(group.file));
   mix(hash, std::to_string(group.interval.count()) + "," +
                 std::to_string(group.query_offset.count()) + "," + std::to_string(group.limit));
+  mix(hash, group.datasource);
   if (group.on_data) mix(hash, "on-data," + std::to_string(group.min_interval.count()));
   for (const Rule& rule : group.rules) {
     mix(hash, rule.kind == RuleKind::Alerting ? "alert" : "record");

@@ -68,7 +68,7 @@ void require_kept(const TestStore& t, const Ledger& ledger) {
 }
 
 void use_small_files(TestStore& t) {
-  t.options.segment_bytes = 1500;
+  t.options.log_file_bytes = 1500;
   t.options.checkpoint_wal_bytes = 4000;
 }
 

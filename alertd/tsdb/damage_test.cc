@@ -94,7 +94,7 @@ TEST_CASE("every byte of the segment flipped: only the record hit is lost") {
 
 TEST_CASE("a hole in an older segment loses that segment's records only") {
   TestStore t;
-  t.options.segment_bytes = 100;  // about one record each
+  t.options.log_file_bytes = 100;  // about one record each
   fill(t);
   std::string bytes = t.files.content("/data/" + segment_name(2));
   REQUIRE(!bytes.empty());
@@ -107,7 +107,7 @@ TEST_CASE("a hole in an older segment loses that segment's records only") {
 
 TEST_CASE("samples whose series is in the hole are counted, not given to another series") {
   TestStore t;
-  t.options.segment_bytes = 100;
+  t.options.log_file_bytes = 100;
   REQUIRE(t.open());
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 3; ++i) REQUIRE(t.appended(up(i), kNow + round, i));

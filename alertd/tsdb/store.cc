@@ -54,4 +54,8 @@ void Store::request_checkpoint() {
   core_->request_checkpoint();
 }
 
+void Store::snapshot_to(std::string folder, SnapshotDone done) {
+  core_->snapshot_to(std::move(folder), std::move(done));
+}
+
 }  // namespace tocsin::tsdb

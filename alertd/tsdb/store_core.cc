@@ -42,7 +42,7 @@ base::Result<void> Store::Core::open() {
       static_cast<double>(report.samples_unknown_series));
   checkpoint_bytes_ = report.checkpoint_bytes;
   damaged_files_ = std::move(report.damaged_files);
-  wal_ = std::make_unique<Wal>(files_, options_.folder, options_.segment_bytes,
+  wal_ = std::make_unique<Wal>(files_, options_.folder, options_.log_file_bytes,
                                std::move(report.segments), report.next_number);
   head_.find_newest();
   apply_retention();

@@ -34,6 +34,7 @@ class Store::Core : public std::enable_shared_from_this<Store::Core> {
   const Head& head() const { return head_; }
   StoreStatus status() const EXCLUDES(status_mutex_, queue_mutex_);
   void request_checkpoint();
+  void snapshot_to(std::string folder, SnapshotDone done);
 
  private:
   struct Queued {

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -100,6 +101,36 @@ class RealReadFile final : public ReadFile {
   std::uint64_t size_;
 };
 
+class RealMappedFile final : public MappedFile {
+ public:
+  explicit RealMappedFile(std::string_view bytes) : bytes_(bytes) {}
+  ~RealMappedFile() override {
+    if (!bytes_.empty()) ::munmap(address(), bytes_.size());
+  }
+  RealMappedFile(const RealMappedFile&) = delete;
+  RealMappedFile& operator=(const RealMappedFile&) = delete;
+
+  std::string_view bytes() const override { return bytes_; }
+  // The pages are clean: dropping them loses nothing.
+  void release_pages() const override {
+    if (!bytes_.empty()) ::madvise(address(), bytes_.size(), MADV_DONTNEED);
+  }
+
+ private:
+  void* address() const { return const_cast<char*>(bytes_.data()); }
+  std::string_view bytes_;
+};
+
+/// For file systems that cannot map: simulated ones.
+class ReadMappedFile final : public MappedFile {
+ public:
+  explicit ReadMappedFile(std::string bytes) : bytes_(std::move(bytes)) {}
+  std::string_view bytes() const override { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
 class RealFileSystem final : public FileSystem {
  public:
   Result<std::string> read(const std::string& path, std::size_t bytes_max) const override {
@@ -162,6 +193,19 @@ class RealFileSystem final : public FileSystem {
         std::move(fd), path, static_cast<std::uint64_t>(status.st_size)));
   }
 
+  Result<std::unique_ptr<MappedFile>> map(const std::string& path) const override {
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return io_error("open", path, errno);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return io_error("stat", path, errno);
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size == 0) return std::unique_ptr<MappedFile>(std::make_unique<RealMappedFile>(""));
+    void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (address == MAP_FAILED) return io_error("map", path, errno);
+    return std::unique_ptr<MappedFile>(std::make_unique<RealMappedFile>(
+        std::string_view(static_cast<const char*>(address), size)));
+  }
+
   Result<std::vector<std::string>> list(const std::string& folder) const override {
     DIR* handle = ::opendir(folder.c_str());
     if (handle == nullptr) return io_error("list", folder, errno);
@@ -196,6 +240,13 @@ class RealFileSystem final : public FileSystem {
   Result<void> rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return io_error("rename", from, errno);
     return ok();
+  }
+
+  Result<void> link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return ok();
+    // Another file system, or one without hard links.
+    if (errno == EXDEV || errno == EPERM || errno == EOPNOTSUPP) return FileSystem::link(from, to);
+    return io_error("link", from, errno);
   }
 
   Result<void> truncate(const std::string& path, std::uint64_t size_bytes) override {
@@ -261,6 +312,28 @@ class RealFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+Result<std::unique_ptr<MappedFile>> FileSystem::map(const std::string& path) const {
+  TC_TRY(const auto file, open_read(path));
+  TC_TRY(std::string bytes, file->read_at(0, static_cast<std::size_t>(file->size())));
+  return std::unique_ptr<MappedFile>(std::make_unique<ReadMappedFile>(std::move(bytes)));
+}
+
+Result<void> FileSystem::link(const std::string& from, const std::string& to) {
+  constexpr std::size_t kPiece = 1 << 20;
+  TC_TRY(const auto source, open_read(from));
+  TC_TRY(const mode_t file_mode, mode(from));
+  TC_TRY(const auto copy, open_append(to, file_mode));
+  for (std::uint64_t done = 0; done < source->size();) {
+    TC_TRY(const std::string piece, source->read_at(done, kPiece));
+    if (piece.empty()) {
+      return error(ErrorCode::Io, fmt::format("'{}' became shorter while it was copied", from));
+    }
+    TC_TRY(copy->append(piece));
+    done += piece.size();
+  }
+  return copy->sync();
+}
 
 std::unique_ptr<FileSystem> make_real_file_system() {
   return std::make_unique<RealFileSystem>();

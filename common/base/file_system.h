@@ -34,6 +34,16 @@ class ReadFile {
   virtual std::uint64_t size() const = 0;
 };
 
+/// The bytes of a file in memory, without reading them first where the system can map files.
+/// They are as they were when mapped: nobody may shorten the file meanwhile. Thread: any.
+class MappedFile {
+ public:
+  virtual ~MappedFile() = default;
+  virtual std::string_view bytes() const = 0;
+  /// Gives the memory back; the next access gets the bytes from the page cache or the disk.
+  virtual void release_pages() const {}
+};
+
 /// Room on the file system that holds a path, in bytes.
 struct DiskSpace {
   std::uint64_t total_bytes = 0;
@@ -56,6 +66,8 @@ class FileSystem {
   /// Opens for appending, creating with `mode` if missing.
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path, mode_t mode) = 0;
   virtual Result<std::unique_ptr<ReadFile>> open_read(const std::string& path) const = 0;
+  /// Maps the whole file; here: reads it. Errors: as read().
+  virtual Result<std::unique_ptr<MappedFile>> map(const std::string& path) const;
 
   /// Returns the names (not paths) in a folder, sorted, without "." and "..".
   virtual Result<std::vector<std::string>> list(const std::string& folder) const = 0;
@@ -63,6 +75,9 @@ class FileSystem {
   virtual Result<void> create_folders(const std::string& folder) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  /// Gives a file that nobody changes any more a second name, `to` (must not exist), that survives
+  /// as sync_folder says: a hard link, or here and where that is not possible a synced copy.
+  virtual Result<void> link(const std::string& from, const std::string& to);
   /// Cuts the file to `size_bytes` and syncs it.
   virtual Result<void> truncate(const std::string& path, std::uint64_t size_bytes) = 0;
   /// Makes creations, renames and removals inside `folder` survive power loss.

@@ -42,6 +42,8 @@ struct Check {
   std::size_t rows_max = 1'000;
   std::string optional_extension{};  ///< Absent: the check is left out, and that is no failure.
   bool from_people = false;  ///< Of the configuration: label values are checked for personal data.
+
+  bool is_for(int version) const { return version_min <= version && version <= version_max; }
 };
 
 /// One sample as it was read.

@@ -23,14 +23,6 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-Result<postgres::Rows> run(postgres::Connection& connection, const char* sql) {
-  postgres::Transaction transaction(connection);
-  TC_TRY(transaction.begin());
-  TC_TRY(auto rows, transaction.run(sql));
-  TC_TRY(transaction.commit());
-  return rows;
-}
-
 std::shared_ptr<const std::vector<Check>> all_checks(const PostgresSettings& settings) {
   auto checks = std::make_shared<std::vector<Check>>(standard_checks());
   checks->insert(checks->end(), settings.queries.begin(), settings.queries.end());
@@ -87,9 +79,9 @@ Result<void> PostgresReader::connect() {
 Result<std::vector<std::string>> PostgresReader::databases() {
   const base::MonotonicTime now = clock_.monotonic();
   if (databases_at_ && now - *databases_at_ < kDatabasesEvery) return databases_;
-  TC_TRY(const auto rows, run(*connection_,
-                              "SELECT datname FROM pg_catalog.pg_database"
-                              " WHERE datallowconn AND NOT datistemplate ORDER BY datname"));
+  TC_TRY(const auto rows,
+         connection_->run("SELECT datname FROM pg_catalog.pg_database"
+                          " WHERE datallowconn AND NOT datistemplate ORDER BY datname"));
   databases_at_ = now;
   databases_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -111,7 +103,7 @@ std::vector<PostgresReader::Due> PostgresReader::due(const std::vector<std::stri
   std::vector<Due> all;
   const int version = connection_->server_version();
   for (const Check& check : *checks_) {
-    if (version < check.version_min || version > check.version_max) continue;
+    if (!check.is_for(version)) continue;
     const auto add = [&](const std::string& database) {
       const std::string key = database.empty() ? check.name : check.name + "/" + database;
       const auto asked = asked_at_.find(key);
@@ -147,7 +139,7 @@ void PostgresReader::ask(postgres::Connection& connection, const Due& due) {
     asked_at_.erase(due.key);
     return;
   }
-  const auto rows = run(connection, due.check->sql.c_str());
+  const auto rows = connection.run(due.check->sql.c_str());
   if (!rows) {
     const bool absent =
         !due.check->optional_extension.empty() && rows.error().code == ErrorCode::NotFound;

@@ -66,6 +66,7 @@ FUZZERS = {
     "gotemplate_fuzz": (templates, "template.dict", 4096),
     "config_fuzz": (config_files, "rules.dict", 16384),
     "remote_write_fuzz": (decisions, None, 65536),
+    "remote_read_fuzz": (decisions, None, 65536),
     "wal_fuzz": (decisions, None, 65536),
 }
 

@@ -132,6 +132,26 @@ std::size_t character(std::string_view text) {
   return length <= text.size() && base::is_utf8(text.substr(0, length)) ? length : 0;
 }
 
+Rows rows_of(const pqxx::result& result) {
+  std::vector<std::optional<std::string>> cells;
+  cells.reserve(result.size() * result.columns());
+  for (const pqxx::row& row : result) {
+    for (const pqxx::field& field : row) {
+      if (field.is_null()) {
+        cells.emplace_back(std::nullopt);
+      } else {
+        cells.emplace_back(std::string(field.c_str(), field.size()));
+      }
+    }
+  }
+  std::vector<std::string> names;
+  for (pqxx::row::size_type i = 0; i < result.columns(); ++i) {
+    names.emplace_back(result.column_name(i));
+  }
+  return Rows(std::move(names), std::move(cells),
+              static_cast<std::int64_t>(result.affected_rows()));
+}
+
 }  // namespace
 
 std::string storable(std::string_view text) {
@@ -293,6 +313,32 @@ Result<T> Connection::settled(Result<T> result) {
   return result;
 }
 
+// `Work` is one of libpqxx's kinds of transactions.
+template <class Work>
+Result<Rows> Connection::run_in(Work& work, const char* sql, const Values& values) {
+  return settled(guarded<Rows>(broken_, [&]() -> Result<Rows> {
+    auto& prepared = impl_->prepared;
+    auto known = prepared.find(sql);
+    if (known == prepared.end()) {
+      known = prepared.emplace(sql, fmt::format("s{}", prepared.size())).first;
+      impl_->connection.prepare(known->second, sql);
+    }
+    std::vector<const char*> parameters;
+    for (const auto& value : values.values())
+      parameters.push_back(value ? value->c_str() : nullptr);
+    return rows_of(
+        work.exec_prepared(known->second, pqxx::prepare::make_dynamic_params(parameters)));
+  }));
+}
+
+Result<Rows> Connection::run(const char* sql, const Values& values) {
+  if (broken_) return failure(ErrorCode::Unavailable, "the connection is gone");
+  auto begun = guarded<std::unique_ptr<pqxx::nontransaction>>(
+      broken_, [&] { return std::make_unique<pqxx::nontransaction>(impl_->connection); });
+  if (!begun) return begun.error();
+  return run_in(**begun, sql, values);
+}
+
 Result<void> Connection::run_alone(const std::string& sql) {
   if (broken_) return failure(ErrorCode::Unavailable, "the connection is gone");
   return settled(guarded<void>(broken_, [&]() -> Result<void> {
@@ -303,28 +349,20 @@ Result<void> Connection::run_alone(const std::string& sql) {
 }
 
 Result<void> Connection::set_up(const Settings& settings) {
-  Transaction transaction(*this);
-  TC_TRY(transaction.begin());
   const std::string statement = std::to_string(settings.statement_timeout.count());
-  const std::pair<const char*, std::string> session[] = {
-      {"statement_timeout", statement},
-      {"idle_in_transaction_session_timeout", statement},
-      {"lock_timeout", std::to_string(settings.lock_timeout.count())},
-      {"bytea_output", "hex"},
-      {"standard_conforming_strings", "on"},
-  };
-  for (const auto& [name, value] : session) {
-    TC_TRY(transaction.run("SELECT set_config($1, $2, false)", Values().text(name).text(value)));
-  }
-  if (settings.read_only) {
-    TC_TRY(transaction.run("SELECT set_config('default_transaction_read_only', 'on', false)"));
-    return transaction.commit();
-  }
-  // Stricter settings (waiting for a standby) stay; a page must survive power loss in any case.
   TC_TRY(
-      transaction.run("SELECT set_config('synchronous_commit', 'on', false)"
-                      " WHERE current_setting('synchronous_commit') IN ('off', 'local')"));
-  return transaction.commit();
+      run("SELECT set_config('statement_timeout', $1, false),"
+          " set_config('idle_in_transaction_session_timeout', $1, false),"
+          " set_config('lock_timeout', $2, false),"
+          " set_config('bytea_output', 'hex', false),"
+          " set_config('standard_conforming_strings', 'on', false)",
+          Values().text(statement).text(std::to_string(settings.lock_timeout.count()))));
+  // Stricter settings (waiting for a standby) stay; a page must survive power loss in any case.
+  TC_TRY(run(settings.read_only
+                 ? "SELECT set_config('default_transaction_read_only', 'on', false)"
+                 : "SELECT set_config('synchronous_commit', 'on', false)"
+                   " WHERE current_setting('synchronous_commit') IN ('off', 'local')"));
+  return base::ok();
 }
 
 Transaction::Transaction(Connection& connection) : connection_(connection) {}
@@ -348,37 +386,7 @@ Result<void> Transaction::begin() {
 
 Result<Rows> Transaction::run(const char* sql, const Values& values) {
   TC_CHECK(impl_ != nullptr, "statement outside of a transaction");
-  auto rows = guarded<Rows>(connection_.broken_, [&]() -> Result<Rows> {
-    auto& prepared = connection_.impl_->prepared;
-    auto known = prepared.find(sql);
-    if (known == prepared.end()) {
-      known = prepared.emplace(sql, fmt::format("s{}", prepared.size())).first;
-      connection_.impl_->connection.prepare(known->second, sql);
-    }
-    std::vector<const char*> parameters;
-    for (const auto& value : values.values())
-      parameters.push_back(value ? value->c_str() : nullptr);
-    const pqxx::result result =
-        impl_->work.exec_prepared(known->second, pqxx::prepare::make_dynamic_params(parameters));
-    std::vector<std::optional<std::string>> cells;
-    cells.reserve(result.size() * result.columns());
-    for (const pqxx::row& row : result) {
-      for (const pqxx::field& field : row) {
-        if (field.is_null()) {
-          cells.emplace_back(std::nullopt);
-        } else {
-          cells.emplace_back(std::string(field.c_str(), field.size()));
-        }
-      }
-    }
-    std::vector<std::string> names;
-    for (pqxx::row::size_type i = 0; i < result.columns(); ++i) {
-      names.emplace_back(result.column_name(i));
-    }
-    return Rows(std::move(names), std::move(cells),
-                static_cast<std::int64_t>(result.affected_rows()));
-  });
-  return connection_.settled(std::move(rows));
+  return connection_.run_in(impl_->work, sql, values);
 }
 
 Result<void> Transaction::script(const char* sql) {

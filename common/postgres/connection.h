@@ -120,6 +120,10 @@ class Connection {
   /// Returns 150004 for 15.4.
   int server_version() const;
 
+  /// Runs one statement as a transaction of its own, in one round trip where begin, run and commit
+  /// are three. `sql` as for Transaction::run(). Not while there is a Transaction.
+  base::Result<Rows> run(const char* sql, const Values& values = {});
+
   /// Runs a statement that no transaction may hold: VACUUM, REINDEX CONCURRENTLY. `sql` is what the
   /// server itself made with format(), because such statements take no values. Not while there is a
   /// Transaction.
@@ -133,6 +137,8 @@ class Connection {
   base::Result<void> set_up(const Settings& settings);
   template <class T>
   base::Result<T> settled(base::Result<T> result);
+  template <class Work>
+  base::Result<Rows> run_in(Work& work, const char* sql, const Values& values);
 
   std::unique_ptr<Impl> impl_;
   bool broken_ = false;

@@ -139,25 +139,38 @@ void Group::begin_with_past() {
       last_evaluation_before(iteration_.ts).value_or(iteration_.ts - kSeenBefore);
   PastRequest request{{}, iteration_.ts - options_.outage_tolerance, iteration_.ts, seen_at};
   for (const Rule& rule : spec_.rules) request.rules.push_back(&rule);
-  evaluator_->past(request, [self = shared_from_this(), seen_at](const QueryWorld* past) {
+  evaluator_->past(request, [self = shared_from_this(), seen_at](const auto& past) {
     if (self->abandoned_) return;
     if (past) self->restore_rules(*past, seen_at);
-    self->strand_.post([self, known = past != nullptr] {
+    self->strand_.post([self, why = past ? std::string() : past.error().message] {
       if (self->abandoned_) return;
-      // Without the past no alert may begin anew: this round is left out.
-      if (!known) return self->finish();
+      if (!why.empty()) return self->wait_for_past(why);
       self->restore_ = false;
       self->run_rules();
     });
   });
 }
 
+// Without the past no alert may begin anew, nor end: this round is left out.
+void Group::wait_for_past(const std::string& why) {
+  for (std::size_t i = 0; i < runners_.size(); ++i) {
+    RuleOutcome outcome;
+    outcome.error = "the state before the restart cannot be read: " + why;
+    outcome.alerts = runners_[i]->still_told(iteration_.ts, told());
+    take_outcome(i, std::move(outcome), base::Duration{0});
+  }
+  finish();
+}
+
+std::span<const model::Alert> Group::told() const {
+  if (!options_.told) return {};
+  return *options_.told;
+}
+
 void Group::restore_rules(const QueryWorld& world, base::WallTime seen_at) {
-  std::span<const model::Alert> told;
-  if (options_.told) told = *options_.told;
   for (auto& runner : runners_) {
     const auto restored =
-        runner->restore(iteration_.ts, options_.outage_tolerance, world, told, seen_at);
+        runner->restore(iteration_.ts, options_.outage_tolerance, world, told(), seen_at);
     if (restored) continue;
     base::log_error(kComponent,
                     "group '{}', rule '{}': the state before the restart is unreadable: {}",

@@ -143,6 +143,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void follow_clock_step();
   void begin_with_past();
   void restore_rules(const QueryWorld& world, base::WallTime seen_at);
+  void wait_for_past(const std::string& why);
+  std::span<const model::Alert> told() const;
   std::optional<base::WallTime> last_evaluation_before(base::WallTime now) const;
   void run_rules();
   void run_wave(const std::vector<std::size_t>& rules);

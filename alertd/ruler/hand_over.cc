@@ -137,6 +137,18 @@ void RuleRunner::say_unsaid(WallTime ts, RuleOutcome& outcome) {
   maybe_unsaid_.clear();
 }
 
+std::vector<model::Alert> RuleRunner::still_told(WallTime ts,
+                                                 std::span<const model::Alert> told) const {
+  std::vector<model::Alert> still;
+  for (const model::Alert& alert : told) {
+    if (!state_ || !is_ours(alert) || alert.ends_at) continue;
+    model::Alert& again = still.emplace_back(alert);
+    again.updated_at = ts;
+    again.valid_until = ts + 4 * std::max(settings_.interval, settings_.resend_delay);
+  }
+  return still;
+}
+
 // Labels are not what they were, or rewritten: then only the place of the rule tells whose it is.
 bool RuleRunner::is_ours(const model::Alert& told) const {
   if (relabels() && told.rule_source == source()) return true;

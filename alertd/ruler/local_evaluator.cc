@@ -35,10 +35,7 @@ class LocalEvaluator final : public RuleEvaluator {
     return to_vector(std::move(result));
   }
 
-  void past(const PastRequest&, PastDone done) override {
-    const QueryWorld world{engine_, source_};
-    done(&world);
-  }
+  void past(const PastRequest&, PastDone done) override { done(QueryWorld{engine_, source_}); }
 
  private:
   const promql::Engine& engine_;

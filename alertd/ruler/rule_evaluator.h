@@ -32,9 +32,9 @@ class RuleEvaluator {
  public:
   using Cancelled = std::function<bool()>;
   using RunDone = std::function<void(RuleOutcome)>;
-  /// `world` is valid until the function returns; null: it is not to be had now, ask again in the
-  /// next round.
-  using PastDone = std::function<void(const QueryWorld* world)>;
+  /// What the world refers to is valid until the function returns. An error: the past is not to be
+  /// had now, ask again in the next round.
+  using PastDone = std::function<void(const base::Result<QueryWorld>& world)>;
 
   virtual ~RuleEvaluator() = default;
 

@@ -91,7 +91,13 @@ RuleOutcome RuleRunner::run_on(WallTime ts, base::Result<promql::Vector> result,
   }
   if (state_) {
     hand_over(ts, outcome);
-    if (outcome.error.empty()) say_unsaid(ts, outcome);
+    if (outcome.error.empty()) {
+      say_unsaid(ts, outcome);
+    } else if (state_->restoring()) {
+      for (model::Alert& alert : still_told(ts, maybe_unsaid_)) {
+        outcome.alerts.push_back(std::move(alert));
+      }
+    }
   }
   return outcome;
 }

@@ -125,6 +125,10 @@ class RuleRunner {
                              std::span<const model::Alert> told = {},
                              std::optional<base::WallTime> seen_at = {});
 
+  /// Returns what of `told` is of this rule, as firing on at `ts`: for as long as nobody can tell
+  /// whether it does.
+  std::vector<model::Alert> still_told(base::WallTime ts, std::span<const model::Alert> told) const;
+
   /// Takes over alerts and written series of the same rule before a reload, at `now`. Alerts that
   /// are relabelled otherwise now end under their old labels with the next run().
   void take_over(RuleRunner& old, base::WallTime now);

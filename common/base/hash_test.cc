@@ -26,5 +26,16 @@ TEST_CASE("Ed25519: vectors 1 and 2 of RFC 8032, 7.1, and what differs by a bit"
   CHECK_FALSE(ed25519_verify(key2, "zz", "r"));
 }
 
+TEST_CASE("SHA-256 in parts is SHA-256") {
+  Sha256 sum;
+  CHECK(sum.finish_hex() == sha256_hex(""));
+  sum.add("ab");
+  sum.add("");
+  sum.add("c");
+  CHECK(sum.finish_hex() == sha256_hex("abc"));
+  sum.add("again");
+  CHECK(sum.finish_hex() == sha256_hex("again"));
+}
+
 }  // namespace
 }  // namespace tocsin::base

@@ -113,7 +113,7 @@ WRITE_HEADERS = {
 class HookReceiver:
     """An HTTP receiver that keeps what it gets; answers `status`, or closes without an answer."""
 
-    def __init__(self, status=200):
+    def __init__(self, status=200, address="127.0.0.1"):
         receiver = self
         self.requests = []  # dicts: time, path, headers (lower-case names), body (parsed JSON)
         self.status = status
@@ -138,7 +138,7 @@ class HookReceiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self.url = "http://127.0.0.1:%d/hook" % self.port

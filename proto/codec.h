@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,14 @@ struct Limits {
 
 enum class Version { V1, V2 };
 
+/// What was decoded of this sender before. A series whose labels are the same bytes as then (in
+/// 2.0: the same strings) arrives in the batch as WriteBatch::Series::known, without labels; of all
+/// others the batch has the key under which they may be added to the table.
+struct Memory {
+  std::shared_ptr<model::KnownSeriesTable> table;  ///< Null: nothing is remembered.
+  std::uint64_t seed = 0;                          ///< Secret, the same for the table's life.
+};
+
 /// Decodes one remote-write 1.0 body (message prometheus.WriteRequest) into a batch.
 ///
 /// `body` is the snappy *block* format (not framed). Returns series in the order sent, with labels
@@ -53,13 +63,19 @@ base::Result<model::WriteBatch> decode_v1(std::string_view body, const Limits& l
 base::Result<model::WriteBatch> decode_v2(std::string_view body, const Limits& limits);
 
 /// Decodes by version.
-base::Result<model::WriteBatch> decode(Version version, std::string_view body,
-                                       const Limits& limits);
+base::Result<model::WriteBatch> decode(Version version, std::string_view body, const Limits& limits,
+                                       const Memory& memory = {});
+
+/// Returns the size that a body says it has when decompressed: what its decoding will cost, known
+/// before it is done. Errors: InvalidArgument (not snappy).
+base::Result<std::size_t> declared_size(std::string_view body);
 
 /// Encodes the batch as a snappy-compressed prometheus.WriteRequest. Thread: any.
 std::string encode_v1(const model::WriteBatch& batch);
 /// Encodes the batch as a snappy-compressed io.prometheus.write.v2.Request. Thread: any.
 std::string encode_v2(const model::WriteBatch& batch);
+/// Encodes several batches as one request, in their order; a series of two of them is there twice.
+std::string encode(Version version, std::span<const model::WriteBatch> batches);
 
 // --- HTTP headers
 // -------------------------------------------------------------------------------------

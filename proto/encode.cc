@@ -67,15 +67,17 @@ void add_metadata_v2(pbf_writer& series, const model::MetricMetadata& about, Sym
   if (!about.unit.empty()) writer.add_uint32(4, symbols.number(about.unit));
 }
 
-}  // namespace
+std::size_t series_count(std::span<const model::WriteBatch> batches) {
+  std::size_t count = 0;
+  for (const model::WriteBatch& batch : batches) count += batch.series_count();
+  return count;
+}
 
-std::string encode_v1(const model::WriteBatch& batch) {
-  std::string message;
-  message.reserve(batch.series_count() * 256);
-  pbf_writer request(message);
+void add_batch_v1(pbf_writer& request, const model::WriteBatch& batch) {
+  std::vector<model::LabelView> scratch;
   for (const model::WriteBatch::Series& series : batch.series()) {
     pbf_writer writer(request, 1);
-    for (const model::LabelView& label : batch.labels(series)) {
+    for (const model::LabelView& label : batch.labels_of(series, scratch)) {
       pbf_writer one(writer, 1);
       add_text(one, 1, label.name);
       add_text(one, 2, label.value);
@@ -89,24 +91,20 @@ std::string encode_v1(const model::WriteBatch& batch) {
     add_text(writer, 4, about.help);
     add_text(writer, 5, about.unit);
   }
-  return compress(message);
 }
 
-std::string encode_v2(const model::WriteBatch& batch) {
-  Symbols symbols;
+void add_batch_v2(pbf_writer& request, const model::WriteBatch& batch, Symbols& symbols) {
   MetadataByName known;
   for (const model::MetricMetadata& about : batch.metadata()) {
     known.try_emplace(about.metric_name, &about);
   }
-  std::string all_series;
-  all_series.reserve(batch.series_count() * 64);
-  pbf_writer request(all_series);
   std::vector<std::uint32_t> references;
+  std::vector<model::LabelView> scratch;
   for (const model::WriteBatch::Series& series : batch.series()) {
     pbf_writer writer(request, 5);
     references.clear();
     std::string_view metric;
-    for (const model::LabelView& label : batch.labels(series)) {
+    for (const model::LabelView& label : batch.labels_of(series, scratch)) {
       references.push_back(symbols.number(label.name));
       references.push_back(symbols.number(label.value));
       if (label.name == model::kMetricName) metric = label.value;
@@ -115,6 +113,31 @@ std::string encode_v2(const model::WriteBatch& batch) {
     for (const model::Sample& sample : batch.samples(series)) add_sample(writer, sample);
     if (const auto* about = find_metadata(known, metric)) add_metadata_v2(writer, *about, symbols);
   }
+}
+
+}  // namespace
+
+std::string encode_v1(const model::WriteBatch& batch) {
+  return encode(Version::V1, std::span(&batch, 1));
+}
+
+std::string encode_v2(const model::WriteBatch& batch) {
+  return encode(Version::V2, std::span(&batch, 1));
+}
+
+std::string encode(Version version, std::span<const model::WriteBatch> batches) {
+  if (version == Version::V1) {
+    std::string message;
+    message.reserve(series_count(batches) * 256);
+    pbf_writer request(message);
+    for (const model::WriteBatch& batch : batches) add_batch_v1(request, batch);
+    return compress(message);
+  }
+  Symbols symbols;
+  std::string all_series;
+  all_series.reserve(series_count(batches) * 64);
+  pbf_writer request(all_series);
+  for (const model::WriteBatch& batch : batches) add_batch_v2(request, batch, symbols);
   // The table comes first on the wire, as receivers that read in one pass want it.
   std::string message;
   message.reserve(all_series.size() + symbols.texts().size() * 24);

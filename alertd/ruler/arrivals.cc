@@ -80,12 +80,15 @@ class Arrivals::Matching {
  public:
   Matching(base::WallTime now, const Chain& chain) : now_ms_(base::to_ms(now)), chain_(chain) {}
 
-  void look(const Index& index, std::span<const model::LabelView> labels,
-            std::span<const model::Sample> samples) {
+  void look(const Index& index, const model::WriteBatch& batch,
+            const model::WriteBatch::Series& series) {
+    const auto samples = batch.samples(series);
     if (samples.empty()) return;
     const std::int64_t newest_ms = samples.back().timestamp_ms;
     if (newest_ms < now_ms_ - kLateMin.count()) return;
-    const std::string_view name = value_of(labels, model::kMetricName);
+    const std::string_view name = series.known != nullptr
+                                      ? series.known->labels->metric_name()
+                                      : value_of(batch.labels(series), model::kMetricName);
     if (name != name_ || !entries_known_) {
       name_ = name;
       entries_known_ = true;
@@ -93,6 +96,8 @@ class Arrivals::Matching {
       const auto found = index.by_name.find(key_);
       entries_ = found == index.by_name.end() ? nullptr : &found->second;
     }
+    if (entries_ == nullptr && index.any_name.empty()) return;
+    const auto labels = batch.labels_of(series, labels_);
     if (entries_) ask(*entries_, labels, newest_ms);
     ask(index.any_name, labels, newest_ms);
   }
@@ -132,6 +137,7 @@ class Arrivals::Matching {
   std::string key_;
   bool entries_known_ = false;
   const std::vector<Entry>* entries_ = nullptr;
+  std::vector<model::LabelView> labels_;  // scratch
   std::unordered_map<const Group*, Arrival> told_;
 };
 
@@ -144,7 +150,7 @@ void Arrivals::show(const model::WriteBatch& batch, base::WallTime now, const Ch
   }
   Matching matching(now, chain);
   for (const auto& series : batch.series()) {
-    matching.look(*index, batch.labels(series), batch.samples(series));
+    matching.look(*index, batch, series);
   }
   matching.tell();
 }

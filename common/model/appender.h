@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/model/write_batch.h"
@@ -19,7 +21,12 @@ struct AppendOutcome {
   std::uint64_t samples_out_of_order = 0;  ///< Older than the out-of-order window.
   std::uint64_t samples_too_old = 0;       ///< Older than the retention.
   std::uint64_t samples_too_new = 0;       ///< Further in the future than is believable.
-  std::uint64_t series_refused = 0;        ///< Over the series limit; existing series go on.
+  std::uint64_t series_refused = 0;        ///< Over a series limit; existing series go on.
+  std::uint64_t series_over_owner = 0;     ///< Of those: over WriteBatch::owner_series_max.
+  std::uint64_t samples_over_owner = 0;    ///< Their samples.
+  std::uint64_t owner_series = 0;          ///< What WriteBatch::owner has now.
+  /// With WriteBatch::remember: series that were not known, by their index in the batch.
+  std::vector<std::pair<std::uint32_t, KnownSeries>> known;
 };
 
 using AppendDone = std::function<void(base::Result<AppendOutcome>)>;

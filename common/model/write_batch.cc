@@ -63,7 +63,7 @@ void WriteBatch::reserve(std::size_t series, std::size_t labels, std::size_t sam
 
 void WriteBatch::begin_series() {
   series_.push_back({static_cast<std::uint32_t>(labels_.size()), 0,
-                     static_cast<std::uint32_t>(samples_.size()), 0});
+                     static_cast<std::uint32_t>(samples_.size()), 0, 0, nullptr});
 }
 
 void WriteBatch::add_label(std::string_view name, std::string_view value) {
@@ -82,6 +82,13 @@ void WriteBatch::add(const Labels& labels, Sample sample) {
   begin_series();
   for (const LabelView label : labels) add_label(text_.copy(label.name), text_.copy(label.value));
   add_sample(sample);
+}
+
+std::span<const LabelView> WriteBatch::labels_of(const Series& series,
+                                                 std::vector<LabelView>& scratch) const {
+  if (series.known == nullptr) return labels(series);
+  scratch.assign(series.known->labels->begin(), series.known->labels->end());
+  return scratch;
 }
 
 void WriteBatch::replace_labels(std::size_t series, std::span<const LabelView> labels) {

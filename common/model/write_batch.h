@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/model/known_series.h"
 #include "common/model/labels.h"
 #include "common/model/sample.h"
 
@@ -65,6 +66,8 @@ class WriteBatch {
     std::uint32_t label_count = 0;
     std::uint32_t sample_begin = 0;
     std::uint32_t sample_count = 0;
+    std::uint64_t key = 0;               ///< Of a KnownSeriesTable; 0: none.
+    const KnownSeries* known = nullptr;  ///< Instead of labels; lives as long as the batch.
   };
 
   WriteBatch() = default;
@@ -80,17 +83,27 @@ class WriteBatch {
   /// not.
   void add_label(std::string_view name, std::string_view value);
   void add_sample(Sample sample);
+  /// Says of the series begun last under which key it may be remembered.
+  void set_key(std::uint64_t key) { series_.back().key = key; }
+  /// Says of the series begun last that it is this one, in place of labels; see keep_alive().
+  void set_known(const KnownSeries* known) { series_.back().known = known; }
+  /// Keeps what known series point into.
+  void keep_alive(std::shared_ptr<const KnownSeriesTable> table) { known_ = std::move(table); }
+  const KnownSeriesTable* known_table() const { return known_.get(); }
   void add_metadata(const MetricMetadata& metadata) { metadata_.push_back(metadata); }
   /// Starts a series with a whole label set (copied) and one sample.
   void add(const Labels& labels, Sample sample);
 
   std::span<const Series> series() const { return series_; }
+  /// The labels as they came; none for a known series: see labels_of().
   std::span<const LabelView> labels(const Series& series) const {
     return std::span(labels_).subspan(series.label_begin, series.label_count);
   }
   std::span<LabelView> labels(const Series& series) {
     return std::span(labels_).subspan(series.label_begin, series.label_count);
   }
+  /// The labels, also of a known series, whose views go into `scratch`.
+  std::span<const LabelView> labels_of(const Series& series, std::vector<LabelView>& scratch) const;
   std::span<const Sample> samples(const Series& series) const {
     return std::span(samples_).subspan(series.sample_begin, series.sample_count);
   }
@@ -101,12 +114,13 @@ class WriteBatch {
   std::size_t sample_count() const { return samples_.size() - removed_samples_; }
   bool empty() const { return series_.empty(); }
 
-  /// Removes the series for whose labels `condition` is true; returns how many samples they had.
+  /// Removes the series for whose labels `condition` is true, known ones aside; returns how many
+  /// samples they had.
   template <class Condition>
   std::size_t remove_series_if(Condition condition) {
     std::size_t removed = 0;
     std::erase_if(series_, [&](const Series& one) {
-      if (!condition(std::as_const(*this).labels(one))) return false;
+      if (one.known != nullptr || !condition(std::as_const(*this).labels(one))) return false;
       removed += one.sample_count;
       return true;
     });
@@ -116,6 +130,11 @@ class WriteBatch {
 
   /// Replaces the labels of one series; they must be sorted and live as long as the batch.
   void replace_labels(std::size_t series, std::span<const LabelView> labels);
+
+  /// Whom new series are counted for, and how many this owner may have; 0 is nobody, without limit.
+  std::uint16_t owner = 0;
+  std::uint64_t owner_series_max = 0;  ///< 0: no limit.
+  bool remember = false;               ///< AppendOutcome::known is wanted.
 
   /// Things the sender had that this release does not store; counted so that nothing vanishes
   /// silently.
@@ -129,6 +148,7 @@ class WriteBatch {
   std::size_t removed_samples_ = 0;  // Still in samples_, of no series.
   std::vector<MetricMetadata> metadata_;
   TextArena text_;
+  std::shared_ptr<const KnownSeriesTable> known_;
 };
 
 }  // namespace tocsin::model

@@ -48,7 +48,7 @@ class HaPairTest(unittest.TestCase):
         self.worlds = [self.enterContext(World()), self.enterContext(World())]
         for world in self.worlds:
             world.paused = False
-            world.alertd_config(RULES, 'resend_delay = "2s"\n'
+            world.alertd_config(RULES, 'resend_delay = "2s"\n[tasks]\ninterval = "1s"\n'
                                 + route_to(self.hook.url, ["alertname", "item"])
                                 + self.server.config('lease = "8s"\nstatement_timeout = "2s"'))
             world.start_alertd()
@@ -76,6 +76,37 @@ class HaPairTest(unittest.TestCase):
             return time.monotonic() - begin
         except AssertionError as failure:
             raise AssertionError("%s; got %s" % (failure, self.told(item))) from None
+
+    def beat(self, worlds, task):
+        for world in worlds:
+            status, body = world.request("POST", "/api/v1/tasks/%s/success?expect_every=4s" % task)
+            self.assertEqual(status, 200, body)
+
+    def tasks(self, world):
+        """{task: overdue} as this daemon sees it."""
+        return {one["task"]: one["overdue"] for one in world.get_json("/api/v1/tasks")["data"]["tasks"]}
+
+    def test_heartbeats_go_to_both(self):
+        """Each daemon has a clock of its own: who tells both is overdue at none, whoever dies."""
+        first = wait_until(lambda: self.active() is not None and [self.active()], 10, "a lease")[0]
+        second = 1 - first
+        self.beat(self.worlds, "told_both")
+        self.beat([self.worlds[first]], "told_one")
+        self.assertEqual(self.tasks(self.worlds[second]), {"told_both": False})
+        # The active one dies; who says it to both goes on with the one that answers.
+        self.worlds[first].stop("alertd", signal.SIGKILL)
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            self.beat([self.worlds[second]], "told_both")
+            time.sleep(1)
+        self.assertEqual(self.tasks(self.worlds[second]), {"told_both": False})
+        # Back again, it missed some; the first that comes sets it right. What nobody repeats is overdue.
+        self.worlds[first].start_alertd()
+        self.beat(self.worlds, "told_both")
+        wait_until(lambda: self.tasks(self.worlds[first]) == {"told_both": False, "told_one": True}
+                   or self.beat(self.worlds, "told_both"), 30, "the clocks of the one that was away")
+        self.worlds[first].stop("alertd")
+        wait_until(lambda: self.tasks(self.worlds[second]) == {"told_both": True}, 40, "silence to be noticed")
 
     def test_take_over(self):
         first = wait_until(lambda: self.active() is not None and [self.active()], 10, "a lease")[0]

@@ -14,7 +14,7 @@ namespace {
 // Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
 // Keys and bodies that only their owner reads are BYTEA: TEXT refuses NUL. Long keys are unique by
 // their hash, because an index entry is at most 2,704 bytes.
-constexpr std::array<const char*, 1> kScripts{R"sql(
+constexpr std::array<const char*, 2> kScripts{R"sql(
 CREATE TABLE alerts (key BYTEA NOT NULL, body BYTEA NOT NULL);
 CREATE UNIQUE INDEX alerts_key ON alerts (sha256(key));
 CREATE TABLE alert_groups (key BYTEA NOT NULL, body BYTEA NOT NULL);
@@ -124,6 +124,36 @@ CREATE TABLE audit (
   UNIQUE (change_id, n)
 );
 CREATE INDEX audit_object ON audit (object, number);
+)sql",
+                                              R"sql(
+CREATE SEQUENCE group_epochs;
+CREATE TABLE members (
+  session TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  rules TEXT NOT NULL,
+  until TIMESTAMPTZ NOT NULL
+);
+CREATE TABLE group_leases (
+  key TEXT PRIMARY KEY,
+  session TEXT NOT NULL DEFAULT '',
+  epoch BIGINT NOT NULL DEFAULT 0,
+  since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX group_leases_session ON group_leases (session);
+CREATE TABLE group_words (
+  id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  said TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+  session TEXT NOT NULL,
+  text BYTEA NOT NULL
+);
+CREATE TABLE group_states (
+  key TEXT PRIMARY KEY,
+  evaluated_ms BIGINT NOT NULL,
+  state BYTEA NOT NULL,
+  alerts BYTEA NOT NULL,
+  version BIGINT NOT NULL,
+  written BIGINT NOT NULL
+);
 )sql"};
 
 constexpr std::int64_t kMigrationLock = 0x746f63'73696e;  // "tocsin"

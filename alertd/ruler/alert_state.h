@@ -145,9 +145,8 @@ class AlertState {
 
   /// Gives what was read back after a restart, before the first step. An alert that appears within
   /// options.restore_window (and at least two steps) continues what is remembered of it; after that
-  /// the rest is forgotten, except
-  /// that a firing alert whose keep_firing_for has not passed goes on firing. `key` of the map is
-  /// the identity without the labels that `templated` names.
+  /// the rest is forgotten, but that a firing alert whose keep_firing_for has not passed goes on
+  /// firing. `key` of the map is the identity without the labels that `templated` names.
   void remember(std::map<model::Labels, Remembered> remembered, std::vector<std::string> templated);
 
   /// Gives what is known of the rule's input before a restart at `now`: the label sets that were
@@ -195,6 +194,7 @@ class AlertState {
   bool beyond(double value) const;
 
  private:
+  friend class AlertStateCodec;  // shared_state.cc
   struct Seen {
     base::WallTime last;
     model::Labels identity;  ///< With templated labels; empty if the rule has none.

@@ -295,7 +295,7 @@ void Group::take_outcome(std::size_t index, RuleOutcome outcome, base::Duration 
   iteration_.unflushed[index] = !outcome.samples.empty();
   if (!outcome.alerts.empty()) {
     instruments_->alerts_sent.increment(static_cast<double>(outcome.alerts.size()));
-    world_.sink.post(std::move(outcome.alerts));
+    hand_over(std::move(outcome.alerts));
   }
 }
 
@@ -357,6 +357,7 @@ void Group::finish() {
       std::count_if(statuses_.begin(), statuses_.end(),
                     [](const Status& status) { return status.health == RuleHealth::Error; })));
   publish();
+  keep_record();
   if (retiring_) {
     if (retired_) std::exchange(retired_, nullptr)();
     return;
@@ -381,8 +382,9 @@ void Group::for_runners(const std::function<std::vector<model::Alert>(RuleRunner
     auto ended = change(*runner);
     if (ended.empty()) continue;
     instruments_->alerts_sent.increment(static_cast<double>(ended.size()));
-    world_.sink.post(std::move(ended));
+    hand_over(std::move(ended));
   }
+  keep_record();
   publish();
 }
 

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "alertd/ruler/arrivals.h"
 #include "alertd/ruler/rule_evaluator.h"
 #include "alertd/ruler/rule_runner.h"
+#include "alertd/ruler/sharing.h"
 #include "alertd/ruler/snapshot.h"
 #include "alertd/ruler/strand.h"
 #include "common/base/executor.h"
@@ -40,6 +42,8 @@ struct RulerWorld {
   Arrivals* arrivals = nullptr;  ///< Wakes on-data groups; without it they have only the fallback.
   EvaluatorMaker datasources =
       nullptr;  ///< For groups with a datasource; without it they have none.
+  GroupRecords* records =
+      nullptr;  ///< Groups with a datasource are shared; without it they are not.
 };
 
 struct GroupOptions {
@@ -86,6 +90,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void forget_owner(const std::string& label, const std::string& value, const std::string& because);
   void forget_alert(const model::Labels& alert, const std::string& because);
   void welcome(const std::string& label, const std::string& value);
+  /// One of the three above.
+  void forget(const Forgetting& forgetting);
 
   /// Schedules the first slot. With Restore::Yes the first evaluation reads the state back.
   void start(Restore restore);
@@ -99,6 +105,14 @@ class Group : public std::enable_shared_from_this<Group> {
 
   /// Ends at once, for shutdown: what runs is cancelled, nothing more is written. Thread: any.
   void abandon();
+
+  /// Takes a shared group on from its last holder. Before start(), with the answer.
+  Restore hold(std::string key, Tenure tenure);
+  /// Takes the tenure over from a retired group with the same key, beside take_over().
+  void succeed(Group& old);
+  bool held() const { return tenure_.has_value(); }
+  /// Hands alerts over as an evaluation would. After retire().
+  void tell(std::vector<model::Alert> alerts);
 
   std::shared_ptr<const GroupView> view() const EXCLUDES(mutex_);
   const RuleGroup& spec() const { return spec_; }
@@ -127,6 +141,13 @@ class Group : public std::enable_shared_from_this<Group> {
     std::optional<base::WallTime> at;
   };
   struct Instruments;
+  /// Of a shared group.
+  struct Held {
+    std::string key;
+    std::uint64_t epoch = 0;
+    std::map<model::Labels, model::Alert> alerts;  ///< Told; what ended goes after a while.
+    bool changed = false;                          ///< Since the last record.
+  };
 
   Group(const RuleGroup& spec, const RulerWorld& world, const GroupOptions& options);
 
@@ -156,6 +177,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void add_orphans();
   void between_evaluations(base::Task task);
   void for_runners(const std::function<std::vector<model::Alert>(RuleRunner&)>& change);
+  void hand_over(std::vector<model::Alert> alerts);
+  void keep_record();
   void flush(void (Group::*then)());
   void finish();
   void publish() EXCLUDES(mutex_);
@@ -172,6 +195,7 @@ class Group : public std::enable_shared_from_this<Group> {
   std::vector<std::vector<std::size_t>> dependencies_;
   std::vector<std::vector<std::size_t>> waves_;
   std::vector<model::Labels> orphans_;
+  std::optional<Held> tenure_;
   std::vector<Status> statuses_;
   std::shared_ptr<Instruments> instruments_;
   base::FailureLog failures_{"alertd/ruler"};

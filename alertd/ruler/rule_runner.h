@@ -133,6 +133,11 @@ class RuleRunner {
   /// are relabelled otherwise now end under their old labels with the next run().
   void take_over(RuleRunner& old, base::WallTime now);
 
+  /// Goes on with the alerts that the same rule had in another process.
+  void resume(const AlertState& before) {
+    if (state_) state_->take_over(before);
+  }
+
   /// Returns stale markers for every series the last run() wrote: the rule is gone.
   std::vector<promql::VectorSample> end_series(base::WallTime ts);
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "alertd/ruler/shared_state.h"
 #include "common/base/hash.h"
 #include "common/config/source.h"
 
@@ -59,13 +60,6 @@ std::string group_key(const RuleGroup& group) {
   return group.file + '\xff' + group.name;
 }
 
-std::string rule_key(const Rule& rule) {
-  std::string key = rule.kind == RuleKind::Alerting ? "alert" : "record";
-  key += '\xff' + rule.name;
-  for (const NamedText& label : rule.labels) key += '\xff' + label.name + '\xff' + label.text;
-  return key;
-}
-
 /// Returns "3 errors, the first: file:line:column: message".
 std::string first_error(const base::Diagnostics& diagnostics) {
   const base::Diagnostic* first = nullptr;
@@ -110,6 +104,9 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   void stop() EXCLUDES(mutex_);
   RulerView view() const EXCLUDES(mutex_);
   void poll();
+  void grant(std::string key, Tenure tenure);
+  void revoke(std::string key, base::Task ended);
+  void forget(const Forgetting& forgetting, bool pass_on) EXCLUDES(mutex_);
   Groups groups() const EXCLUDES(mutex_) {
     base::MutexLock lock(mutex_);
     return groups_;
@@ -119,6 +116,7 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   /// Old rules by key, in order, that wait for a new rule to take them over.
   struct OldRule {
     std::string group;
+    Group* owner;
     RuleRunner* runner;
     base::Duration interval;
     bool taken = false;
@@ -134,6 +132,8 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
                         std::vector<model::Labels> series);
   void end_series(base::WallTime removed_at, const std::vector<model::Labels>& series);
   void schedule_poll();
+  void share(const Groups& all);
+  void between_swaps(base::Task task);
 
   RulerWorld world_;
   RulerOptions options_;
@@ -152,6 +152,8 @@ class Ruler::Impl : public std::enable_shared_from_this<Ruler::Impl> {
   std::size_t retiring_left_ = 0;
   bool swapping_ = false;
   bool first_ = true;
+  std::map<std::string, std::shared_ptr<Group>> shared_;  ///< By key; those held run.
+  std::vector<base::Task> between_swaps_;
 
   std::atomic<bool> stopped_{false};
   mutable base::Mutex mutex_;
@@ -286,8 +288,8 @@ void Ruler::Impl::build() {
   std::multimap<std::string, OldRule> old;
   for (const auto& group : retiring_) {
     for (auto& runner : group->runners()) {
-      old.emplace(rule_key(runner->rule()),
-                  OldRule{group_key(group->spec()), runner.get(), group->spec().interval});
+      old.emplace(rule_key(runner->rule()), OldRule{group_key(group->spec()), group.get(),
+                                                    runner.get(), group->spec().interval});
     }
   }
   inherit(fresh, old);
@@ -302,7 +304,9 @@ void Ruler::Impl::build() {
     base::MutexLock lock(mutex_);
     groups_ = all;
   }
+  share(all);
   for (const auto& group : fresh) {
+    if (world_.records && !group->spec().datasource.empty() && !group->held()) continue;
     group->start(first_ ? Group::Restore::Yes : Group::Restore::No);
   }
   first_ = false;
@@ -314,7 +318,73 @@ void Ruler::Impl::build() {
     return;
   }
   for (const base::Task& task : std::exchange(building_waiting_, {})) task();
+  for (const base::Task& task : std::exchange(between_swaps_, {})) task();
   if (next_) swap_generations();
+}
+
+// Shared groups wait for a tenure; one that was held goes on under the same.
+void Ruler::Impl::share(const Groups& all) {
+  if (!world_.records) return;
+  std::map<std::string, std::shared_ptr<Group>> shared;
+  std::vector<std::string> keys;
+  for (const auto& group : all) {
+    if (group->spec().datasource.empty()) continue;
+    const std::string key = shared_key(group->spec(), options_.paths);
+    if (!shared.emplace(key, group).second) {
+      base::log_error(kComponent, "group '{}' of {} is left out: another is shared as '{}'",
+                      group->spec().name, group->spec().file, key);
+      continue;
+    }
+    keys.push_back(key);
+    const auto old = shared_.find(key);
+    if (old != shared_.end() && old->second != group && old->second->held()) {
+      group->succeed(*old->second);
+    }
+  }
+  shared_ = std::move(shared);
+  options_.shared_changed(std::move(keys));
+}
+
+void Ruler::Impl::between_swaps(base::Task task) {
+  strand_.post([self = shared_from_this(), task = std::move(task)]() mutable {
+    if (self->stopped_) return;
+    if (!self->swapping_) return task();
+    self->between_swaps_.push_back(std::move(task));
+  });
+}
+
+void Ruler::Impl::grant(std::string key, Tenure tenure) {
+  between_swaps([self = shared_from_this(), key = std::move(key), tenure = std::move(tenure)] {
+    const auto found = self->shared_.find(key);
+    if (found == self->shared_.end() || found->second->held()) return;
+    found->second->start(found->second->hold(key, tenure));
+  });
+}
+
+// The old one finishes its evaluation; a fresh one stands in its place until the next tenure.
+void Ruler::Impl::revoke(std::string key, base::Task ended) {
+  between_swaps([self = shared_from_this(), key = std::move(key), ended = std::move(ended)] {
+    const auto found = self->shared_.find(key);
+    if (found == self->shared_.end() || !found->second->held()) return ended();
+    const std::shared_ptr<Group> old = found->second;
+    auto fresh = Group::make(old->spec(), self->world_, self->options_.group);
+    if (fresh) {
+      found->second = *fresh;
+      base::MutexLock lock(self->mutex_);
+      std::replace(self->groups_.begin(), self->groups_.end(), old, *fresh);
+    }
+    old->retire([self, old, ended] {
+      self->strand_.post([self, old] {
+        const base::WallTime now = self->world_.executor.clock().wall();
+        std::vector<model::Labels> series;
+        for (auto& runner : old->runners()) {
+          for (auto& marker : runner->end_series(now)) series.push_back(std::move(marker.labels));
+        }
+        if (!series.empty() && !self->stopped_) self->end_series(now, series);
+      });
+      ended();
+    });
+  });
 }
 
 void Ruler::Impl::inherit(const Groups& fresh, std::multimap<std::string, OldRule>& old) {
@@ -352,7 +422,11 @@ void Ruler::Impl::end_old(const Groups& fresh, std::multimap<std::string, OldRul
     auto ended =
         entry.runner->end_alerts(now, "the rule was removed or changed: it stood at " +
                                           rule.place.file + ":" + std::to_string(rule.place.line));
-    std::move(ended.begin(), ended.end(), std::back_inserter(alerts));
+    if (entry.owner->held()) {
+      entry.owner->tell(std::move(ended));
+    } else {
+      std::move(ended.begin(), ended.end(), std::back_inserter(alerts));
+    }
   }
   if (!alerts.empty()) world_.sink.post(std::move(alerts));
   for (auto& [group, list] : series) {
@@ -431,6 +505,11 @@ void Ruler::Impl::stop() {
   for (const auto& group : groups_) group->abandon();
 }
 
+void Ruler::Impl::forget(const Forgetting& forgetting, bool pass_on) {
+  for (const auto& group : groups()) group->forget(forgetting);
+  if (pass_on && world_.records) world_.records->pass_on(forgetting);
+}
+
 RulerView Ruler::Impl::view() const {
   RulerView view;
   Groups groups;
@@ -474,15 +553,27 @@ RulerView Ruler::view() const {
 
 void Ruler::forget_owner(const std::string& label, const std::string& value,
                          const std::string& because) {
-  for (const auto& group : impl_->groups()) group->forget_owner(label, value, because);
+  impl_->forget({Forgetting::Kind::Owner, model::Labels{{label, value}}, because}, true);
 }
 
 void Ruler::forget_alert(const model::Labels& alert, const std::string& because) {
-  for (const auto& group : impl_->groups()) group->forget_alert(alert, because);
+  impl_->forget({Forgetting::Kind::Alert, alert, because}, true);
 }
 
 void Ruler::welcome(const std::string& label, const std::string& value) {
-  for (const auto& group : impl_->groups()) group->welcome(label, value);
+  impl_->forget({Forgetting::Kind::Welcome, model::Labels{{label, value}}, ""}, true);
+}
+
+void Ruler::heard(const Forgetting& forgetting) {
+  impl_->forget(forgetting, false);
+}
+
+void Ruler::grant(std::string key, Tenure tenure) {
+  impl_->grant(std::move(key), std::move(tenure));
+}
+
+void Ruler::revoke(std::string key, base::Task ended) {
+  impl_->revoke(std::move(key), std::move(ended));
 }
 
 }  // namespace tocsin::ruler

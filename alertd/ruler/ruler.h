@@ -27,6 +27,9 @@ struct RulerOptions {
   RuleFileOptions files;
   GroupOptions group;
   base::Duration poll_interval{0};  ///< Look for changed files that often; 0 is never.
+  /// With RulerWorld::records: the keys of the shared groups in the rules that run from now on.
+  /// Called on the ruler's strand.
+  std::function<void(std::vector<std::string>)> shared_changed;
 };
 
 /// What load() found; with errors nothing was changed.
@@ -72,6 +75,13 @@ class Ruler {
   /// restart.
   void stop();
 
+  /// This process evaluates the shared group from now on. Unknown keys, and groups that are held
+  /// already, are left alone. Thread: any.
+  void grant(std::string key, Tenure tenure);
+  /// Somebody else will: `ended` runs, on any thread, when the running evaluation is over and its
+  /// record kept. The alerts are the next holder's. Thread: any.
+  void revoke(std::string key, base::Task ended);
+
   RulerView view() const;
 
   /// Everything labelled so is gone for good (a host was taken out of service): no rule waits for
@@ -82,6 +92,8 @@ class Ruler {
   /// A person has closed the alert `alert` (labels as the sink got them) about a label set that
   /// vanished: it is not waited for any more. Other alerts are left alone. Thread: any.
   void forget_alert(const model::Labels& alert, const std::string& because);
+  /// Another daemon was told so.
+  void heard(const Forgetting& forgetting);
 
  private:
   class Impl;

@@ -19,6 +19,9 @@ constexpr base::Duration kRetryMin{250};
 constexpr base::Duration kRetryMax{15'000};
 /// How long urgent messages wait for a store that cannot commit them.
 constexpr base::Duration kFailingGrace{10'000};
+/// Then decisions go on in memory, so often and so far.
+constexpr base::Duration kAheadPause{5'000};
+constexpr std::size_t kAheadMax = 2'000;
 /// A difference between the two clocks that no slewing explains.
 constexpr base::Duration kClockJump{30'000};
 /// The timer is set in monotonic time for a wall time; look again at least so often, because the
@@ -128,7 +131,8 @@ void Dispatcher::stand_by() {
   committing_ = false;
   waiting_for_store_ = false;
   change_.reset();
-  for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_}) {
+  ahead_.clear();
+  for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_, &ahead_timer_}) {
     executor_.cancel(std::exchange(*timer, 0));
   }
   engine_.emplace(options_.routing, options_.limits, options_.settings);
@@ -177,7 +181,7 @@ void Dispatcher::stop(base::Task done) {
 void Dispatcher::finish_stop() {
   running_ = false;
   committing_ = false;
-  for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_}) {
+  for (base::TimerId* timer : {&timer_, &prune_timer_, &gauges_timer_, &ahead_timer_}) {
     executor_.cancel(std::exchange(*timer, 0));
   }
   {
@@ -305,6 +309,19 @@ void Dispatcher::pump() {
 }
 
 void Dispatcher::run_step(Queue input) {
+  change_ = decide(std::move(input));
+  if (change_->empty()) {
+    finish_step();
+    return;
+  }
+  committing_ = true;
+  retry_delay_ = kRetryMin;
+  failing_since_.reset();
+  told_of_failing_ = false;
+  commit();
+}
+
+std::shared_ptr<const StateChange> Dispatcher::decide(Queue input) {
   const WallTime now = executor_.clock().wall();
   check_clock(now);
   std::vector<Command> commands;
@@ -322,16 +339,7 @@ void Dispatcher::run_step(Queue input) {
                              std::move(result.edit_replies[i])});
   }
   add_ack_paths(result.change);
-  change_ = std::make_shared<const StateChange>(std::move(result.change));
-  if (change_->empty()) {
-    finish_step();
-    return;
-  }
-  committing_ = true;
-  retry_delay_ = kRetryMin;
-  failing_since_.reset();
-  told_of_failing_ = false;
-  commit();
+  return std::make_shared<const StateChange>(std::move(result.change));
 }
 
 void Dispatcher::add_ack_paths(StateChange& change) const {
@@ -407,6 +415,30 @@ void Dispatcher::tell_of_failing() {
   if (told_of_failing_ || now - *failing_since_ < kFailingGrace) return;
   told_of_failing_ = true;
   if (options_.commit_failing && !change_->outbox.empty()) options_.commit_failing(change_->outbox);
+  run_ahead();
+}
+
+// A full disk must not keep what begins meanwhile from being told. Changes are decided one after
+// the other as always, only seldom, and become durable in their order when the disk works again.
+void Dispatcher::run_ahead() {
+  ahead_timer_ = executor_.post_after(kAheadPause, [this, alive = alive_] {
+    if (!*alive || !running_ || !committing_ || stopped_) return;
+    if (ahead_.size() < kAheadMax) step_ahead();
+    run_ahead();
+  });
+}
+
+void Dispatcher::step_ahead() {
+  Queue input;
+  {
+    MutexLock lock(mutex_);
+    std::swap(input, queue_);
+    queue_.alerts = leave_for_later(input.alerts);
+  }
+  const auto change = decide(std::move(input));
+  if (change->empty()) return;
+  ahead_.push_back(change);
+  if (options_.commit_failing && !change->outbox.empty()) options_.commit_failing(change->outbox);
 }
 
 void Dispatcher::finish_step() {
@@ -415,6 +447,15 @@ void Dispatcher::finish_step() {
   if (!change_->empty() && options_.committed) options_.committed(*change_);
   change_.reset();
   snapshot_stale_ = true;
+  if (!ahead_.empty()) {
+    change_ = std::move(ahead_.front());
+    ahead_.pop_front();
+    committing_ = true;
+    retry_delay_ = kRetryMin;
+    if (rows && options_.outbox_changed) options_.outbox_changed();
+    return commit();
+  }
+  executor_.cancel(std::exchange(ahead_timer_, 0));
   answer_snapshots();
   const auto answer = [](auto& replies) {
     for (auto& reply : std::exchange(replies, {})) {

@@ -11,6 +11,7 @@
 // after `done`.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -160,11 +161,14 @@ class Dispatcher final : public model::AlertSink {
   void wake() EXCLUDES(mutex_);
   void pump() EXCLUDES(mutex_);
   void run_step(Queue input);
+  std::shared_ptr<const StateChange> decide(Queue input);
   void add_ack_paths(StateChange& change) const;
   void check_clock(base::WallTime now);
   void commit();
   void committed(base::Result<void> result);
   void tell_of_failing();
+  void run_ahead();
+  void step_ahead() EXCLUDES(mutex_);
   void finish_step();
   void schedule();
   void prune();
@@ -196,12 +200,14 @@ class Dispatcher final : public model::AlertSink {
   bool waiting_for_store_ = false;  ///< The store owes an answer about it.
   std::uint64_t generation_ = 0;    ///< Of starts; answers to calls of an older one are dropped.
   std::shared_ptr<const StateChange> change_;  ///< Being committed; kept to be tried again.
+  /// Decided after `change_` while that could not be committed; become durable after it.
+  std::deque<std::shared_ptr<const StateChange>> ahead_;
   std::vector<PendingReply> replies_;
   std::vector<PendingEdit> edit_replies_;
   base::Duration retry_delay_{0};
   std::optional<base::MonotonicTime> failing_since_;  ///< Of the change, if a commit failed.
   bool told_of_failing_ = false;
-  base::TimerId timer_ = 0, prune_timer_ = 0, gauges_timer_ = 0;
+  base::TimerId timer_ = 0, prune_timer_ = 0, gauges_timer_ = 0, ahead_timer_ = 0;
   base::MonotonicTime gauges_set_{};
   base::Task stopped_;
   base::WallTime last_wall_{};

@@ -48,7 +48,7 @@ class FakeStateStore final : public StateStore {
 
   /// Decides the fate of each commit; called with its number, from 1. Default: all work.
   std::function<Fate(std::uint64_t)> fate;
-  /// While set, every commit, record and pending_after fails with it and writes nothing.
+  /// While set, every record and pending_after fails with it and writes nothing.
   std::optional<base::Error> broken;
   std::uint64_t records() const { return records_; }
   std::uint64_t commits() const { return commits_; }

@@ -56,4 +56,11 @@ base::Result<void> check_lease(std::string_view holder, base::Duration duration)
                      fmt::format("a lease lasts 1 s to 1 h, not {} ms", duration.count()));
 }
 
+void StateStore::copy_to(std::string path, base::Executor& reply_on, Done<void> done) {
+  reply_on.post([path = std::move(path), done = std::move(done)] {
+    done(base::error(base::ErrorCode::InvalidArgument,
+                     fmt::format("this state is not kept in a file: no copy to {}", path)));
+  });
+}
+
 }  // namespace tocsin::incident

@@ -120,6 +120,11 @@ class StateStore {
 
   /// Gives the lease back, so that the other daemon need not wait for its end. Without one: ok.
   virtual void release_lease(base::Executor& reply_on, Done<void> done) = 0;
+
+  /// Copies everything as it is at one moment after the call into a new file at `path`, while other
+  /// calls go on; it can be opened in place of ours. Errors also: InvalidArgument (not kept in a
+  /// file).
+  virtual void copy_to(std::string path, base::Executor& reply_on, Done<void> done);
 };
 
 }  // namespace tocsin::incident

@@ -132,7 +132,35 @@ class AsyncStateStore final : public incident::StateStore {
     run<void>(reply_on, std::move(done), [this] { return store_->release_lease(); });
   }
 
+  void copy_to(std::string path, base::Executor& reply_on, Done<void> done) override {
+    run<SharedCopy>(
+        worker(),
+        [this, &reply_on, done](Result<SharedCopy> copy) {
+          if (copy) return step(std::move(*copy), reply_on, done);
+          reply_on.post([done, error = copy.error()] { done(error); });
+        },
+        [this, path = std::move(path)]() -> Result<SharedCopy> {
+          TC_TRY(SharedCopy copy, store_->begin_copy(path));
+          return copy;
+        });
+  }
+
  private:
+  using SharedCopy = std::shared_ptr<BlockingStore::Copy>;
+
+  // What waits in the queue comes between two steps.
+  void step(SharedCopy copy, base::Executor& reply_on, const Done<void>& done) {
+    run<bool>(
+        worker(),
+        [this, copy, &reply_on, done](Result<bool> complete) mutable {
+          if (complete && !*complete) return step(std::move(copy), reply_on, done);
+          copy.reset();  // here, where its connection is used
+          reply_on.post(
+              [done, complete] { done(complete ? base::ok() : Result<void>(complete.error())); });
+        },
+        [copy] { return copy->step(); });
+  }
+
   base::Executor& worker() { return options_.worker ? *options_.worker : *own_worker_; }
 
   template <class T, class Work>
@@ -167,6 +195,11 @@ class AsyncStateStore final : public incident::StateStore {
 };
 
 }  // namespace
+
+Result<std::unique_ptr<BlockingStore::Copy>> BlockingStore::begin_copy(const std::string&) {
+  return base::error(ErrorCode::InvalidArgument,
+                     "the state is in PostgreSQL: back it up with PostgreSQL's means");
+}
 
 std::unique_ptr<incident::StateStore> make_async_state_store(std::unique_ptr<BlockingStore> store,
                                                              AsyncOptions options,

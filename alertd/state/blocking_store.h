@@ -2,6 +2,7 @@
 // blocking. AsyncStateStore puts the thread and the queue around it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,15 @@ class BlockingStore {
                                                       base::Duration duration) = 0;
   virtual base::Result<incident::Lease> renew_lease(base::Duration duration) = 0;
   virtual base::Result<void> release_lease() = 0;
+
+  /// A copy being made; the other calls may come between its steps.
+  class Copy {
+   public:
+    virtual ~Copy() = default;
+    /// Returns whether it is complete.
+    virtual base::Result<bool> step() = 0;
+  };
+  virtual base::Result<std::unique_ptr<Copy>> begin_copy(const std::string& path);
 };
 
 }  // namespace tocsin::state

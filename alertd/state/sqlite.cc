@@ -8,6 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
+
+#include "alertd/state/sqlite_state_store.h"
 
 namespace tocsin::state {
 
@@ -15,6 +18,9 @@ using base::ErrorCode;
 using base::Result;
 
 namespace {
+
+/// Of 4 KiB: a few milliseconds, in which nothing else is committed.
+constexpr int kCopyPages = 1024;
 
 ErrorCode code_of(int sqlite_code) {
   switch (sqlite_code & 0xff) {
@@ -63,6 +69,22 @@ base::Error damaged(const std::string& path, const std::string& what) {
 }
 
 }  // namespace
+
+// SQLite locks bytes of the main file: the pending byte, the reserved one and 510 for readers.
+// Source: sqlite.org/src, os.h, PENDING_BYTE.
+std::optional<int> process_that_holds(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return std::nullopt;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = 0x40000000;
+  lock.l_len = 512;
+  const int asked = ::fcntl(descriptor, F_GETLK, &lock);
+  ::close(descriptor);
+  if (asked != 0 || lock.l_type == F_UNLCK) return std::nullopt;
+  return lock.l_pid;
+}
 
 Statement::~Statement() {
   if (!statement_) return;
@@ -180,6 +202,37 @@ Result<void> Database::execute(const char* sql) {
 
 std::int64_t Database::changes() const {
   return sqlite3_changes64(handle_);
+}
+
+Result<std::unique_ptr<DatabaseCopy>> DatabaseCopy::begin(Database& database,
+                                                          const std::string& path) {
+  TC_TRY(make_private(path));
+  std::unique_ptr<DatabaseCopy> copy(new DatabaseCopy);
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int code = sqlite3_open_v2(path.c_str(), &copy->target_, flags, nullptr);
+  if (code != SQLITE_OK) {
+    return base::error(code_of(code), fmt::format("state file {}: {}", path, sqlite3_errstr(code)));
+  }
+  copy->backup_ = sqlite3_backup_init(copy->target_, "main", database.handle_, "main");
+  if (copy->backup_ == nullptr) return failure(copy->target_);
+  return copy;
+}
+
+DatabaseCopy::~DatabaseCopy() {
+  if (backup_ != nullptr) sqlite3_backup_finish(backup_);
+  sqlite3_close(target_);
+}
+
+Result<bool> DatabaseCopy::step() {
+  const int code = sqlite3_backup_step(backup_, kCopyPages);
+  if (code == SQLITE_OK) return false;
+  if (code != SQLITE_DONE) {
+    return base::error(code_of(code),
+                       fmt::format("copy of the state store: {}", sqlite3_errstr(code)));
+  }
+  const int finished = sqlite3_backup_finish(std::exchange(backup_, nullptr));
+  if (finished != SQLITE_OK) return failure(target_);
+  return true;
 }
 
 Result<void> Transaction::begin() {

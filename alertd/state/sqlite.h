@@ -15,6 +15,7 @@
 #include "common/base/result.h"
 
 struct sqlite3;
+struct sqlite3_backup;
 struct sqlite3_stmt;
 
 namespace tocsin::state {
@@ -75,11 +76,33 @@ class Database {
   std::int64_t changes() const;
 
  private:
+  friend class DatabaseCopy;
   explicit Database(sqlite3* handle) : handle_(handle) {}
   base::Result<void> configure(const std::string& path, int busy_timeout_ms);
 
   sqlite3* handle_;
   std::map<const char*, sqlite3_stmt*> statements_;
+};
+
+/// The whole database as it is at one moment, copied into a new file in steps; between them the
+/// connection goes on, and what it changes meanwhile is in the copy. Thread: the connection's.
+class DatabaseCopy {
+ public:
+  /// Errors: Io (the file is there, or cannot be made).
+  static base::Result<std::unique_ptr<DatabaseCopy>> begin(Database& database,
+                                                           const std::string& path);
+  ~DatabaseCopy();
+  DatabaseCopy(const DatabaseCopy&) = delete;
+  DatabaseCopy& operator=(const DatabaseCopy&) = delete;
+
+  /// Copies some MiB. Returns whether the copy is complete; then it is on the disk.
+  base::Result<bool> step();
+
+ private:
+  DatabaseCopy() = default;
+
+  sqlite3* target_ = nullptr;
+  sqlite3_backup* backup_ = nullptr;
 };
 
 /// Rolls back unless commit() was reached.

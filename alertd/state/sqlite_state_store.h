@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "alertd/incident/state_store.h"
@@ -28,5 +29,9 @@ struct SqliteOptions {
 /// Errors: those of Database::open; InvalidArgument (written by a newer release).
 base::Result<std::unique_ptr<incident::StateStore>> open_sqlite_state_store(
     SqliteOptions options, const base::Clock& clock);
+
+/// Returns the process that has the state file open, e.g. a running alertd; nullopt: none, or there
+/// is no such file. Not for a file that this process has open.
+std::optional<int> process_that_holds(const std::string& path);
 
 }  // namespace tocsin::state

@@ -26,7 +26,8 @@ class Folder {
     REQUIRE(files->create_folders(path_));
   }
   ~Folder() {
-    for (const char* name : {"state.db", "state.db-wal", "state.db-shm"}) {
+    for (const char* name :
+         {"state.db", "state.db-wal", "state.db-shm", "copy.db", "copy.db-wal", "copy.db-shm"}) {
       if (files->exists(file(name))) static_cast<void>(files->remove(file(name)));
     }
     ::rmdir(path_.c_str());
@@ -295,6 +296,43 @@ TEST_CASE("sqlite store: works on a thread of its own") {
   mutex.unlock();
   store->reset();
   replies.stop();
+}
+
+TEST_CASE("sqlite store: a copy is the store as it was, whatever is written between its steps") {
+  World world;
+  StateStore* store = &world.test.reopen();
+  incident::StateChange change;
+  for (int i = 0; i < 3000; ++i) {
+    change.alerts_upsert.push_back({"key" + std::to_string(i), std::string(4000, 'b')});
+  }
+  REQUIRE(suite_commit(world.test, *store, change));
+  const std::string path = world.folder.file("copy.db");
+  std::optional<base::Result<void>> copied;
+  store->copy_to(path, world.executor, [&](base::Result<void> result) { copied = result; });
+  // Comes between two steps: wholly in the copy, or not at all.
+  incident::StateChange later;
+  later.alerts_upsert = {{"key1", "later"}, {"key2999", "later"}};
+  std::optional<base::Result<void>> committed;
+  store->commit(later, world.executor, [&](base::Result<void> result) { committed = result; });
+  world.executor.run_ready();
+  REQUIRE(copied.has_value());
+  REQUIRE_MESSAGE(*copied, *copied);
+  REQUIRE(committed.has_value());
+  REQUIRE(*committed);
+  CHECK(*world.folder.files->mode(path) == 0600);
+  CHECK(process_that_holds(path) == std::nullopt);
+
+  world.path = path;
+  store = &world.test.reopen();
+  const incident::LoadedState state = suite_load(world.test, *store, 0);
+  CHECK(state.alerts.size() == 3000);
+  const auto changed = std::count_if(state.alerts.begin(), state.alerts.end(),
+                                     [](const auto& alert) { return alert.body == "later"; });
+  CHECK((changed == 0 || changed == 2));
+  const auto refused = incident::ask<void>(world.executor, [&](incident::Done<void> done) {
+    store->copy_to("/no/such/folder/copy.db", world.executor, done);
+  });
+  CHECK(!refused);
 }
 
 }  // namespace tocsin::state

@@ -365,4 +365,18 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
   return pruned;
 }
 
+base::Result<std::unique_ptr<BlockingStore::Copy>> StateTables::begin_copy(
+    const std::string& path) {
+  class TablesCopy final : public Copy {
+   public:
+    explicit TablesCopy(std::unique_ptr<DatabaseCopy> copy) : copy_(std::move(copy)) {}
+    base::Result<bool> step() override { return copy_->step(); }
+
+   private:
+    std::unique_ptr<DatabaseCopy> copy_;
+  };
+  TC_TRY(auto copy, DatabaseCopy::begin(database_, path));
+  return std::unique_ptr<Copy>(std::make_unique<TablesCopy>(std::move(copy)));
+}
+
 }  // namespace tocsin::state

@@ -39,6 +39,7 @@ class StateTables : public BlockingStore {
                                               base::Duration duration) override;
   base::Result<incident::Lease> renew_lease(base::Duration duration) override;
   base::Result<void> release_lease() override;
+  base::Result<std::unique_ptr<Copy>> begin_copy(const std::string& path) override;
 
  private:
   base::Result<void> write(const incident::StateChange& change);

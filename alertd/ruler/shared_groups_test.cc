@@ -38,7 +38,7 @@ no_data = "keep"
 
 [[group.alert]]
 name = "Levelled"
-expr = "load1"
+value = "load1"
 runbook = "https://x.org"
 medium = { above = 3, for = "30s" }
 high = { above = 5, for = "1m" }

@@ -1,7 +1,10 @@
 // The shared groups on a real PostgreSQL. Skipped with a message where none is installed.
 #include "alertd/state/postgres_group_store.h"
 
+#include <latch>
+
 #include "common/base/asio_executor.h"
+#include "common/base/log.h"
 #include "tests/sim/postgres_server.h"
 #include "tests/sim/state/group_store_suite.h"
 
@@ -95,6 +98,7 @@ TEST_CASE("postgres group store: many take at once, and each group has one holde
   constexpr std::size_t kDaemons = 4;
   std::vector<std::set<std::string>> got(kDaemons);
   {
+    std::latch left(kDaemons);
     base::AsioExecutor threads(stores.clock, "takers", kDaemons);
     for (std::size_t d = 0; d < kDaemons; ++d) {
       threads.post([&, d] {
@@ -108,9 +112,10 @@ TEST_CASE("postgres group store: many take at once, and each group has one holde
           if (!taken) continue;
           for (const auto& group : *taken) got[d].insert(group.key);
         }
+        left.count_down();
       });
     }
-    threads.stop();
+    left.wait();
   }
   std::size_t sum = 0;
   std::set<std::string> all;

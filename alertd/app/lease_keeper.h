@@ -55,6 +55,7 @@ class LeaseKeeper {
   void stop();
 
   bool held() const { return held_; }
+  const std::string& holder() const { return options_.holder; }
   /// For people: "has the lease, epoch 3", "stands by: 'db1' has the lease, epoch 2".
   std::string describe() const;
 

@@ -10,6 +10,7 @@
 #include "alertd/app/health.h"
 #include "alertd/app/links.h"
 #include "alertd/app/task_link.h"
+#include "alertd/backup/restore.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
@@ -90,6 +91,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
 }
 
 base::Result<void> App::open_store() {
+  TC_TRY(backup::check_no_unfinished_restore(world_.files, settings_.data_folder));
   TC_TRY(world_.files.create_folders(settings_.store.folder));
   const base::MonotonicTime begin = world_.clock.monotonic();
   TC_TRY(store_, tsdb::Store::open(settings_.store, world_.files, world_.store, world_.metrics));
@@ -280,6 +282,7 @@ std::vector<api::Route> App::extra_routes() {
   for (api::Route& route : api::explain_routes(*explain_desk_)) routes.push_back(std::move(route));
   for (api::Route& route : report_routes()) routes.push_back(std::move(route));
   for (api::Route& route : task_keeper_->routes()) routes.push_back(std::move(route));
+  for (api::Route& route : backup_routes()) routes.push_back(std::move(route));
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
                                                  open ? api::Access::Open : api::Access::Write)) {
     routes.push_back(std::move(route));
@@ -296,6 +299,27 @@ std::vector<api::Route> App::extra_routes() {
   for (api::Route& route : ack_pages_->routes()) routes.push_back(std::move(route));
   for (api::Route& route : chat_buttons_->routes()) routes.push_back(std::move(route));
   return routes;
+}
+
+std::vector<api::Route> App::backup_routes() {
+  OwnBackupSettings settings;
+  settings.data_folder = settings_.data_folder;
+  settings.state_in_file = !settings_.state.postgres;
+  settings.expected = settings_.backup_expected;
+  settings.configuration = [this] {
+    std::vector<std::string> paths;
+    if (config_path_) paths.push_back(*config_path_);
+    if (settings_.alertmanager) paths.push_back(settings_.alertmanager->flags.config_file);
+    const ruler::CheckResult rules =
+        ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
+    for (const config::Source& source : rules.sources) paths.push_back(source.file);
+    return paths;
+  };
+  own_backup_ = std::make_unique<OwnBackup>(
+      OwnBackupWorld{world_.background, world_.queries, world_.files, world_.random, world_.metrics,
+                     *store_, world_.state, world_.host_name},
+      std::move(settings));
+  return own_backup_->routes();
 }
 
 // What tells the others: reports, news, statistics, the status page.

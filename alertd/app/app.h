@@ -21,6 +21,7 @@
 #include "alertd/app/explain_witness.h"
 #include "alertd/app/lease_keeper.h"
 #include "alertd/app/oncall_adapter.h"
+#include "alertd/app/own_backup.h"
 #include "alertd/app/report_adapter.h"
 #include "alertd/app/report_keeper.h"
 #include "alertd/app/report_sender.h"
@@ -122,6 +123,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void make_api();
   std::vector<api::Route> extra_routes();
   std::vector<api::Route> report_routes();
+  std::vector<api::Route> backup_routes();
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
   void reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done);
 
@@ -177,6 +179,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<ReportKeeper> report_keeper_;
   std::unique_ptr<BulletinDesk> bulletin_desk_;
   std::unique_ptr<ReportSender> report_sender_;
+  std::unique_ptr<OwnBackup> own_backup_;
   std::unique_ptr<api::Api> api_;
 };
 

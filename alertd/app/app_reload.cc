@@ -74,6 +74,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   report_sender_->reload({loaded.settings.reports_sent, loaded.settings.external_url});
   task_keeper_->reload(loaded.settings.task_clock);
   heartbeats_->reload(loaded.settings.heartbeats);
+  own_backup_->reload(loaded.settings.backup_expected);
   base::set_log_level(loaded.settings.log_level);
   if (rules_git_ && loaded.settings.rules_git) rules_git_->renew(*loaded.settings.rules_git);
 

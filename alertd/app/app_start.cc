@@ -93,6 +93,7 @@ void App::now_ready() {
   // Not before: the first of our own samples are to show the rule groups too.
   self_metrics_->start(kSelfMetricsInterval);
   task_keeper_->start();
+  own_backup_->start();
   heartbeats_->start(settings_.heartbeats);
   const ruler::RulerView running = ruler_->view();
   std::size_t rules = 0;

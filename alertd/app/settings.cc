@@ -84,6 +84,17 @@ void read_store(config::Table table, Settings& settings) {
   store.series_max = static_cast<std::size_t>(
       table.integer("series_max", static_cast<std::int64_t>(store.series_max), 1'000, 100'000'000));
   store.out_of_order_window = table.duration("out_of_order_window", store.out_of_order_window);
+  store.checkpoint_wal_bytes = table.bytes("checkpoint_log", store.checkpoint_wal_bytes);
+  store.flush_bytes = table.bytes("segment_flush", store.flush_bytes);
+  table.finish();
+}
+
+void read_backup(config::Table table, Settings& settings) {
+  settings.backup_expected = table.duration("expect_every", settings.backup_expected);
+  if (table.has("expect_every") && settings.backup_expected < std::chrono::minutes(1)) {
+    table.error("expect_every", "a backup each minute is the most that can be waited for",
+                "expect_every = \"24h\"");
+  }
   table.finish();
 }
 
@@ -295,6 +306,7 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   read_server(root.table("server"), settings);
   read_store(root.table("store"), settings);
   read_state(root.table("state"), settings);
+  read_backup(root.table("backup"), settings);
   read_ingest(root.table("ingest"), settings);
   read_task_clock(root.table("tasks"), settings);
   settings.heartbeats = heartbeat::read_heartbeat_settings(root);

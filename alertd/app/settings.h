@@ -55,6 +55,7 @@ struct Settings {
 
   tsdb::StoreOptions store;
   std::string data_folder;  ///< Of everything that must survive: the store, state.db, agents.json.
+  base::Duration backup_expected{0};  ///< `[backup] expect_every`; 0: nobody waits for one.
 
   StateSettings state;
 

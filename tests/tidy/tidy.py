@@ -40,6 +40,7 @@ MAY_INCLUDE = {
     "alertd/incident": ["common", "alertd/routing", "alertd/oncall"],
     "alertd/heartbeat": ["common"],
     "alertd/tasks": BASE_MODEL,
+    "alertd/backup": ["common/base"],
     "alertd/story": ["common", "alertd/routing", "alertd/incident"],
     "alertd/report": ["common", "alertd/incident", "alertd/routing", "alertd/oncall"],
     "alertd/bulletin": ["common", "alertd/report/sheet.h", "alertd/report/redact.h"],

@@ -224,11 +224,14 @@ void Datasource::answered(const JobPtr& job, const base::Result<net::HttpRespons
     world_.executor.post_after(wait, [self = shared_from_this(), job] { self->enqueue(job); });
     return;
   }
-  // A refused expression says nothing about the engine; that it lets nobody in does.
+  // A refused expression or too large an answer is the rule's own trouble; that the engine lets
+  // nobody in is not.
   const base::ErrorCode code = judgement.answer.error().code;
   const bool lets_in = response && response->status != 401 && response->status != 403;
-  if (code != ErrorCode::InvalidArgument || !lets_in) {
-    if (code != ErrorCode::LimitExceeded) up_.set(0);
+  const bool of_the_rule =
+      code == ErrorCode::LimitExceeded || (code == ErrorCode::InvalidArgument && lets_in);
+  if (!of_the_rule) {
+    up_.set(0);
     failures_.report("query", judgement.answer.error().message);
   }
   finish(job, std::move(judgement.answer));

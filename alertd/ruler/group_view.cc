@@ -99,6 +99,7 @@ void Group::publish() {
   view->file = spec_.file;
   view->interval = spec_.interval;
   view->query_offset = spec_.query_offset;
+  view->datasource = spec_.datasource;
   view->limit = spec_.limit;
   view->missed = missed_;
   view->evaluation_time = took_;

@@ -5,6 +5,7 @@
 // manifest.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,15 @@ struct NoDataDefault {
   }
 };
 
+/// Which engine evaluates a group: what the group says, else what is said of it by its name, of its
+/// file by its name, of all.
+struct DatasourceChoice {
+  /// Names there are; nullopt: nobody knows them here, any may be given.
+  std::optional<std::vector<std::string>> known;
+  std::map<std::string, std::string, std::less<>> by_name;  ///< Of a group, or "file.yml".
+  std::string all;                                          ///< Empty or "local": our own.
+};
+
 struct RuleFileOptions {
   base::Duration interval_default{60'000};
   base::Duration fallback_default{60'000};  ///< Of on-data groups.
@@ -38,6 +48,7 @@ struct RuleFileOptions {
   std::string runbook_suffix;
   /// Where name.md must exist, besides the folder "runbooks" beside the rule file; empty for none.
   std::string runbook_folder;
+  DatasourceChoice datasources;
   bool unknown_keys_allowed = false;  ///< They are then warnings: `tocsin test`.
 };
 

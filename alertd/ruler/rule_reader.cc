@@ -13,6 +13,8 @@
 namespace tocsin::ruler {
 namespace {
 
+constexpr std::string_view kOwnEngine = "local";
+
 void sort_by_name(std::vector<NamedText>& texts) {
   std::stable_sort(texts.begin(), texts.end(),
                    [](const NamedText& a, const NamedText& b) { return a.name < b.name; });
@@ -55,6 +57,38 @@ void RuleReader::expression(config::Table& table, std::string_view key, Rule& ru
     return;
   }
   rule.expr = std::move(parsed.expr);
+}
+
+void RuleReader::datasource(config::Table& table, RuleGroup& group) {
+  const DatasourceChoice& choice = options_.datasources;
+  const auto said = [&](std::string_view name) -> const std::string* {
+    const auto found = choice.by_name.find(name);
+    return found != choice.by_name.end() ? &found->second : nullptr;
+  };
+  const auto own = format_ == Format::Toml ? table.optional_string("datasource") : std::nullopt;
+  if (own) {
+    group.datasource = *own;
+    const bool known =
+        *own == kOwnEngine || !choice.known ||
+        std::find(choice.known->begin(), choice.known->end(), *own) != choice.known->end();
+    if (!known) {
+      std::string names = "\"local\"";
+      for (const std::string& name : *choice.known) names += ", \"" + name + "\"";
+      table.error("datasource", "there is no datasource '" + *own + "'",
+                  "[[datasource]] of alertd.toml names them; there is " + names);
+    }
+    if (group.on_data && *own != kOwnEngine) {
+      table.error("datasource", "an on-data group is evaluated here, when data arrives here",
+                  "give it an interval, or datasource = \"local\"");
+    }
+  } else if (const std::string* by_group = said(group.name)) {
+    group.datasource = *by_group;
+  } else if (const std::string* by_file = said(group.file.substr(group.file.rfind('/') + 1))) {
+    group.datasource = *by_file;
+  } else {
+    group.datasource = choice.all;
+  }
+  if (group.datasource == kOwnEngine || group.on_data) group.datasource.clear();
 }
 
 void RuleReader::check_label(const config::Field& field, Texts texts) {

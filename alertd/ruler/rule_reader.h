@@ -33,6 +33,9 @@ class RuleReader {
   /// Reports groups with the same name and rules with the same kind, name and labels.
   void check_duplicates(const std::vector<RuleGroup>& groups);
 
+  /// Sets the group's datasource; ours have the key, those of Prometheus do not.
+  void datasource(config::Table& table, RuleGroup& group);
+
   /// Reports a metric name that a recording rule cannot have.
   void check_record_name(config::Table& table, std::string_view key, const std::string& name);
 

@@ -55,6 +55,7 @@ struct GroupView {
   base::Duration interval{0};
   base::Duration query_offset{0};
   std::size_t limit = 0;
+  std::string datasource;    ///< Empty: our own engine.
   std::uint64_t missed = 0;  ///< Iterations skipped since the start.
   base::Duration evaluation_time{0};
   std::optional<base::WallTime> last_evaluation;

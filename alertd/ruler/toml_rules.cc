@@ -1,7 +1,7 @@
 // Our own rule files.
 //
-//   [[group]]            name, interval, limit, query_offset, labels; with interval = "on-data"
-//                        also min_interval, fallback_interval
+//   [[group]]            name, interval, limit, query_offset, labels, datasource; with
+//                        interval = "on-data" also min_interval, fallback_interval
 //   [[group.alert]]      name; value with critical/high/medium/low and clear, or expr with
 //   severity;
 //                        for, keep_firing_for, no_data, labels, annotations, summary, description,
@@ -340,6 +340,7 @@ std::vector<RuleGroup> read_toml_rules(config::Context& context, const config::N
     group.name = table.required_string("name");
     group.place = reader.place(table.position("name"));
     read_interval(table, options, group);
+    reader.datasource(table, group);
     group.query_offset = table.duration("query_offset", options.query_offset_default);
     group.limit = static_cast<std::size_t>(
         table.integer("limit", 0, 0, std::numeric_limits<std::int32_t>::max()));

@@ -94,6 +94,7 @@ RuleGroup read_group(RuleReader& reader, config::Context& context, config::Table
   group.place = reader.place(table.position("name"));
   group.interval = table.duration("interval", options.interval_default);
   if (group.interval == base::Duration{0}) group.interval = options.interval_default;
+  reader.datasource(table, group);
   group.query_offset = table.duration("query_offset", options.query_offset_default);
   group.limit = static_cast<std::size_t>(
       table.integer("limit", 0, 0, std::numeric_limits<std::int32_t>::max()));

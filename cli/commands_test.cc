@@ -70,6 +70,37 @@ TEST_CASE("query: vector, matrix, scalar, nothing") {
   CHECK(json.out.str() == json.api.answer.data + "\n");
 }
 
+TEST_CASE("query: a range, and CSV") {
+  Fixture f;
+  f.api.answer.data =
+      R"({"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a,\"b\""},"values":)"
+      R"([[1700000000,"1"],[1700000000.5,"-2"]]},{"metric":{"host":"=x"},"values":[[0,"NaN"]]}]})";
+  QueryOptions options{"up", ""};
+  options.start = "-1h";
+  options.csv = true;
+  CHECK(run_query(options, f.context) == kOk);
+  CHECK(f.api.request.path == "/api/v1/query_range");
+  CHECK(f.api.request.query ==
+        std::vector<std::pair<std::string, std::string>>{
+            {"query", "up"}, {"start", "1795431600"}, {"end", "1795435200"}, {"step", "15000ms"}});
+  CHECK(f.out.str() ==
+        "time,value,__name__,host,job\n"
+        "2023-11-14T22:13:20Z,1,up,,\"a,\"\"b\"\"\"\n"
+        "2023-11-14T22:13:20.500Z,-2,up,,\"a,\"\"b\"\"\"\n"
+        "1970-01-01T00:00:00Z,NaN,,'=x,\n");
+  options = {"up", "", "2026-11-23T11:00:00Z", "2026-11-23T11:30:00Z", "5m"};
+  CHECK(run_query(options, f.context) == kOk);
+  CHECK(f.api.request.query.back().second == "300000ms");
+
+  Fixture scalar;
+  scalar.api.answer.data = R"({"resultType":"scalar","result":[1700000000,"42"]})";
+  options = {"42", ""};
+  options.csv = true;
+  CHECK(run_query(options, scalar.context) == kOk);
+  CHECK(scalar.out.str() == "time,value\n2023-11-14T22:13:20Z,42\n");
+  CHECK(run_query({"42", "soon"}, scalar.context) == kUsage);
+}
+
 TEST_CASE("errors go to stderr, made safe, with their exit code") {
   Fixture f;
   f.api.answer = {kUnreachable, "no answer\x1b[2J\nIs it running?", "", {}};

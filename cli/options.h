@@ -38,7 +38,11 @@ struct GlobalOptions {
 
 struct QueryOptions {
   std::string expr;
-  std::string time;  ///< Unix seconds or RFC 3339; empty: now.
+  std::string time;     ///< As parse_when() reads it; empty: now.
+  std::string start{};  ///< The same; a range query unless empty.
+  std::string end{};    ///< Empty: now.
+  std::string step{};   ///< Empty: so that there are 250 points.
+  bool csv = false;     ///< One line a sample, instead of the context's format.
 };
 
 struct AlertsOptions {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/report_parser.h"
+#include "cli/rules_parser.h"
 #include "common/base/strings.h"
 
 namespace tocsin::cli {
@@ -35,6 +36,7 @@ struct Program {
   CLI::App app{"Tocsin: asks and tells the alert daemon.", "tocsin"};
   GlobalOptions global;
   QueryOptions query;
+  std::string query_format;
   AlertsOptions alerts;
   IncidentsOptions incidents;
   AckOptions ack;
@@ -50,41 +52,12 @@ struct Program {
   ChannelOptions channels;
   ChannelOptions channel_preview{ChannelOptions::Action::Preview, {}, {}, {}};
   DrillOptions drill;
-  CheckOptions check;
-  InventoryOptions inventory;
-  std::string check_format;
-  TestOptions test;
-  std::string test_format;
-  std::string coverage_min;
-  std::string scrape_interval = "15s";
-  ImportOptions import_prometheus;
-  ImportOptions import_alertmanager{ImportOptions::From::Alertmanager, {}, "-", {}, false, false};
-  BacktestOptions backtest;
-  std::string backtest_step;
-  std::string backtest_warm_up;
-  ExplainOptions explain;
+  RulesCommands rules;
   CompletionOptions completion;
   std::string output = "table";
   std::string color = "auto";
   std::string timeout = "10s";
 };
-
-std::string check_duration(const std::string& text) {
-  const auto parsed = base::parse_duration(text);
-  if (!parsed) return parsed.error().message;
-  return *parsed > base::Duration{0} ? "" : "must be greater than 0s";
-}
-
-/// A duration that may be nothing.
-std::string check_span(const std::string& text) {
-  const auto parsed = base::parse_duration(text);
-  return parsed ? "" : parsed.error().message;
-}
-
-std::string check_percent(const std::string& text) {
-  const auto number = base::parse_double(text);
-  return number && *number >= 0 && *number <= 100 ? "" : "must be a number from 0 to 100";
-}
 
 std::string check_pair(const std::string& text) {
   const std::size_t equals = text.find('=');
@@ -119,7 +92,17 @@ void add_reading_commands(Program& program) {
   CLI::App& app = program.app;
   CLI::App* query = app.add_subcommand("query", "evaluate a PromQL expression");
   query->add_option("expr", program.query.expr, "the expression")->required();
-  query->add_option("--time", program.query.time, "unix seconds or RFC 3339; default: now");
+  CLI::Option* time =
+      query->add_option("--time", program.query.time, "-1h, a date, RFC 3339 or unix seconds");
+  query->add_option("--start", program.query.start, "as --time: a range query from then on")
+      ->excludes(time);
+  query->add_option("--end", program.query.end, "until then; default: now")->needs("--start");
+  query->add_option("--step", program.query.step, "between two points; default: 250 points")
+      ->check(CLI::Validator(check_duration, "DURATION"))
+      ->needs("--start");
+  query->add_option("-o,--output", program.query_format, "table, wide, json or csv")
+      ->check(CLI::IsMember({"table", "wide", "json", "csv"}))
+      ->type_name("FORMAT");
 
   CLI::App* alerts = app.add_subcommand("alerts", "list pending and firing alerts");
   alerts->add_option("--severity", program.alerts.severity, "only this severity")
@@ -288,134 +271,6 @@ OnCallOptions oncall_of(const Program& program, const std::string& action) {
   return options;
 }
 
-void add_import(Program& program) {
-  CLI::App* import =
-      program.app.add_subcommand("import", "convert files of other programs to ours");
-  import->require_subcommand(1);
-  const auto add = [&](const char* name, const char* what, ImportOptions& options) {
-    CLI::App* command = import->add_subcommand(name, what);
-    command->add_option("file", options.files, "files to convert")->required();
-    command->add_option("-o,--to", options.output, "folder to write to; -: stdout")
-        ->capture_default_str();
-    command->add_option("--severity", options.severities, "what a label's value means: ticket=low");
-    command->add_flag("--force", options.force, "overwrite files that are there");
-    return command;
-  };
-  add("prometheus", "rule files, PrometheusRule manifests, prometheus.yml",
-      program.import_prometheus)
-      ->add_flag("--merge-levels", program.import_prometheus.merge_levels,
-                 "make alerts that differ only in threshold and severity one with levels");
-  add("alertmanager", "alertmanager.yml: receivers and routes", program.import_alertmanager);
-}
-
-void add_check(Program& program) {
-  CLI::App* check = program.app.add_subcommand(
-      "check", "check configuration and rules: syntax, names, joins, templates, routes");
-  CheckOptions& options = program.check;
-  check->add_option("path", options.paths, "files and folders");
-  check->add_option("-o,--output", program.check_format, "text, json, sarif or junit")
-      ->check(CLI::IsMember({"text", "table", "json", "sarif", "junit"}))
-      ->type_name("FORMAT");
-  check->add_option("--against", options.against, "compare names with this running server")
-      ->type_name("URL");
-  check->add_option("--inventory", options.inventory_file, "compare names with a saved inventory")
-      ->type_name("FILE")
-      ->excludes("--against");
-  check->add_option("--allow", options.allow, "leave out findings with this id; may be repeated")
-      ->allow_extra_args(false)
-      ->type_name("ID");
-  check->add_option("--scrape-interval", program.scrape_interval, "how often samples come")
-      ->check(CLI::Validator(check_duration, "DURATION"))
-      ->capture_default_str();
-  check->add_flag("--strict", options.strict, "warnings make it fail too");
-  check->add_flag("--load-only", options.load_only, "only what the daemon would refuse");
-  check->add_flag("--list", options.list, "print all checks with their ids");
-
-  CLI::App* inventory = program.app.add_subcommand(
-      "inventory", "print which metrics, labels and values the server has, for check --inventory");
-  inventory->add_option("--values", program.inventory.values, "kept of each label")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-}
-
-void add_test(Program& program) {
-  CLI::App* test = program.app.add_subcommand(
-      "test", "run tests of rules: ours (*.test) and Prometheus's unit-test files (*.yml)");
-  TestOptions& options = program.test;
-  test->add_option("path", options.paths, "test files, and folders with everything below")
-      ->required();
-  test->add_option("-o,--output", program.test_format, "text, json or junit")
-      ->check(CLI::IsMember({"text", "table", "json", "junit"}))
-      ->type_name("FORMAT");
-  test->add_option("--run", options.run, "only tests with such a name; may be repeated")
-      ->allow_extra_args(false)
-      ->type_name("REGEX");
-  test->add_flag("--ignore-unknown-fields", options.ignore_unknown_fields,
-                 "keys that are not known are no errors");
-  test->add_flag("--diff", options.diff, "show what is as expected too, beside what is not");
-  test->add_flag("--coverage", options.coverage, "say which rules no test saw at work");
-  test->add_option("--coverage-min", program.coverage_min,
-                   "fail if fewer percent of the rules are covered")
-      ->check(CLI::Validator(check_percent, "PERCENT"));
-}
-
-TestOptions test_of(const Program& program) {
-  TestOptions options = program.test;
-  options.format = program.test_format == "json"    ? TestOptions::Format::Json
-                   : program.test_format == "junit" ? TestOptions::Format::Junit
-                                                    : TestOptions::Format::Text;
-  options.coverage_min = base::parse_double(program.coverage_min);
-  return options;
-}
-
-void add_past(Program& program) {
-  CLI::App* backtest =
-      program.app.add_subcommand("backtest", "say what rules would have done over the past");
-  BacktestOptions& options = program.backtest;
-  backtest->add_option("rules", options.rules, "rule files and folders")->required();
-  backtest->add_option("--from", options.from, "-24h, a date, RFC 3339 or unix seconds")
-      ->capture_default_str();
-  backtest->add_option("--to", options.to, "until then")->capture_default_str();
-  backtest->add_option("--against", options.against, "take the past from this Prometheus")
-      ->type_name("URL");
-  backtest->add_option("--against-token-file", options.against_token_file, "token for it")
-      ->type_name("FILE");
-  backtest->add_option("--baseline", options.baseline,
-                       "compare with these rule files, those of this URL, or none; default: those "
-                       "that --server evaluates");
-  backtest->add_option("--config", options.config, "alertd.toml: count pages by its routing")
-      ->type_name("FILE");
-  backtest->add_option("--step", program.backtest_step, "instead of each group's interval")
-      ->check(CLI::Validator(check_duration, "DURATION"));
-  backtest
-      ->add_option("--warm-up", program.backtest_warm_up,
-                   "evaluate so long before --from; default: the longest `for`")
-      ->check(CLI::Validator(check_span, "DURATION"));
-  backtest->add_option("--limit", options.limit, "firings to list; 0: all")->capture_default_str();
-
-  CLI::App* explain = program.app.add_subcommand(
-      "explain", "say why a rule fires or does not, or why nobody was called about an alert");
-  explain->add_option("rule", program.explain.name, "name of an alert or recording rule");
-  explain->add_option("label", program.explain.labels, "the label set asked about: name=value");
-  explain->add_option("--expr", program.explain.expr, "an expression instead of a rule");
-  explain->add_option("--group", program.explain.group, "if several groups have such a rule");
-  explain->add_option("--labels", program.explain.alert,
-                      "why nobody was called about this alert: a=\"b\",c=\"d\"");
-  explain->add_option("--incident", program.explain.incident, "the same of an incident: T-1042");
-  explain->add_option("--fingerprint", program.explain.fingerprint, "the same of an alert");
-  explain->add_option("--at", program.explain.at, "-1h, a date, RFC 3339 or unix seconds")
-      ->capture_default_str();
-}
-
-BacktestOptions backtest_of(const Program& program) {
-  BacktestOptions options = program.backtest;
-  if (const auto step = base::parse_duration(program.backtest_step)) options.step = *step;
-  if (const auto warm_up = base::parse_duration(program.backtest_warm_up)) {
-    options.warm_up = *warm_up;
-  }
-  return options;
-}
-
 std::unique_ptr<Program> make_program() {
   auto program = std::make_unique<Program>();
   add_global_options(*program);
@@ -425,10 +280,7 @@ std::unique_ptr<Program> make_program() {
   add_incident_actions(*program);
   add_oncall(*program);
   add_report_commands(program->app, program->reports);
-  add_check(*program);
-  add_test(*program);
-  add_import(*program);
-  add_past(*program);
+  add_rules_commands(program->app, program->rules);
   return program;
 }
 
@@ -454,6 +306,7 @@ Command chosen(const Program& program) {
     return options;
   }
   if (auto report = report_command(program.reports, *command)) return std::move(*report);
+  if (auto rules = rules_command(program.rules, *command)) return std::move(*rules);
   if (name == "send-test") return program.send_test;
   if (name == "channels") return program.channels;
   if (name == "channel") {
@@ -461,16 +314,7 @@ Command chosen(const Program& program) {
     return program.channel_preview;
   }
   if (name == "drill") return program.drill;
-  if (name == "check") return program.check;
-  if (name == "test") return test_of(program);
-  if (name == "inventory") return program.inventory;
   if (name == "completion") return program.completion;
-  if (name == "backtest") return backtest_of(program);
-  if (name == "explain") return program.explain;
-  if (name == "import") {
-    const bool rules = command->get_subcommands().front()->get_name() == "prometheus";
-    return rules ? program.import_prometheus : program.import_alertmanager;
-  }
   if (name == "agent") {
     const std::string& action = command->get_subcommands().front()->get_name();
     if (action == "add") return program.agent_add;
@@ -517,11 +361,6 @@ std::string explain_unknown(const std::vector<std::string>& arguments, const CLI
   return "";
 }
 
-bool chosen_is_check_without_paths(const Program& program) {
-  const bool check = program.app.get_subcommands().front()->get_name() == "check";
-  return check && program.check.paths.empty() && !program.check.list;
-}
-
 Parsed usage_error(const std::string& message) {
   return Parsed{std::nullopt, kUsage, "",
                 fmt::format("tocsin: {}\nRun 'tocsin --help' for the commands.\n", message)};
@@ -556,6 +395,8 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
     const std::string unknown = explain_unknown(arguments, program->app);
     return usage_error(unknown.empty() ? base::escape_control(error.what()) : unknown);
   }
+  program->query.csv = program->query_format == "csv";
+  if (!program->query_format.empty()) program->output = program->query_format;
   program->global.output = program->output == "json"   ? OutputFormat::Json
                            : program->output == "wide" ? OutputFormat::Wide
                                                        : OutputFormat::Table;
@@ -563,16 +404,12 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
                           : program->color == "never" ? ColorMode::Never
                                                       : ColorMode::Auto;
   program->global.timeout = *base::parse_duration(program->timeout);
-  program->check.scrape_interval = *base::parse_duration(program->scrape_interval);
-  const std::string& format = program->check_format;
-  program->check.format = format == "json"    ? CheckOptions::Format::Json
-                          : format == "sarif" ? CheckOptions::Format::Sarif
-                          : format == "junit" ? CheckOptions::Format::Junit
-                                              : CheckOptions::Format::Text;
-  if (chosen_is_check_without_paths(*program)) {
+  Command command = chosen(*program);
+  const auto* check = std::get_if<CheckOptions>(&command);
+  if (check != nullptr && check->paths.empty() && !check->list) {
     return usage_error("check: name files or folders, for example: tocsin check /etc/tocsin/rules");
   }
-  return Parsed{Invocation{program->global, chosen(*program)}, kOk, "", ""};
+  return Parsed{Invocation{program->global, std::move(command)}, kOk, "", ""};
 }
 
 std::map<std::string, std::vector<std::string>> command_table() {

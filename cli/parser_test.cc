@@ -20,6 +20,19 @@ TEST_CASE("commands and options") {
   CHECK(std::get<QueryOptions>(parsed.invocation->command).expr == "up{a=\"b\"}");
   CHECK(std::get<QueryOptions>(parsed.invocation->command).time == "12");
 
+  parsed =
+      parse_arguments({"query", "up", "--start", "-1h", "--step", "1m", "-o", "csv"}, defaults);
+  REQUIRE(parsed.invocation);
+  const auto range = std::get<QueryOptions>(parsed.invocation->command);
+  CHECK(range.start == "-1h");
+  CHECK(range.step == "1m");
+  CHECK(range.csv);
+  parsed = parse_arguments({"-o", "json", "query", "up"}, defaults);
+  REQUIRE(parsed.invocation);
+  CHECK(parsed.invocation->global.output == OutputFormat::Json);
+  CHECK_FALSE(parse_arguments({"query", "up", "--step", "1m"}, defaults).invocation);
+  CHECK_FALSE(parse_arguments({"query", "up", "--time", "1", "--start", "1"}, defaults).invocation);
+
   parsed = parse_arguments({"--server", "https://a", "ack", "1042", "-m", "on it", "--for", "2h",
                             "-o", "json", "--timeout", "3s"},
                            defaults);

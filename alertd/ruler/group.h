@@ -111,6 +111,8 @@ class Group : public std::enable_shared_from_this<Group> {
   /// Takes the tenure over from a retired group with the same key, beside take_over().
   void succeed(Group& old);
   bool held() const { return tenure_.has_value(); }
+  /// Another daemon evaluates it: what our own metrics say of it is no longer so. After retire().
+  void stand_by();
   /// Hands alerts over as an evaluation would. After retire().
   void tell(std::vector<model::Alert> alerts);
 

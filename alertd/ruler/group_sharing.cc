@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "alertd/ruler/group.h"
+#include "alertd/ruler/group_instruments.h"
 #include "alertd/ruler/shared_state.h"
 #include "common/base/hash.h"
 
@@ -83,6 +84,11 @@ void Group::forget(const Forgetting& forgetting) {
       forget_owner(name, value, forgetting.because);
     }
   }
+}
+
+void Group::stand_by() {
+  instruments_->last_evaluation.set(0);
+  instruments_->failing.set(0);
 }
 
 void Group::tell(std::vector<model::Alert> alerts) {

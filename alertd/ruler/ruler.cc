@@ -374,6 +374,7 @@ void Ruler::Impl::revoke(std::string key, base::Task ended) {
       std::replace(self->groups_.begin(), self->groups_.end(), old, *fresh);
     }
     old->retire([self, old, ended] {
+      old->stand_by();
       self->strand_.post([self, old] {
         const base::WallTime now = self->world_.executor.clock().wall();
         std::vector<model::Labels> series;

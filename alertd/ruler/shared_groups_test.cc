@@ -267,6 +267,17 @@ TEST_CASE("shared group: what is to be forgotten is passed on to its holder, and
   CHECK(test.alerts(first).empty());
 }
 
+TEST_CASE("shared group: a daemon that gave it away does not seem to be late with it") {
+  Sharing test;
+  Ruler& daemon = test.add_daemon();
+  test.grant(daemon);
+  test.pass({{"a", 9}});
+  const std::string last = "tocsin_alertd_rule_group_last_evaluation_timestamp_seconds";
+  CHECK(test.metric(last) > 0);
+  test.revoke(daemon);
+  CHECK(test.metric(last) == 0);
+}
+
 TEST_CASE("shared group: time that nobody saw does not count towards a `for`") {
   Sharing test;
   Ruler& first = test.add_daemon();

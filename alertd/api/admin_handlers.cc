@@ -131,17 +131,6 @@ void AdminHandlers::status(ApiCall call) const {
       {"counts", numbers_json(status.counts)}}));
 }
 
-void AdminHandlers::build_info(ApiCall call) const {
-  // Prometheus's keys, because its clients look for them; "application" says who really answers.
-  call.respond(success(json::object{{"application", "tocsin-alertd"},
-                                    {"version", TOCSIN_VERSION},
-                                    {"revision", clean(parts_.status.status().revision)},
-                                    {"branch", ""},
-                                    {"buildUser", ""},
-                                    {"buildDate", ""},
-                                    {"goVersion", ""}}));
-}
-
 void AdminHandlers::send_test(ApiCall call) const {
   const std::string channel(call.request.parameter("channel"));
   if (channel.empty()) {

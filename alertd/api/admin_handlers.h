@@ -24,7 +24,6 @@ class AdminHandlers {
   void add_agent(ApiCall call) const;
   void remove_agent(ApiCall call) const;
   void status(ApiCall call) const;
-  void build_info(ApiCall call) const;
   void send_test(ApiCall call) const;
   void metrics(ApiCall call) const;
   void healthy(ApiCall call) const;

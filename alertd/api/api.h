@@ -4,13 +4,18 @@
 #include <memory>
 
 #include "alertd/api/admin_handlers.h"
+#include "alertd/api/federate_handlers.h"
 #include "alertd/api/incident_commands.h"
 #include "alertd/api/incident_handlers.h"
 #include "alertd/api/inventory_handlers.h"
+#include "alertd/api/lookup_handlers.h"
 #include "alertd/api/oncall_handlers.h"
 #include "alertd/api/query_handlers.h"
+#include "alertd/api/remote_read_handlers.h"
 #include "alertd/api/router.h"
 #include "alertd/api/rule_handlers.h"
+#include "alertd/api/server_handlers.h"
+#include "alertd/api/target_handlers.h"
 #include "alertd/api/views.h"
 
 namespace tocsin::api {
@@ -18,9 +23,11 @@ namespace tocsin::api {
 struct ApiOptions {
   base::Secret admin_token;  ///< Empty: only this host is served.
   base::Duration query_timeout{30'000};
-  std::size_t queries_max = 20;  ///< Running and waiting.
+  std::size_t queries_max = 100;               ///< Running and waiting.
+  std::size_t response_bytes_max = 256 << 20;  ///< Of a query's answer, before compression.
   promql::EngineOptions engine;
   promql::ParseOptions parse;
+  model::Labels external_labels;  ///< For what other systems fetch: /federate, remote read.
   std::string route_prefix;  ///< "/alertmanager": everything is served below it; empty: below "/".
   /// The routes that Alertmanager has are open to the network, as its own are.
   bool open_as_alertmanager = false;
@@ -62,9 +69,15 @@ class Api {
 
  private:
   std::vector<Route> table(net::Handler write, std::vector<Route> extra, bool open);
+  std::vector<Route> prometheus_routes();
 
   QueryRunner runner_;
   QueryHandlers queries_;
+  LookUpHandlers look_ups_;
+  FederateHandlers federation_;
+  RemoteReadHandlers remote_read_;
+  TargetHandlers targets_;
+  ServerHandlers server_;
   InventoryHandlers inventory_;
   RuleHandlers rules_;
   IncidentHandlers incidents_;

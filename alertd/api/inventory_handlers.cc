@@ -20,6 +20,15 @@ constexpr std::size_t kValuesMax = 1000;
 constexpr std::size_t kValuesTotalMax = 500'000;
 constexpr std::size_t kMetricsMax = 100'000;
 
+/// As Prometheus reads limits of metadata: 0 is none at all, less is no limit.
+base::Result<std::optional<std::size_t>> most_parameter(const net::ServerRequest& request,
+                                                        const std::string& name) {
+  if (request.parameter(name).starts_with('-')) return std::optional<std::size_t>{};
+  if (request.parameter(name).empty()) return std::optional<std::size_t>{};
+  TC_TRY(const std::size_t count, count_parameter(request, name));
+  return std::optional(count);
+}
+
 struct LabelUse {
   std::set<std::string, std::less<>> values;
   std::size_t series = 0;
@@ -75,15 +84,16 @@ class Survey {
 }  // namespace
 
 void InventoryHandlers::metadata(ApiCall call) const {
-  const auto limit = count_parameter(call.request, "limit");
-  if (!limit) {
-    call.respond(failure(limit.error(), 400));
-    return;
+  const auto limit = most_parameter(call.request, "limit");
+  const auto limit_per_metric = most_parameter(call.request, "limit_per_metric");
+  if (const auto error = first_error(limit, limit_per_metric)) {
+    return call.respond(failure(*error, 400));
   }
   const std::string_view only = call.request.parameter("metric");
   json::object data;
   Notes notes;
   const auto add = [&](const std::string& name, const model::MetadataTable::Entry& entry) {
+    if (*limit && data.size() >= **limit) return;
     data[clean(name)] = json::array{{{"type", view(model::to_string(entry.type))},
                                      {"help", clean(entry.help)},
                                      {"unit", clean(entry.unit)}}};
@@ -92,7 +102,6 @@ void InventoryHandlers::metadata(ApiCall call) const {
     if (const auto entry = metadata_->find(only)) add(std::string(only), *entry);
   } else if (metadata_ != nullptr) {
     for (const auto& [name, entry] : metadata_->entries()) {
-      if (*limit != 0 && data.size() >= *limit) break;
       add(name, entry);
     }
   }
@@ -145,7 +154,7 @@ void InventoryHandlers::inventory(ApiCall call) const {
                             {"metrics", std::move(metrics)}};
     return success(json::serialize(data), notes);
   };
-  runner_.run({runner_.timeout_max(), call.request.hung_up}, std::move(call.respond), work);
+  runner_.run(runner_.patience(call.request), std::move(call.respond), work);
 }
 
 }  // namespace tocsin::api

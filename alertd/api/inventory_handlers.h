@@ -19,7 +19,8 @@ class InventoryHandlers {
                     const base::Clock& clock, QueryRunner& runner)
       : source_(source), metadata_(metadata), clock_(clock), runner_(runner) {}
 
-  /// Parameters: `metric` (only this family), `limit` (families).
+  /// Parameters: `metric` (only this family), `limit` (families), `limit_per_metric` (read and
+  /// fulfilled: there is one entry a family).
   void metadata(ApiCall call) const;
   /// Parameters: `start` and `end` (default: the last day), `values` (kept of each label, default
   /// 50, at most 1000).

@@ -31,45 +31,58 @@ void append_point(std::string& out, const model::Sample& sample) {
   out += "\"]";
 }
 
-void append_value(std::string& out, const promql::Vector& vector) {
-  out += "\"vector\",\"result\":[";
-  for (std::size_t i = 0; i < vector.size(); ++i) {
-    out += i == 0 ? "{\"metric\":" : ",{\"metric\":";
-    out += labels_text(vector[i].labels);
-    out += ",\"value\":";
-    append_point(out, vector[i].sample);
-    out += '}';
-  }
-  out += ']';
-}
+/// Writes a result; stops once it is longer than allowed.
+class ResultWriter {
+ public:
+  explicit ResultWriter(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-void append_value(std::string& out, const promql::Matrix& matrix) {
-  out += "\"matrix\",\"result\":[";
-  for (std::size_t i = 0; i < matrix.size(); ++i) {
-    out += i == 0 ? "{\"metric\":" : ",{\"metric\":";
-    out += labels_text(matrix[i].labels);
-    out += ",\"values\":[";
-    bool first = true;
-    for (const model::Sample& sample : matrix[i].samples) {
-      if (!first) out += ',';
-      first = false;
-      append_point(out, sample);
+  void operator()(const promql::Vector& vector) {
+    out += "\"vector\",\"result\":[";
+    for (std::size_t i = 0; i < vector.size() && fits(); ++i) {
+      out += i == 0 ? "{\"metric\":" : ",{\"metric\":";
+      out += labels_text(vector[i].labels);
+      out += ",\"value\":";
+      append_point(out, vector[i].sample);
+      out += '}';
     }
-    out += "]}";
+    out += ']';
   }
-  out += ']';
-}
 
-void append_value(std::string& out, const promql::Scalar& scalar) {
-  out += "\"scalar\",\"result\":";
-  append_point(out, scalar.sample);
-}
+  void operator()(const promql::Matrix& matrix) {
+    out += "\"matrix\",\"result\":[";
+    for (std::size_t i = 0; i < matrix.size() && fits(); ++i) {
+      out += i == 0 ? "{\"metric\":" : ",{\"metric\":";
+      out += labels_text(matrix[i].labels);
+      out += ",\"values\":[";
+      bool first = true;
+      for (const model::Sample& sample : matrix[i].samples) {
+        if (!first) out += ',';
+        first = false;
+        append_point(out, sample);
+      }
+      out += "]}";
+    }
+    out += ']';
+  }
 
-void append_value(std::string& out, const promql::String& text) {
-  out += "\"string\",\"result\":[";
-  append_time(out, text.timestamp_ms);
-  out += ',' + net::json_string(text.value) + ']';
-}
+  void operator()(const promql::Scalar& scalar) {
+    out += "\"scalar\",\"result\":";
+    append_point(out, scalar.sample);
+  }
+
+  void operator()(const promql::String& text) {
+    out += "\"string\",\"result\":[";
+    append_time(out, text.timestamp_ms);
+    out += ',' + net::json_string(text.value) + ']';
+  }
+
+  bool fits() const { return out.size() <= bytes_max_; }
+
+  std::string out = "{\"resultType\":";
+
+ private:
+  std::size_t bytes_max_;
+};
 
 struct ErrorShape {
   int status;
@@ -131,10 +144,19 @@ net::ServerResponse bad_data(std::string_view message) {
   return net::error_response(400, "bad_data", message);
 }
 
-std::string query_data(const promql::QueryResult& result) {
-  std::string out = "{\"resultType\":";
-  std::visit([&out](const auto& value) { append_value(out, value); }, result.value);
-  return out + '}';
+base::Result<std::string> query_data(const promql::QueryResult& result, std::size_t bytes_max,
+                                     std::string_view stats) {
+  ResultWriter writer(bytes_max);
+  std::visit(writer, result.value);
+  if (!writer.fits()) {
+    return base::error(
+        base::ErrorCode::LimitExceeded,
+        fmt::format("the answer has more than {} bytes; ask for fewer series, a shorter range or a "
+                    "longer step",
+                    bytes_max));
+  }
+  if (!stats.empty()) writer.out.append(",\"stats\":").append(stats);
+  return std::move(writer.out) + '}';
 }
 
 std::string labels_text(const model::Labels& labels) {

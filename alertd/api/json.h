@@ -35,8 +35,10 @@ net::ServerResponse failure(const base::Error& error, int invalid);
 net::ServerResponse bad_data(std::string_view message);
 
 /// Returns {"resultType":...,"result":...} as Prometheus prints it: times as seconds with
-/// milliseconds, values as strings.
-std::string query_data(const promql::QueryResult& result);
+/// milliseconds, values as strings. `stats`, if not empty, is JSON text of its member of that name.
+/// Errors: LimitExceeded (more than `bytes_max`; nothing beyond it is written).
+base::Result<std::string> query_data(const promql::QueryResult& result, std::size_t bytes_max,
+                                     std::string_view stats = {});
 /// Returns {"name":"value",...} in order of names.
 std::string labels_text(const model::Labels& labels);
 /// Returns ["a","b"].

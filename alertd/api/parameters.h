@@ -30,6 +30,14 @@ base::Result<std::size_t> count_parameter(const net::ServerRequest& request,
 /// Returns all values of a repeated parameter.
 std::vector<std::string> list_parameter(const net::ServerRequest& request, const std::string& name);
 
+/// Returns the error of the first result that has one.
+template <class... Results>
+std::optional<base::Error> first_error(const Results&... results) {
+  std::optional<base::Error> first;
+  ((first || results ? void() : void(first = results.error())), ...);
+  return first;
+}
+
 /// A JSON body of texts and, for labels, one level of objects of texts.
 struct JsonBody {
   std::map<std::string, std::string> texts;

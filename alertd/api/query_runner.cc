@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "alertd/api/compress.h"
 #include "common/base/log.h"
 #include "common/net/http_text.h"
 
@@ -34,8 +35,14 @@ QueryRunner::QueryRunner(base::Executor& workers, base::Metrics& metrics, std::s
       timeout_max_(timeout_max),
       active_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
+QueryRunner::Patience QueryRunner::patience(const net::ServerRequest& request,
+                                            std::optional<base::Duration> timeout) const {
+  return {std::min(timeout.value_or(timeout_max_), timeout_max_), request.hung_up,
+          accepts_gzip(request.header("accept-encoding"))};
+}
+
 void QueryRunner::run(const Patience& patience, net::Respond respond, Work work) {
-  const base::Duration timeout = std::min(patience.timeout, timeout_max_);
+  const base::Duration timeout = patience.timeout;
   const auto ended = [this](std::string_view outcome) {
     metrics_
         .counter("tocsin_alertd_queries_total", "Queries of the API, by how they ended.",
@@ -56,7 +63,7 @@ void QueryRunner::run(const Patience& patience, net::Respond respond, Work work)
   }
   const base::MonotonicTime start = workers_.clock().monotonic();
   workers_.post([this, place, ended, timeout, start, hung_up = patience.hung_up,
-                 respond = std::move(respond), work = std::move(work)] {
+                 zip = patience.gzip, respond = std::move(respond), work = std::move(work)] {
     bool gave_up = false;
     bool alone = false;  // nobody waits for the answer any more
     const Cancelled cancelled = [&, due = start + timeout] {
@@ -84,6 +91,7 @@ void QueryRunner::run(const Patience& patience, net::Respond respond, Work work)
         .histogram("tocsin_alertd_query_duration_seconds",
                    "Time of API queries from arrival to answer.", {0.01, 0.1, 1, 10, 60})
         .observe(std::chrono::duration<double>(workers_.clock().monotonic() - start).count());
+    if (zip && !alone) gzip(response);
     respond(std::move(response));
   });
 }

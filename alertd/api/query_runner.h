@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "common/base/executor.h"
 #include "common/base/metrics.h"
@@ -23,18 +24,20 @@ class QueryRunner {
   QueryRunner(base::Executor& workers, base::Metrics& metrics, std::size_t queries_max,
               base::Duration timeout_max);
 
-  /// How long a query may take, and whether anybody still waits for it.
+  /// How long a query may take, whether anybody still waits for it, and what the client reads.
   struct Patience {
     base::Duration timeout{0};
     std::shared_ptr<const std::atomic<bool>> hung_up;  ///< Null: the client stays.
+    bool gzip = false;
   };
+  /// The patience of a request; without `timeout`, as long as is allowed.
+  Patience patience(const net::ServerRequest& request,
+                    std::optional<base::Duration> timeout = std::nullopt) const;
 
   /// Runs `work` within `timeout` (at most timeout_max) of now, time in the queue included, and
-  /// answers with what it returns; with 503 "timeout" if it gave up. A query whose client hung up
-  /// is given up too.
+  /// answers with what it returns, compressed if the client reads that; with 503 "timeout" if it
+  /// gave up. A query whose client hung up is given up too.
   void run(const Patience& patience, net::Respond respond, Work work);
-
-  base::Duration timeout_max() const { return timeout_max_; }
 
  private:
   base::Executor& workers_;

@@ -29,17 +29,17 @@ TEST_CASE("result formats") {
   result.value =
       promql::Vector{{Labels{{"__name__", "up"}, {"q", "a\"b\n"}}, {1'435'781'451'781, 1}},
                      {Labels{}, {-1'500, std::numeric_limits<double>::infinity()}}};
-  CHECK(query_data(result) ==
+  CHECK(*query_data(result, 1 << 20) ==
         R"({"resultType":"vector","result":[{"metric":{"__name__":"up","q":"a\"b\u000a"},)"
         R"("value":[1435781451.781,"1"]},{"metric":{},"value":[-1.500,"+Inf"]}]})");
   result.value = promql::Matrix{{Labels{{"a", "b"}}, {{1000, 0.5}, {2000, 1e30}}}};
   CHECK(
-      query_data(result) ==
+      *query_data(result, 1 << 20) ==
       R"({"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[[1,"0.5"],[2,"1e+30"]]}]})");
   result.value = promql::Scalar{{60'000, std::numeric_limits<double>::quiet_NaN()}};
-  CHECK(query_data(result) == R"({"resultType":"scalar","result":[60,"NaN"]})");
+  CHECK(*query_data(result, 1 << 20) == R"({"resultType":"scalar","result":[60,"NaN"]})");
   result.value = promql::String{61'007, "x"};
-  CHECK(query_data(result) == R"({"resultType":"string","result":[61.007,"x"]})");
+  CHECK(*query_data(result, 1 << 20) == R"({"resultType":"string","result":[61.007,"x"]})");
   CHECK(success("1", Notes{{"w"}, {"i"}}).body ==
         "{\"status\":\"success\",\"data\":1,\"warnings\":[\"w\"],\"infos\":[\"i\"]}\n");
   CHECK(alert_value(1) == "1e+00");
@@ -99,7 +99,7 @@ TEST_CASE("bad parameters are 400 bad_data and named") {
   };
   CHECK(names(range("1", "0", "1"), "before"));
   CHECK(names(range("0", "1", "0"), "'step'"));
-  CHECK(names(range("0", "11000", "1"), "11001 points"));
+  CHECK(names(range("0", "11001", "1"), "exceeded maximum resolution of 11,000 points"));
   CHECK(names(range("0", "1", "soon"), "'step'"));
   CHECK(names(message("/api/v1/series", {}), "match[]"));
   CHECK(names(message("/api/v1/series", {{"match[]", "sum(up)"}}), "selector"));

@@ -5,6 +5,8 @@
 
 #include "alertd/api/json.h"
 #include "alertd/api/parameters.h"
+#include "alertd/api/selectors.h"
+#include "common/base/hash.h"
 
 namespace tocsin::api {
 namespace {
@@ -92,37 +94,86 @@ bool listed(const std::vector<std::string>& names, const std::string& name) {
   return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
 }
 
+/// Which rules are wanted.
+struct RuleFilter {
+  std::string_view type;
+  std::vector<std::string> names;
+  std::vector<std::string> groups;
+  std::vector<std::string> files;
+  std::vector<std::vector<model::Matcher>> matchers;  ///< One of them must match the labels.
+
+  bool all_rules() const { return type.empty() && names.empty() && matchers.empty(); }
+  bool wants(const RuleGroupInfo& group) const {
+    return listed(groups, group.name) && listed(files, group.file);
+  }
+  bool wants(const RuleInfo& rule) const {
+    const auto match = [&](const auto& set) { return model::matches_all(set, rule.labels); };
+    return (type.empty() || (type == "alert") == rule.alerting) && listed(names, rule.name) &&
+           (matchers.empty() || std::any_of(matchers.begin(), matchers.end(), match));
+  }
+};
+
+/// Names a group for whoever comes back for the next page.
+std::string page_token(const RuleGroupInfo& group) {
+  return base::sha256_hex(group.file + ';' + group.name);
+}
+
+json::object group_json(const RuleGroupInfo& group, json::array rules) {
+  json::object out{{"name", clean(group.name)},
+                   {"file", clean(group.file)},
+                   {"rules", std::move(rules)},
+                   {"interval", seconds(group.interval)},
+                   {"queryOffset", seconds(group.query_offset)},
+                   {"limit", group.limit},
+                   {"evaluationTime", seconds(group.evaluation_time)},
+                   {"lastEvaluation", time_or_never(group.last_evaluation)}};
+  if (!group.datasource.empty()) out["datasource"] = clean(group.datasource);
+  return out;
+}
+
 }  // namespace
 
 void RuleHandlers::rules(ApiCall call) const {
-  const std::string_view type = call.request.parameter("type");
-  if (!type.empty() && type != "alert" && type != "record") {
-    call.respond(bad_data("parameter 'type' is neither 'alert' nor 'record'"));
-    return;
+  const net::ServerRequest& request = call.request;
+  auto matchers = selectors_parameter(request, "match[]", parse_);
+  const auto limit = count_parameter(request, "group_limit");
+  if (const auto error = first_error(matchers, limit)) {
+    return call.respond(failure(*error, 400));
   }
-  const auto names = list_parameter(call.request, "rule_name[]");
-  const auto group_names = list_parameter(call.request, "rule_group[]");
-  const auto files = list_parameter(call.request, "file[]");
-  const bool with_alerts = call.request.parameter("exclude_alerts") != "true";
+  const RuleFilter filter{request.parameter("type"), list_parameter(request, "rule_name[]"),
+                          list_parameter(request, "rule_group[]"),
+                          list_parameter(request, "file[]"), std::move(*matchers)};
+  if (!filter.type.empty() && filter.type != "alert" && filter.type != "record") {
+    return call.respond(bad_data("parameter 'type' is neither 'alert' nor 'record'"));
+  }
+  const std::string_view token = request.parameter("group_next_token");
+  if (!token.empty() && *limit == 0) {
+    return call.respond(bad_data("parameter 'group_next_token' needs 'group_limit'"));
+  }
+  const bool with_alerts = request.parameter("exclude_alerts") != "true";
   json::array groups;
+  bool begun = token.empty();
+  std::string next;
   for (const RuleGroupInfo& group : rules_.groups()) {
-    if (!listed(group_names, group.name) || !listed(files, group.file)) continue;
+    begun = begun || page_token(group) == token;
+    if (!begun || !filter.wants(group)) continue;
     json::array rules;
     for (const RuleInfo& rule : group.rules) {
-      const bool wanted_type = type.empty() || (type == "alert") == rule.alerting;
-      if (wanted_type && listed(names, rule.name)) rules.push_back(rule_json(rule, with_alerts));
+      if (filter.wants(rule)) rules.push_back(rule_json(rule, with_alerts));
     }
-    if (rules.empty() && !(names.empty() && type.empty())) continue;
-    groups.push_back(json::object{{"name", clean(group.name)},
-                                  {"file", clean(group.file)},
-                                  {"rules", std::move(rules)},
-                                  {"interval", seconds(group.interval)},
-                                  {"queryOffset", seconds(group.query_offset)},
-                                  {"limit", group.limit},
-                                  {"evaluationTime", seconds(group.evaluation_time)},
-                                  {"lastEvaluation", time_or_never(group.last_evaluation)}});
+    if (rules.empty() && !filter.all_rules()) continue;
+    if (*limit != 0 && groups.size() >= *limit) {
+      next = page_token(group);
+      break;
+    }
+    groups.push_back(group_json(group, std::move(rules)));
   }
-  call.respond(success(json::object{{"groups", std::move(groups)}}));
+  if (!begun) {
+    return call.respond(bad_data("parameter 'group_next_token': there is no such group any more"));
+  }
+  json::object data{{"groups", std::move(groups)}};
+  if (!next.empty()) data["groupNextToken"] = next;
+  call.respond(success(data));
 }
 
 void RuleHandlers::alerts(ApiCall call) const {

@@ -65,6 +65,7 @@ struct RuleGroupInfo {
   base::Duration interval{0};
   base::Duration query_offset{0};
   std::size_t limit = 0;
+  std::string datasource;  ///< The engine that evaluates the rules; empty: ours.
   std::vector<RuleInfo> rules;
   base::Duration evaluation_time{0};
   std::optional<base::WallTime> last_evaluation;

@@ -81,6 +81,7 @@ class FakeDaemon final : public RuleView,
   std::vector<IncidentInfo> incident_list;
   std::map<std::string, AgentInfo> agent_map;
   StatusInfo status_info;
+  ServerInfo server_info;
   IncidentFilter filter;
   IncidentCommand command;
   IncidentAction action = IncidentAction::Note;
@@ -121,7 +122,9 @@ class FakeDaemon final : public RuleView,
     if (agent_map.contains(request.name)) {
       return done(base::error(base::ErrorCode::InvalidArgument, "agent exists already"));
     }
-    AgentInfo agent{request.name, request.labels, base::wall_time(0), {}, ""};
+    AgentInfo agent;
+    agent.name = request.name;
+    agent.labels = request.labels;
     agent_map[request.name] = agent;
     done(EnrolledAgent{agent, base::Secret("tk-secret")});
   }
@@ -143,6 +146,8 @@ class FakeDaemon final : public RuleView,
     done(TestOutcome{true, "250 queued", base::Duration{1500}});
   }
   StatusInfo status() const override { return status_info; }
+  ServerInfo server() const override { return server_info; }
+  std::string config_text() const override { return "\"a\": 1\n"; }
 };
 
 /// An API over the fakes; ask() runs one request to its end.

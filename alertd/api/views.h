@@ -208,11 +208,22 @@ struct StatusInfo {
   std::vector<std::pair<std::string, double>> counts;  ///< "agents", "rules", "alerts_firing", ...
 };
 
+/// What the server runs with.
+struct ServerInfo {
+  bool reload_ok = true;                                   ///< The last one.
+  std::string retention;                                   ///< Of samples: "15d".
+  std::string external_url;                                ///< Empty: not configured.
+  std::vector<std::pair<std::string, std::string>> flags;  ///< By Prometheus's names.
+};
+
 /// Thread: any; returns a snapshot.
 class StatusView {
  public:
   virtual ~StatusView() = default;
   virtual StatusInfo status() const = 0;
+  virtual ServerInfo server() const { return {}; }
+  /// The configuration as YAML without secrets. May read a file.
+  virtual std::string config_text() const { return ""; }
 };
 
 }  // namespace tocsin::api

@@ -241,6 +241,8 @@ void App::make_api() {
   options.queries_max = settings_.queries_max;
   options.engine = settings_.engine;
   options.parse = settings_.parse;
+  options.response_bytes_max = settings_.response_bytes_max;
+  options.external_labels = settings_.external_labels;
   options.route_prefix = settings_.route_prefix;
   options.open_as_alertmanager = open_as_alertmanager(settings_);
   api_ = std::make_unique<api::Api>(

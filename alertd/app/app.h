@@ -102,6 +102,8 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void send_test(std::string channel, std::string source,
                  api::Done<api::TestOutcome> done) override;
   api::StatusInfo status() const override;
+  api::ServerInfo server() const override;
+  std::string config_text() const override;
   /// The rules and their alerts, as of their last evaluations. Thread: any.
   ruler::RulerView rules() const { return ruler_->view(); }
 

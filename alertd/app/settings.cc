@@ -209,6 +209,7 @@ void read_promql(config::Table table, Settings& settings) {
   settings.query_timeout = table.duration("query_timeout", settings.query_timeout);
   settings.queries_max = static_cast<std::size_t>(
       table.integer("queries_max", static_cast<std::int64_t>(settings.queries_max), 1, 10'000));
+  settings.response_bytes_max = table.bytes("response_max", settings.response_bytes_max);
   table.finish();
 }
 
@@ -351,7 +352,7 @@ bool same_promql(const Settings& a, const Settings& b) {
   const auto all = [](const Settings& s) {
     return std::tuple(s.parse.experimental_functions, s.parse.duration_expressions,
                       s.engine.delayed_name_removal, s.engine.lookback, s.engine.samples_max,
-                      s.engine.points_max, s.query_timeout, s.queries_max);
+                      s.engine.points_max, s.query_timeout, s.queries_max, s.response_bytes_max);
   };
   return all(a) == all(b);
 }

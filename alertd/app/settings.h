@@ -65,7 +65,8 @@ struct Settings {
   promql::ParseOptions parse;    ///< `[promql]`: of rules, templates and the API alike.
   promql::EngineOptions engine;  ///< `[promql]`: limits, and when metric names go.
   base::Duration query_timeout{30'000};
-  std::size_t queries_max = 20;
+  std::size_t queries_max = 100;
+  std::size_t response_bytes_max = 256 << 20;
 
   std::vector<std::string> rule_paths;
   ruler::RuleFileOptions rule_files;

@@ -125,9 +125,9 @@ base::Result<QueryResult> Engine::range(const model::SeriesSource& source, const
     return base::error(base::ErrorCode::InvalidArgument, "end must not be before begin");
   }
   const auto count = static_cast<std::size_t>((end - begin) / step) + 1;
-  if (count > options_.points_max) {
+  if (count > options_.points_max + 1) {  // as Prometheus counts: the steps after the first
     return base::error(base::ErrorCode::LimitExceeded,
-                       fmt::format("query has {} steps, limit {}: choose a longer step", count,
+                       fmt::format("query has {} steps, limit {}: choose a longer step", count - 1,
                                    options_.points_max));
   }
   const Grid grid{base::to_ms(begin), step.count(), count};

@@ -80,7 +80,7 @@ struct EngineOptions {
   base::Duration lookback{300'000};
   base::Duration subquery_step_default{60'000};
   std::size_t samples_max = 50'000'000;  ///< Held in memory at once by one query.
-  std::size_t points_max = 11'000;       ///< Steps of a range query.
+  std::size_t points_max = 11'000;       ///< Steps of a range query after its first.
   bool delayed_name_removal = false;
 };
 

@@ -48,6 +48,8 @@ TEST_CASE("numbers read whole or not at all") {
   }
   CHECK(format_double(0.1) == "0.1");
   CHECK(format_double(1e21) == "1e+21");
+  CHECK(format_double(1e-6) == "0.000001");
+  CHECK(format_double(-9.5e-7) == "-9.5e-07");
   CHECK(*parse_bytes("64KiB") == 65536);
   CHECK(*parse_bytes("10 MB") == 10000000);
   CHECK_FALSE(parse_bytes("10 XB"));

@@ -123,7 +123,7 @@ std::string format_double(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   const double size = std::fabs(value);
-  const bool plain = size == 0 || (size >= 1e-7 && size < 1e21);
+  const bool plain = size == 0 || (size >= 1e-6 && size < 1e21);
   std::array<char, 512> buffer{};
   const auto written =
       std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,

@@ -39,8 +39,8 @@ std::optional<std::int64_t> parse_i64(std::string_view text);
 /// Accepts Go's forms: decimal, exponent, hexadecimal, "Inf", "+Inf", "-inf", "NaN".
 std::optional<double> parse_double(std::string_view text);
 
-/// Returns the shortest text that reads back as `value`: Go's strconv 'f' -1 within 1e-7..1e21,
-/// else exponent form; "NaN", "+Inf", "-Inf".
+/// Returns the shortest text that reads back as `value`: Go's strconv 'f' -1 within 1e-6..1e21,
+/// else exponent form, as Prometheus writes JSON; "NaN", "+Inf", "-Inf".
 std::string format_double(double value);
 
 /// Replaces control bytes (below 0x20, and 0x7f) by \n, \t, \r or \xNN.

@@ -48,7 +48,7 @@ MAY_INCLUDE = {
     "alertd/state": ["common", "alertd/incident/state_", "alertd/incident/notification.h",
                      "alertd/incident/incident.h", "alertd/routing", "alertd/sharing/group_store.h"],
     "alertd/notify": ["common", "alertd/incident"],
-    "alertd/api": ["common", "alertd/promql", "alertd/routing/matcher_text.h",
+    "alertd/api": ["common", "proto", "alertd/promql", "alertd/routing/matcher_text.h",
                    "alertd/story/story.h"],
     "alertd/cluster": ["common"],
     "alertd/app": [""],

@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/import.h"
 #include "cli/inventory_options.h"
+#include "cli/backup_options.h"
 #include "cli/report_options.h"
 #include "cli/test_rules.h"
 #include "common/base/time.h"
@@ -171,7 +172,8 @@ using Command =
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
                  ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions,
                  ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions, ChangeOptions,
-                 ReportOptions, ActionOptions, NewsOptions, StatsOptions>;
+                 ReportOptions, ActionOptions, NewsOptions, StatsOptions, BackupOptions,
+                 RestoreOptions>;
 
 struct Invocation {
   GlobalOptions global;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/backup_parser.h"
 #include "cli/report_parser.h"
 #include "cli/rules_parser.h"
 #include "common/base/strings.h"
@@ -45,6 +46,7 @@ struct Program {
   OnCallOptions oncall;
   ChangeOptions change;
   ReportCommands reports;
+  BackupCommands backups;
   AgentOptions agent_add{AgentOptions::Action::Add, {}, {}};
   AgentOptions agent_list;
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
@@ -280,6 +282,7 @@ std::unique_ptr<Program> make_program() {
   add_incident_actions(*program);
   add_oncall(*program);
   add_report_commands(program->app, program->reports);
+  add_backup_commands(program->app, program->backups);
   add_rules_commands(program->app, program->rules);
   return program;
 }
@@ -306,6 +309,7 @@ Command chosen(const Program& program) {
     return options;
   }
   if (auto report = report_command(program.reports, *command)) return std::move(*report);
+  if (auto backup = backup_command(program.backups, *command)) return std::move(*backup);
   if (auto rules = rules_command(program.rules, *command)) return std::move(*rules);
   if (name == "send-test") return program.send_test;
   if (name == "channels") return program.channels;
@@ -406,6 +410,9 @@ Parsed parse_arguments(const std::vector<std::string>& arguments, const Defaults
   program->global.timeout = *base::parse_duration(program->timeout);
   Command command = chosen(*program);
   const auto* check = std::get_if<CheckOptions>(&command);
+  if (const auto* backup = std::get_if<BackupOptions>(&command); backup && backup->path.empty()) {
+    return usage_error("backup: name where to, for example: tocsin backup --to /backup/today.tar");
+  }
   if (check != nullptr && check->paths.empty() && !check->list) {
     return usage_error("check: name files or folders, for example: tocsin check /etc/tocsin/rules");
   }

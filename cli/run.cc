@@ -5,6 +5,7 @@
 
 #include <iostream>
 
+#include "cli/backup.h"
 #include "cli/commands.h"
 #include "cli/explain_command.h"
 #include "cli/parser.h"
@@ -54,6 +55,10 @@ int dispatch(const Command& command, Context& context, base::FileSystem& files) 
     int operator()(const ReportOptions& options) const {
       return run_report(options, context, files);
     }
+    int operator()(const BackupOptions& options) const {
+      return run_backup(options, context, files);
+    }
+    int operator()(const RestoreOptions&) const { return kUsage; }  // asks no server
     int operator()(const ActionOptions& options) const { return run_action(options, context); }
     int operator()(const NewsOptions& options) const { return run_news(options, context); }
     int operator()(const StatsOptions& options) const { return run_stats(options, context); }
@@ -158,6 +163,14 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (const auto* test = std::get_if<TestOptions>(&parsed.invocation->command)) {
     return test_files(*test, global, terminal, *files);
+  }
+  const BackupWorld backups{*files, global.output, std::cout, std::cerr};
+  if (const auto* restore = std::get_if<RestoreOptions>(&parsed.invocation->command)) {
+    return run_restore(*restore, backups);
+  }
+  if (const auto* backup = std::get_if<BackupOptions>(&parsed.invocation->command);
+      backup != nullptr && backup->action == BackupOptions::Action::Verify) {
+    return run_backup_verify(*backup, backups);
   }
   if (const auto code = past_command(parsed.invocation->command, global, terminal, *files)) {
     return *code;

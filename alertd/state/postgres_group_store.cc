@@ -78,9 +78,12 @@ Result<Board> PostgresGroupStore::tend(const sharing::Member& me, base::Duration
   TC_TRY(prepare());
   Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
+  // A session that is forgotten holds nothing any more: so free groups are found by session.
   TC_TRY(
-      transaction.run("DELETE FROM members WHERE (name = $1 AND session <> $2)"
-                      " OR until < clock_timestamp() - interval '1 day'",
+      transaction.run("WITH gone AS (DELETE FROM members WHERE (name = $1 AND session <> $2)"
+                      " OR until < clock_timestamp() - interval '1 day' RETURNING session)"
+                      " UPDATE group_leases SET session = '', since = clock_timestamp()"
+                      " FROM gone WHERE group_leases.session = gone.session",
                       Values().text(me.name).text(me.session)));
   TC_TRY(transaction.run(
       "INSERT INTO members (session, name, rules, until)"
@@ -89,16 +92,17 @@ Result<Board> PostgresGroupStore::tend(const sharing::Member& me, base::Duration
       Values().text(me.session).text(me.name).text(me.rules).integer(term.count())));
   TC_TRY(const Rows members,
          transaction.run("SELECT session, name, rules, (until >= clock_timestamp())::int,"
-                         " (SELECT count(*) FROM group_leases WHERE group_leases.session ="
-                         " members.session) FROM members ORDER BY session COLLATE \"C\""));
+                         " coalesce(groups, 0) FROM members LEFT JOIN (SELECT session,"
+                         " count(*) AS groups FROM group_leases GROUP BY session) AS held"
+                         " USING (session) ORDER BY session COLLATE \"C\""));
   TC_TRY(const Rows held, transaction.run("SELECT key, epoch FROM group_leases WHERE session = $1",
                                           Values().text(me.session)));
   TC_TRY(const Rows free,
-         transaction.run("SELECT key, (extract(epoch FROM clock_timestamp()"
-                         " - coalesce(until, since)) * 1000)::bigint"
-                         " FROM group_leases LEFT JOIN members USING (session)"
-                         " WHERE until IS NULL OR until < clock_timestamp()"
-                         " ORDER BY key COLLATE \"C\" LIMIT $1",
+         transaction.run("SELECT key, (extract(epoch FROM clock_timestamp() - free_since) * 1000)"
+                         "::bigint FROM (SELECT key, until AS free_since FROM members"
+                         " JOIN group_leases USING (session) WHERE until < clock_timestamp()"
+                         " UNION ALL SELECT key, since FROM group_leases WHERE session = '')"
+                         " AS free ORDER BY key COLLATE \"C\" LIMIT $1",
                          Values().integer(static_cast<std::int64_t>(sharing::kFreeMax))));
   TC_TRY(const Rows words,
          transaction.run("SELECT id, text FROM group_words WHERE session <> $1"

@@ -79,6 +79,7 @@ class Engine {
   base::Result<void> apply(const Command& command, Incident& incident);
   base::Result<void> apply_acknowledge(const Command& command, Incident& incident);
   base::Result<void> apply_resolve(const Command& command, Incident& incident);
+  void closed_by_person(Incident& incident, bool firing);
   base::Result<void> apply_unacknowledge(const Command& command, Incident& incident);
 
   // engine_people.cc
@@ -152,7 +153,6 @@ class Engine {
   void run_maintenance_news();
   void tell_maintenance(const routing::Maintenance& maintenance, MaintenanceStage stage,
                         const routing::Window& window);
-
   void take_severity(Incident& incident, model::Severity of_alerts);
   void on_report(const DeliveryReport& report);
   void on_step_report(Incident& incident, const DeliveryReport& report);

@@ -172,10 +172,16 @@ Result<void> Engine::apply_acknowledge(const Command& command, Incident& inciden
   return base::ok();
 }
 
+/// What fires on gets some time to end; what is over and fires again is news.
+void Engine::closed_by_person(Incident& incident, bool firing) {
+  if (firing) incident.reopen_at = now_ + settings_.manual_hold;
+  pipeline_.mark_over(incident.group_key);
+}
+
 Result<void> Engine::apply_resolve(const Command& command, Incident& incident) {
   AlertSet alerts = alerts_of(incident);
   TC_TRY(resolve(incident, now_, command.actor, command.comment, result_.change.events));
-  if (!alerts.firing.empty()) incident.reopen_at = now_ + settings_.manual_hold;
+  closed_by_person(incident, fires_itself(incident) || !alerts.firing.empty());
   pipeline_.hold_repeats(incident.group_key, false);
   tell_resolved(incident, Reason::ResolvedByPerson, std::move(alerts));
   return base::ok();

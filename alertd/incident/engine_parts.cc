@@ -101,7 +101,7 @@ void Engine::release_parts(Incident& incident) {
     const bool firing = alive(part) && !part.manual;
     if (resolve(part, now_, incident.resolved_by, "with " + incident.id(), result_.change.events)) {
       stop_escalation(part);
-      if (firing) part.reopen_at = now_ + settings_.manual_hold;
+      closed_by_person(part, firing);
     }
   }
 }

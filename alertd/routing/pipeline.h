@@ -82,6 +82,10 @@ class Pipeline {
   /// Starts the repeat interval anew: the incident has just said everything itself.
   void mark_told(const std::string& group_key, base::WallTime now);
 
+  /// What was told to fire and is over was now told to be over, though it is not the group's turn:
+  /// when it fires again, that is news. Alertmanager's mode: nothing.
+  void mark_over(const std::string& group_key);
+
   const Group* find_group(const std::string& key) const;
   const AlertEntry* find_alert(Fingerprint fingerprint) const;
   const std::unordered_map<Fingerprint, AlertEntry>& alerts() const { return alerts_; }
@@ -152,6 +156,7 @@ class Pipeline {
   Suppression suppression_of(const model::Alert& alert) const;
   void hide(Fingerprint fingerprint, base::WallTime now, Touched& touched);
   void hide_all(base::WallTime now, Touched& touched);
+  bool shown_firing(Fingerprint fingerprint, const AlertEntry& entry) const;
   void inhibit(Fingerprint fingerprint, const AlertEntry& entry, base::WallTime now,
                Touched& touched);
   void unhide_others(Fingerprint fingerprint, base::WallTime now, Touched& touched);

@@ -166,6 +166,17 @@ void Pipeline::mark_told(const std::string& group_key, WallTime now) {
   dirty_.groups.insert(group_key);
 }
 
+void Pipeline::mark_over(const std::string& group_key) {
+  const auto found = groups_.find(group_key);
+  if (found == groups_.end() || routing_.alertmanager) return;
+  Group& group = found->second;
+  const auto over = [&group](const auto& told) {
+    const auto member = group.members.find(told.first);
+    return member != group.members.end() && member->second.resolved;
+  };
+  if (std::erase_if(group.log.firing, over) > 0) dirty_.groups.insert(group_key);
+}
+
 const Group* Pipeline::find_group(const std::string& key) const {
   const auto found = groups_.find(key);
   return found == groups_.end() ? nullptr : &found->second;

@@ -121,7 +121,7 @@ void Pipeline::silences_changed(const std::vector<std::string>& ids, WallTime no
   }
   std::vector<Fingerprint> concerned;
   for (const auto& [fingerprint, entry] : alerts_) {
-    if (entry.resolved) continue;
+    if (!shown_firing(fingerprint, entry)) continue;
     const bool named = shares(ids, entry.suppression.silenced_by);
     const bool meant =
         std::any_of(ids.begin(), ids.end(), [&, &alert = entry.alert](const auto& id) {
@@ -152,7 +152,8 @@ void Pipeline::maintenance_changed(const Maintenances::Changes& changes, WallTim
                                    Touched& touched) {
   std::vector<Fingerprint> released;
   for (const auto& [fingerprint, entry] : alerts_) {
-    if (!entry.resolved && shares(changes.ended, entry.suppression.maintained_by)) {
+    if (shown_firing(fingerprint, entry) &&
+        shares(changes.ended, entry.suppression.maintained_by)) {
       released.push_back(fingerprint);
     }
   }
@@ -278,10 +279,18 @@ void Pipeline::hide(Fingerprint fingerprint, WallTime now, Touched& touched) {
 void Pipeline::hide_all(WallTime now, Touched& touched) {
   std::vector<Fingerprint> firing;
   for (const auto& [fingerprint, entry] : alerts_) {
-    if (!entry.resolved) firing.push_back(fingerprint);
+    if (shown_firing(fingerprint, entry)) firing.push_back(fingerprint);
   }
   std::sort(firing.begin(), firing.end());
   for (const Fingerprint fingerprint : firing) hide(fingerprint, now, touched);
+}
+
+/// Whether a group may tell of it as firing: one that flaps does so while its resolve is held.
+bool Pipeline::shown_firing(Fingerprint fingerprint, const AlertEntry& entry) const {
+  return !entry.resolved ||
+         std::any_of(entry.groups.begin(), entry.groups.end(), [&](const std::string& key) {
+           return groups_.at(key).members.at(fingerprint).held;
+         });
 }
 
 void Pipeline::inhibit(Fingerprint fingerprint, const AlertEntry& entry, WallTime now,

@@ -172,21 +172,21 @@ void WeekWorld::override_schedule(const Event& event) {
   });
 }
 
-/// Made by hand, they live until somebody closes them.
+/// Made by hand, they live until somebody closes them; whose word is lost in a crash says it again.
 void WeekWorld::close_what_is_left() {
-  if (!up()) {
-    at(now() + minutes(1), [this] { close_what_is_left(); });
-    return;
-  }
+  bool left = !up();
   for (const auto& [number, record] : disk_->incidents) {
     if (record.state == incident::IncidentState::Resolved) continue;
     if (!record.group_key.starts_with("manual:")) continue;
+    left = true;
+    if (!up()) break;
     Command doing;
     doing.kind = Command::Kind::Resolve;
     doing.actor = "ada";
     doing.incident_id = record.id;
     command(std::move(doing));
   }
+  if (left) at(now() + minutes(1), [this] { close_what_is_left(); });
 }
 
 }  // namespace tocsin::week

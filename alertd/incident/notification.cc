@@ -36,6 +36,7 @@ json::object incident_value(const IncidentSummary& incident) {
   object["peak_severity"] = model::to_string(incident.peak_severity);
   object["state"] = to_string(incident.state);
   object["opened_at"] = base::to_ms(incident.opened_at);
+  if (incident.reopened > 0) object["reopened"] = incident.reopened;
   object["url_path"] = incident.url_path;
   if (!incident.acknowledged_by.empty()) object["acknowledged_by"] = incident.acknowledged_by;
   if (!incident.resolved_by.empty()) object["resolved_by"] = incident.resolved_by;
@@ -52,6 +53,7 @@ Result<IncidentSummary> read_incident(const json::object& object) {
   incident.peak_severity = reader.word("peak_severity", model::parse_severity);
   incident.state = reader.word("state", parse_incident_state);
   incident.opened_at = reader.time("opened_at");
+  incident.reopened = static_cast<std::uint32_t>(reader.unsigned_integer("reopened"));
   incident.url_path = reader.string("url_path");
   incident.acknowledged_by = reader.string("acknowledged_by");
   incident.resolved_by = reader.string("resolved_by");

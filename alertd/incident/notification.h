@@ -57,6 +57,7 @@ struct IncidentSummary {
   model::Severity peak_severity = model::Severity::Medium;  ///< The worst it ever was.
   IncidentState state = IncidentState::Open;
   base::WallTime opened_at;
+  std::uint32_t reopened = 0;   ///< How often it came back.
   std::string url_path;         ///< "/incidents/T-1042"; put after the daemon's external URL.
   std::string acknowledged_by;  ///< Who, if acknowledged.
   std::string resolved_by;      ///< Who, if a person resolved it.

@@ -57,6 +57,7 @@ IncidentSummary summarize(const Incident& incident) {
   summary.peak_severity = incident.peak_severity;
   summary.state = incident.state;
   summary.opened_at = incident.opened_at;
+  summary.reopened = incident.reopened;
   summary.url_path = "/incidents/" + incident.id();
   summary.resolved_by = incident.resolved_by;
   summary.comment = incident.comment;

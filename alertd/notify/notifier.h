@@ -19,7 +19,6 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "alertd/incident/state_store.h"
@@ -215,8 +214,9 @@ class Notifier {
   std::uint32_t store_failures_ = 0;  // In a row.
   /// Sent without a row, because the commit failed: key -> what it came to.
   std::unordered_map<std::string, std::optional<incident::DeliveryState>> ahead_;
-  /// Lanes (channel, incident) whose messages went to a failover channel.
-  std::unordered_set<std::string> detoured_;
+  /// Lanes (channel, incident) whose messages went to a failover channel: how often the incident had
+  /// come back when the last one went that did not end it.
+  std::unordered_map<std::string, std::uint32_t> detoured_;
   std::int64_t last_row_ = 0;  // Rows up to here were read.
   base::WallTime started_at_{};
   base::WallTime proof_at_{};

@@ -77,9 +77,16 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
   delivery->failed_over = true;
   base::log_warning(kComponent, "{} {}: a copy goes to {}: {}", delivery->channel_name,
                     message.incident.id, target, why);
-  copy_to(message, target, fmt::format("instead of {}: {}", delivery->channel_name, why));
   if (detoured_.size() >= kDetouredMax) detoured_.erase(detoured_.begin());
-  detoured_.insert(detour_key(delivery->channel_name, message));
+  std::uint32_t& heard_of = detoured_[detour_key(delivery->channel_name, message)];
+  Notification told = message;
+  // The message that the incident came back may have been replaced by this one before it went
+  // anywhere: whoever gets the copy knows the incident as over.
+  if (message.kind == NotificationKind::Update && message.incident.reopened > heard_of) {
+    told.kind = NotificationKind::Reopened;
+  }
+  if (!told_to_end(message.kind)) heard_of = message.incident.reopened;
+  copy_to(told, target, fmt::format("instead of {}: {}", delivery->channel_name, why));
 }
 
 // What ends an incident also goes to whoever got its beginning in this channel's place.

@@ -178,6 +178,33 @@ TEST_CASE("failover: who got the beginning gets the end, also after a restart") 
   CHECK(sent_by(world, "webhook").back().notification.kind == NotificationKind::Resolved);
 }
 
+TEST_CASE("failover: who got the end hears that it came back before what follows") {
+  World world;
+  world.wire.answers["webhook"] = failing();
+  world.start(with_failover());
+  world.add(message(1, NotificationKind::Firing));
+  world.run(minutes(1));
+  world.add(message(2, NotificationKind::Resolved));
+  world.run(minutes(1));
+  SUBCASE("in the same process") {}
+  SUBCASE("after a restart") {
+    world.restart(with_failover());
+  }
+  Notification update = message(3, NotificationKind::Update);
+  update.incident.reopened = 1;
+  world.add(update);
+  world.run(minutes(10));
+  update = message(4, NotificationKind::Update);
+  update.incident.reopened = 1;
+  world.add(update);
+  world.run(minutes(10));
+  std::string kinds;
+  for (const Wire::Sent& one : sent_by(world, "mail")) {
+    kinds += std::string(to_string(one.notification.kind)) + " ";
+  }
+  CHECK(kinds == "firing resolved reopened update ");
+}
+
 TEST_CASE("failover: a copy that fails too is no reason for another copy") {
   World world;
   world.wire.answers["webhook"] = {

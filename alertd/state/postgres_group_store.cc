@@ -10,7 +10,6 @@ namespace tocsin::state {
 using base::Result;
 using postgres::Array;
 using postgres::Rows;
-using postgres::Transaction;
 using postgres::Values;
 using sharing::Board;
 using sharing::GroupSave;
@@ -76,7 +75,7 @@ Result<void> PostgresGroupStore::prepare() {
 
 Result<Board> PostgresGroupStore::tend(const sharing::Member& me, base::Duration term) {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   // A session that is forgotten holds nothing any more: so free groups are found by session.
   TC_TRY(
@@ -129,7 +128,7 @@ Result<Board> PostgresGroupStore::tend(const sharing::Member& me, base::Duration
 
 Result<void> PostgresGroupStore::know(std::span<const std::string> keys) {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   const Values values = Values().array(array_of(keys));
   TC_TRY(
@@ -149,7 +148,7 @@ Result<void> PostgresGroupStore::know(std::span<const std::string> keys) {
 Result<std::vector<Taken>> PostgresGroupStore::take(const std::string& session,
                                                     std::span<const std::string> keys) {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   // Locked rows are being taken, or kept, by somebody: they are looked at again the next time.
   TC_TRY(const Rows rows,
@@ -180,7 +179,7 @@ Result<void> PostgresGroupStore::give(const std::map<std::string, std::uint64_t>
     keys.text(key);
     epochs.integer(static_cast<std::int64_t>(epoch));
   }
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(
       transaction.run("UPDATE group_leases SET session = '', since = clock_timestamp()"
@@ -194,7 +193,7 @@ Result<std::set<std::string>> PostgresGroupStore::save(std::span<const GroupSave
   TC_TRY(prepare());
   Array all;
   for (const GroupSave& save : saves) all.text(save.key);
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(const Rows rows, transaction.run("SELECT key, epoch FROM group_leases WHERE session <> ''"
                                           " AND key = ANY($1::text[]) ORDER BY key FOR SHARE",
@@ -235,7 +234,7 @@ Result<std::set<std::string>> PostgresGroupStore::save(std::span<const GroupSave
 
 Result<void> PostgresGroupStore::say(const std::string& session, const std::string& text) {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(
       transaction.run("DELETE FROM group_words WHERE said < clock_timestamp()"
@@ -250,7 +249,7 @@ Result<void> PostgresGroupStore::say(const std::string& session, const std::stri
 Result<std::vector<sharing::ChangedGroup>> PostgresGroupStore::changes(
     sharing::ChangesCursor& cursor) {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(transaction.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
   TC_TRY(
@@ -287,7 +286,7 @@ Result<std::vector<sharing::ChangedGroup>> PostgresGroupStore::changes(
 
 Result<std::vector<sharing::Holding>> PostgresGroupStore::holdings() {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(const Rows rows,
          transaction.run("SELECT key, CASE WHEN until >= clock_timestamp() THEN name ELSE '' END,"
@@ -303,7 +302,7 @@ Result<std::vector<sharing::Holding>> PostgresGroupStore::holdings() {
 
 Result<void> PostgresGroupStore::leave(const std::string& session) {
   TC_TRY(prepare());
-  Transaction transaction(*connection_);
+  postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   const Values values = Values().text(session);
   TC_TRY(

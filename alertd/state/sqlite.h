@@ -74,6 +74,12 @@ class Database {
   base::Result<void> execute(const char* sql);
   /// Rows changed by the last statement.
   std::int64_t changes() const;
+  /// The row id of the last insertion.
+  std::int64_t last_row() const;
+  /// The number that stands for a long text in an index: its XXH64. Two texts may share one. In
+  /// SQL: tocsin_number(text), which migrations use and no index or trigger, so that other programs
+  /// can read the file.
+  static std::int64_t number_of(std::string_view text);
 
  private:
   friend class DatabaseCopy;

@@ -132,6 +132,40 @@ TEST_CASE("sqlite store: decisions of the second schema are read on, in their or
   CHECK(incident::suite_decisions_of(world.test, store, query) == "second ");
 }
 
+TEST_CASE("sqlite store: keys of the third schema are found, and no row id is given again") {
+  World world;
+  {
+    auto database = Database::open(world.path, 20);
+    REQUIRE(database);
+    REQUIRE(migrate(**database, 3, world.clock.wall()));
+    REQUIRE((*database)->execute(
+        "INSERT INTO alerts VALUES ('00a1', 'old'), ('00a2', 'gone');"
+        "INSERT INTO alert_groups VALUES ('{}:{a=\"1\"}', 'old'), ('{}:{a=\"2\"}', 'gone');"
+        "INSERT INTO outbox (id, key, incident_id, state, attempts, outcome_unknown, due_ms, body)"
+        " VALUES (7, 'k', 'T-1', 'delivered', 1, 0, 0, '{}'); DELETE FROM outbox"));
+  }
+  StateStore& store = world.test.reopen();
+  incident::StateChange change;
+  change.alerts_upsert = {{"00a1", "new"}, {"00a3", "third"}};
+  change.alerts_delete = {"00a2"};
+  change.groups_upsert = {{"{}:{a=\"1\"}", "new"}};
+  change.groups_delete = {"{}:{a=\"2\"}"};
+  change.outbox = {incident::suite_notification("T-1001", 1)};
+  REQUIRE(suite_commit(world.test, store, change));
+  const auto state = incident::ask<incident::LoadedState>(world.executor, [&](auto done) {
+    world.test.reopen().load(incident::suite_time(0), world.executor, done);
+  });
+  REQUIRE(state);
+  REQUIRE(state->alerts.size() == 2);
+  CHECK(state->alerts[0].body == "new");
+  CHECK(state->alerts[1].key == "00a3");
+  REQUIRE(state->groups.size() == 1);
+  CHECK(state->groups[0].body == "new");
+  const auto rows = incident::suite_pending(world.test, *world.store, 5, 10).rows;
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].id == 8);
+}
+
 TEST_CASE("sqlite store: a forged line of the audit trail is named") {
   World world;
   incident::StateChange change;

@@ -28,6 +28,14 @@ using incident::TimelineEvent;
 
 namespace {
 
+constexpr RecordTable kAlerts{"UPDATE alerts SET body = ?3 WHERE number = ?1 AND key = ?2",
+                              "INSERT INTO alerts (number, key, body) VALUES (?, ?, ?)",
+                              "DELETE FROM alerts WHERE number = ? AND key = ?"};
+constexpr RecordTable kAlertGroups{
+    "UPDATE alert_groups SET body = ?3 WHERE number = ?1 AND key = ?2",
+    "INSERT INTO alert_groups (number, key, body) VALUES (?, ?, ?)",
+    "DELETE FROM alert_groups WHERE number = ? AND key = ?"};
+
 constexpr const char* kIncidentColumns =
     "SELECT number, id, group_key, title, state, severity, peak_severity, opened_ms, updated_ms,"
     " resolved_ms, body FROM incidents";
@@ -117,12 +125,8 @@ Result<void> StateTables::commit(const StateChange& change) {
 }
 
 Result<void> StateTables::write(const StateChange& change) {
-  TC_TRY(write_records("INSERT OR REPLACE INTO alerts VALUES (?, ?)",
-                       "DELETE FROM alerts WHERE key = ?", change.alerts_upsert,
-                       change.alerts_delete));
-  TC_TRY(write_records("INSERT OR REPLACE INTO alert_groups VALUES (?, ?)",
-                       "DELETE FROM alert_groups WHERE key = ?", change.groups_upsert,
-                       change.groups_delete));
+  TC_TRY(write_records(kAlerts, change.alerts_upsert, change.alerts_delete));
+  TC_TRY(write_records(kAlertGroups, change.groups_upsert, change.groups_delete));
   TC_TRY(write_incidents(change.incidents_upsert));
   for (const TimelineEvent& event : change.events) TC_TRY(write_event(event));
   for (const incident::OutboxCancel& cancel : change.outbox_cancel) TC_TRY(write_cancel(cancel));
@@ -132,16 +136,22 @@ Result<void> StateTables::write(const StateChange& change) {
   return write_audit(change);
 }
 
-Result<void> StateTables::write_records(const char* upsert, const char* remove,
+Result<void> StateTables::write_records(const RecordTable& table,
                                         const std::vector<Record>& records,
                                         const std::vector<std::string>& removed) {
   for (const Record& record : records) {
-    Statement statement = database_.statement(upsert);
-    TC_TRY(statement.text(record.key).text(record.body).run());
+    const std::int64_t number = Database::number_of(record.key);
+    {
+      Statement update = database_.statement(table.update);
+      TC_TRY(update.integer(number).text(record.key).text(record.body).run());
+    }
+    if (database_.changes() > 0) continue;
+    Statement insert = database_.statement(table.insert);
+    TC_TRY(insert.integer(number).text(record.key).text(record.body).run());
   }
   for (const std::string& key : removed) {
-    Statement statement = database_.statement(remove);
-    TC_TRY(statement.text(key).run());
+    Statement remove = database_.statement(table.remove);
+    TC_TRY(remove.integer(Database::number_of(key)).text(key).run());
   }
   return base::ok();
 }
@@ -150,8 +160,12 @@ Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& rec
   if (records.empty()) return base::ok();
   std::int64_t last = 0;
   for (const IncidentRecord& record : records) {
+    // Unlike a replacement this leaves the index entries alone that do not change.
     Statement upsert = database_.statement(
-        "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+        " ON CONFLICT (number) DO UPDATE SET id = ?2, group_key = ?3, title = ?4, state = ?5,"
+        " severity = ?6, peak_severity = ?7, opened_ms = ?8, updated_ms = ?9, resolved_ms = ?10,"
+        " body = ?11");
     upsert.integer(record.number).text(record.id).text(record.group_key).text(record.title);
     upsert.text(to_string(record.state)).integer(static_cast<int>(record.severity));
     upsert.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
@@ -179,14 +193,19 @@ Result<void> StateTables::write_row(const Notification& notification) {
                        fmt::format("message {} is {} bytes, limit {}", notification.key,
                                    body.size(), incident::kBodyBytesMax));
   }
-  Statement insert = database_.statement(
-      "INSERT INTO outbox (key, incident_id, state, attempts, outcome_unknown, due_ms, body,"
-      " receiver, channel, sequence) VALUES (?, ?, 'pending', 0, 0, ?, ?, ?, ?, ?)"
-      " ON CONFLICT (key) DO NOTHING");
-  insert.text(notification.key).text(notification.incident.id);
-  insert.integer(base::to_ms(notification.created_at)).text(body);
-  insert.text(notification.receiver).text(notification.channel);
-  return insert.integer(static_cast<std::int64_t>(notification.sequence)).run();
+  {
+    Statement insert = database_.statement(
+        "INSERT INTO outbox (key, incident_id, receiver, channel, sequence, state, attempts,"
+        " outcome_unknown, due_ms) VALUES (?, ?, ?, ?, ?, 'pending', 0, 0, ?)"
+        " ON CONFLICT (incident_id, key) DO NOTHING");
+    insert.text(notification.key).text(notification.incident.id);
+    insert.text(notification.receiver).text(notification.channel);
+    insert.integer(static_cast<std::int64_t>(notification.sequence));
+    TC_TRY(insert.integer(base::to_ms(notification.created_at)).run());
+  }
+  if (database_.changes() == 0) return base::ok();
+  Statement insert = database_.statement("INSERT INTO messages VALUES (?, ?)");
+  return insert.integer(database_.last_row()).text(body).run();
 }
 
 Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
@@ -204,7 +223,8 @@ Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
   {
     Statement query = database_.statement(
         "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
-        " WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT ?");
+        " CROSS JOIN messages USING (id) WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT "
+        "?");
     query.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
     while (true) {
       TC_TRY(const bool row, query.next());
@@ -225,7 +245,7 @@ Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_
   PendingRows pending;
   Statement query = database_.statement(
       "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
-      " WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
+      " CROSS JOIN messages USING (id) WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
   query.integer(after_id).integer(static_cast<std::int64_t>(limit));
   while (true) {
     TC_TRY(const bool row, query.next());
@@ -302,7 +322,7 @@ Result<std::vector<DeliveryRecord>> StateTables::deliveries(const std::string& i
   std::vector<DeliveryRecord> deliveries;
   Statement query = database_.statement(
       "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
-      " WHERE incident_id = ? ORDER BY id");
+      " CROSS JOIN messages USING (id) WHERE incident_id = ? ORDER BY id");
   query.text(id);
   while (true) {
     TC_TRY(const bool row, query.next());
@@ -341,6 +361,7 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
       "DELETE FROM events WHERE incident_id NOT IN (SELECT id FROM incidents)",
       "DELETE FROM outbox WHERE state <> 'pending'"
       " AND incident_id NOT IN (SELECT id FROM incidents)",
+      "DELETE FROM messages WHERE id NOT IN (SELECT id FROM outbox)",
       "DELETE FROM attempts WHERE row_id NOT IN (SELECT id FROM outbox)",
   };
   Transaction transaction(database_);

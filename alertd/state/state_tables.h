@@ -7,6 +7,14 @@
 
 namespace tocsin::state {
 
+/// The statements of a table of bodies by key. Rows lie in the order in which they came and are
+/// found by the key's number (Database::number_of); the key itself decides.
+struct RecordTable {
+  const char* update;  ///< Parameters: number, key, body.
+  const char* insert;  ///< Parameters: number, key, body.
+  const char* remove;  ///< Parameters: number, key.
+};
+
 /// Thread: the connection's. Errors and meaning: alertd/incident/state_store.h, same names.
 class StateTables : public BlockingStore {
  public:
@@ -43,7 +51,7 @@ class StateTables : public BlockingStore {
 
  private:
   base::Result<void> write(const incident::StateChange& change);
-  base::Result<void> write_records(const char* upsert, const char* remove,
+  base::Result<void> write_records(const RecordTable& table,
                                    const std::vector<incident::Record>& records,
                                    const std::vector<std::string>& removed);
   base::Result<void> write_incidents(const std::vector<incident::IncidentRecord>& records);

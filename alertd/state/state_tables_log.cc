@@ -24,8 +24,8 @@ constexpr base::WallTime kLast = base::wall_time(INT64_MAX / 2);
 // One statement for each index; a condition whose parameter is '' or null does not apply.
 constexpr const char* kDecisionsBySubject =
     "SELECT at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions"
-    " WHERE subject = ?1 AND (?2 = '' OR fingerprint = ?2) AND (?3 = '' OR incident_id = ?3)"
-    " AND at_ms >= ?4 AND at_ms < ?5 ORDER BY id DESC LIMIT ?6";
+    " WHERE subject_number = ?7 AND subject = ?1 AND (?2 = '' OR fingerprint = ?2)"
+    " AND (?3 = '' OR incident_id = ?3) AND at_ms >= ?4 AND at_ms < ?5 ORDER BY id DESC LIMIT ?6";
 constexpr const char* kDecisionsByFingerprint =
     "SELECT at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions"
     " WHERE ?1 = '' AND fingerprint = ?2 AND fingerprint <> '' AND (?3 = '' OR incident_id = ?3)"
@@ -110,11 +110,12 @@ Result<void> StateTables::write_decisions(const StateChange& change) {
   for (const DecisionRecord& whole : change.decisions) {
     const DecisionRecord record = incident::clipped(whole);
     Statement insert = database_.statement(
-        "INSERT INTO decisions (at_ms, subject, fingerprint, incident_id, sent, reason, text)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO decisions (at_ms, subject, fingerprint, incident_id, sent, reason, text,"
+        " subject_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     insert.integer(base::to_ms(record.at)).text(record.subject);
     insert.text(record.fingerprint).text(record.incident_id).integer(record.sent ? 1 : 0);
-    TC_TRY(insert.text(record.reason).text(record.text).run());
+    insert.text(record.reason).text(record.text);
+    TC_TRY(insert.integer(Database::number_of(record.subject)).run());
   }
   return base::ok();
 }
@@ -159,10 +160,12 @@ Result<void> StateTables::write_audit(const StateChange& change) {
 
 Result<std::vector<DecisionRecord>> StateTables::decisions(const incident::DecisionQuery& query) {
   Statement statement = database_.statement(statement_for(query));
-  statement.text(incident::clipped(query.subject, incident::kSubjectBytesMax));
+  const std::string subject = incident::clipped(query.subject, incident::kSubjectBytesMax);
+  statement.text(subject);
   statement.text(query.fingerprint).text(query.incident_id);
   statement.integer(base::to_ms(query.from.value_or(kFirst)));
   statement.integer(base::to_ms(query.to.value_or(kLast))).integer(limited(query.limit));
+  if (!subject.empty()) statement.integer(Database::number_of(subject));
   std::vector<DecisionRecord> found;
   while (true) {
     TC_TRY(const bool row, statement.next());

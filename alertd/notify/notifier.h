@@ -214,8 +214,8 @@ class Notifier {
   std::uint32_t store_failures_ = 0;  // In a row.
   /// Sent without a row, because the commit failed: key -> what it came to.
   std::unordered_map<std::string, std::optional<incident::DeliveryState>> ahead_;
-  /// Lanes (channel, incident) whose messages went to a failover channel: how often the incident had
-  /// come back when the last one went that did not end it.
+  /// Lanes (channel, incident) whose messages went to a failover channel: how often the incident
+  /// had come back when the last one went that did not end it.
   std::unordered_map<std::string, std::uint32_t> detoured_;
   std::int64_t last_row_ = 0;  // Rows up to here were read.
   base::WallTime started_at_{};

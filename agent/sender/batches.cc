@@ -1,5 +1,6 @@
 #include "agent/sender/batches.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -49,6 +50,15 @@ std::vector<model::WriteBatch> split_batch(model::WriteBatch batch, std::size_t 
     for (const model::Sample& sample : batch.samples(series)) part.add_sample(sample);
   }
   return parts;
+}
+
+bool are_of_one_moment(std::span<const model::WriteBatch> batches) {
+  const auto begins = [](const model::WriteBatch& batch) {
+    return batch.empty() ? 0 : batch.samples(batch.series().front()).front().timestamp_ms;
+  };
+  return std::all_of(batches.begin(), batches.end(), [&](const model::WriteBatch& batch) {
+    return begins(batch) == begins(batches.front());
+  });
 }
 
 model::WriteBatch merge_batches(std::span<model::WriteBatch> batches) {

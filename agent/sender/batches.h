@@ -12,6 +12,10 @@ namespace tocsin::agent {
 /// metadata goes with each part. A series with more samples than that stays whole.
 std::vector<model::WriteBatch> split_batch(model::WriteBatch batch, std::size_t samples_max);
 
+/// Returns whether all begin with a sample of the same time: then they are one round's, of one
+/// source each, and have no series in common.
+bool are_of_one_moment(std::span<const model::WriteBatch> batches);
+
 /// Returns one batch with every series once, its samples in the order of `batches`.
 ///
 /// The result's text points into `batches`, which must outlive it.

@@ -80,11 +80,36 @@ void Sender::push(model::WriteBatch batch) {
   TC_DCHECK(world_.executor.running_here(), "on the sender's executor only");
   for (model::WriteBatch& part : split_batch(std::move(batch), options_.samples_per_request)) {
     const auto samples = static_cast<std::uint32_t>(part.sample_count());
-    world_.spool.append(proto::encode_v2(part), samples);
+    const std::uint64_t sequence = world_.spool.append(proto::encode_v2(part), samples);
+    keep_fresh(sequence, std::move(part));
   }
   if (stopped_) return;
   if (!in_flight_ && timer_ == 0) wake_in(options_.linger);
   if (maintenance_ == 0) keep_maintaining();
+}
+
+void Sender::keep_fresh(std::uint64_t sequence, model::WriteBatch batch) {
+  if (fresh_samples_ + batch.sample_count() > options_.samples_per_request) {
+    fresh_.clear();
+    fresh_samples_ = 0;
+  }
+  fresh_samples_ += batch.sample_count();
+  fresh_.push_back({sequence, std::move(batch)});
+}
+
+// Returns the batches of all `records`, or none. What is older than the last of them is forgotten.
+std::vector<model::WriteBatch> Sender::take_fresh(std::span<const SpoolRecord> records) {
+  std::vector<model::WriteBatch> batches;
+  while (!fresh_.empty() && fresh_.front().sequence <= records.back().sequence) {
+    Fresh fresh = std::move(fresh_.front());
+    fresh_.pop_front();
+    fresh_samples_ -= fresh.batch.sample_count();
+    const bool next =
+        batches.size() < records.size() && fresh.sequence == records[batches.size()].sequence;
+    if (next) batches.push_back(std::move(fresh.batch));
+  }
+  if (batches.size() < records.size()) batches.clear();
+  return batches;
 }
 
 void Sender::stop(std::function<void()> done) {
@@ -130,26 +155,33 @@ void Sender::pump() {
 
 // Returns nullopt after discarding a batch that cannot be read; `records` is then of no use.
 std::optional<std::string> Sender::body_for(std::vector<SpoolRecord>& records) {
+  std::vector<model::WriteBatch> batches = take_fresh(records);
   if (records.size() == 1 && version_ == proto::Version::V2) {
     return std::move(records.front().payload);
   }
-  std::vector<model::WriteBatch> batches;
+  if (batches.empty() && !read_back(records, batches)) return std::nullopt;
+  if (are_of_one_moment(batches)) return proto::encode(version_, batches);
+  const model::WriteBatch merged = merge_batches(batches);
+  return proto::encode(version_, std::span(&merged, 1));
+}
+
+// Returns false after discarding a batch that cannot be read.
+bool Sender::read_back(std::vector<SpoolRecord>& records, std::vector<model::WriteBatch>& batches) {
   for (std::size_t index = 0; index < records.size(); ++index) {
     SpoolRecord& record = records[index];
     auto batch = proto::decode_v2(record.payload, own_limits());
     if (!batch) {
       if (index > 0) {  // First what is sound before it.
         records.resize(index);
-        break;
+        return true;
       }
       base::log_error(kLog, "a stored batch cannot be read: {}", batch.error().message);
       world_.spool.discard(record.sequence, record.sequence, "unreadable");
-      return std::nullopt;
+      return false;
     }
     batches.push_back(std::move(*batch));
   }
-  const model::WriteBatch merged = merge_batches(batches);
-  return version_ == proto::Version::V2 ? proto::encode_v2(merged) : proto::encode_v1(merged);
+  return true;
 }
 
 void Sender::send(const std::vector<SpoolRecord>& records, std::string body) {

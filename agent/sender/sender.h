@@ -1,10 +1,10 @@
 // From the disk queue to alertd: in order, one request in flight, until it is acknowledged.
 //
-// Each batch is stored as the body of a remote-write 2.0 request, so the common case (one batch,
-// version 2.0) sends the stored bytes as they are. When batches have piled up, several are decoded
-// and joined into one request of up to `samples_per_request`, and requests are spaced so that a
-// backlog of a day does not hit a just-recovered alertd at full speed. A receiver that only
-// knows 1.0 gets 1.0.
+// Each batch is stored as the body of a remote-write 2.0 request of its own, so that one that is
+// refused is dropped alone. The batches of a round are joined in one request, from memory; one
+// batch alone is sent as it is stored. When batches have piled up, several are read back and joined
+// into one request of up to `samples_per_request`, and requests are spaced so that a backlog of a
+// day does not hit a just-recovered alertd at full speed. A receiver that only knows 1.0 gets 1.0.
 //
 // After a failure the pause grows from 1 s to 1 min, drawn at random from the whole range (full
 // jitter) plus a fixed part of a second by host name: a fleet does not knock in step. Retry-After
@@ -12,9 +12,11 @@
 // already.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -86,9 +88,18 @@ class Sender {
     base::MonotonicTime sent{};
   };
 
+  /// A batch that was stored since the latest request.
+  struct Fresh {
+    std::uint64_t sequence = 0;
+    model::WriteBatch batch;
+  };
+
+  void keep_fresh(std::uint64_t sequence, model::WriteBatch batch);
+  std::vector<model::WriteBatch> take_fresh(std::span<const SpoolRecord> records);
   void wake_in(base::Duration delay);
   void pump();
   std::optional<std::string> body_for(std::vector<SpoolRecord>& records);
+  bool read_back(std::vector<SpoolRecord>& records, std::vector<model::WriteBatch>& batches);
   void send(const std::vector<SpoolRecord>& records, std::string body);
   void answered(const base::Result<net::HttpResponse>& answer);
   void delivered(const InFlight& request);
@@ -105,6 +116,9 @@ class Sender {
   World world_;
   base::FailureLog failures_{"agent/sender"};
   std::optional<InFlight> in_flight_;
+  /// What a round brings is joined without reading it back; at most a request's worth.
+  std::deque<Fresh> fresh_;
+  std::size_t fresh_samples_ = 0;
   base::TimerId timer_ = 0;
   base::TimerId maintenance_ = 0;
   unsigned failures_in_row_ = 0;

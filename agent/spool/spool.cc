@@ -52,12 +52,12 @@ Spool::Spool(SpoolOptions options, World world)
   settle();
 }
 
-void Spool::append(std::string payload, std::uint32_t samples) {
+std::uint64_t Spool::append(std::string payload, std::uint32_t samples) {
   if (payload.size() > kRecordPayloadBytesMax) {
     base::log_error(kLog, "a batch of {} bytes is over the limit of {}, dropped", payload.size(),
                     kRecordPayloadBytesMax);
     count_dropped("batch_too_large", samples);
-    return;
+    return 0;
   }
   RecordPlace place{next_sequence_++, base::to_ms(now()), samples,
                     static_cast<std::uint32_t>(payload.size()), 0};
@@ -68,6 +68,7 @@ void Spool::append(std::string payload, std::uint32_t samples) {
   cache_.push_back(std::move(payload));
   enforce_bounds();
   settle();
+  return place.sequence;
 }
 
 std::vector<SpoolRecord> Spool::peek(std::size_t samples_max, std::size_t records_max) {

@@ -65,7 +65,8 @@ class Spool {
   Spool(SpoolOptions options, World world);
 
   /// Adds one batch as the newest. Never fails; what does not fit any more is dropped and counted.
-  void append(std::string payload, std::uint32_t samples);
+  /// Returns the sequence that peek() will tell of it; 0 if it was too large and dropped.
+  std::uint64_t append(std::string payload, std::uint32_t samples);
 
   /// Returns the oldest batches, in order: as many as have together at most `samples_max` samples
   /// and `records_max` batches, but at least one if there is one.

@@ -9,15 +9,13 @@ namespace {
 
 /// Syncing as we go keeps the last sync short: it stops the acknowledgements.
 constexpr std::uint64_t kSyncBytes = 32 << 20;
+/// Series written between two groups of batches: a few milliseconds.
+constexpr std::size_t kCheckpointSlice = 4096;
 
-void put_end(std::uint64_t series, std::string& frames) {
+void put_number_frame(RecordType type, std::uint64_t number, std::string& frames) {
   std::string payload;
-  while (series >= 0x80) {
-    payload += static_cast<char>((series & 0x7fU) | 0x80U);
-    series >>= 7U;
-  }
-  payload += static_cast<char>(series);
-  put_frame(RecordType::End, payload, frames);
+  put_number(number, payload);
+  put_frame(type, payload, frames);
 }
 
 }  // namespace
@@ -26,14 +24,15 @@ std::string CheckpointWriter::temporary_path() const {
   return base::join_path(folder_, checkpoint_name(number_) + std::string(kTemporarySuffix));
 }
 
-base::Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::begin(base::FileSystem& files,
-                                                                        const std::string& folder,
-                                                                        std::uint64_t number) {
+base::Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::begin(
+    base::FileSystem& files, const std::string& folder, std::uint64_t number,
+    std::uint64_t next_segment) {
   std::unique_ptr<CheckpointWriter> writer(new CheckpointWriter(files, folder, number));
   const std::string path = writer->temporary_path();
   // Left by an attempt whose removal failed; appending to it would mix two checkpoints.
   if (files.exists(path)) TC_TRY(files.remove(path));
   TC_TRY(writer->file_, files.open_append(path, 0640));
+  put_number_frame(RecordType::Begin, next_segment, writer->frames_);
   return writer;
 }
 
@@ -41,13 +40,16 @@ CheckpointWriter::~CheckpointWriter() {
   if (finished_ || file_ == nullptr) return;
   file_.reset();
   if (const auto removed = files_.remove(temporary_path()); !removed) {
-    base::log_warning("alertd/tsdb", "{}", removed.error().message);
+    base::log_warning(kComponent, "{}", removed.error().message);
   }
 }
 
 base::Result<void> CheckpointWriter::flush() {
-  if (!payload_.empty()) put_frame(RecordType::State, payload_, frames_);
-  payload_.clear();
+  if (!heads_.empty()) {
+    std::string payload;
+    heads_.finish(payload);
+    put_frame(RecordType::Heads, payload, frames_);
+  }
   TC_TRY(file_->append(frames_));
   unsynced_bytes_ += frames_.size();
   frames_.clear();
@@ -61,17 +63,17 @@ base::Result<bool> CheckpointWriter::step(const SeriesTable& table, std::size_t 
   for (; next_slot_ < table.slot_end() && done < series_max; ++next_slot_) {
     const auto& series = table.get(next_slot_);
     if (series == nullptr) continue;
-    put_state(*series, payload_);
+    heads_.add(*series);
     ++series_;
     ++done;
-    if (payload_.size() >= kFrameBytesGoal) TC_TRY(flush());
+    if (heads_.size() >= kFrameBytesGoal) TC_TRY(flush());
   }
   TC_TRY(flush());
   return next_slot_ >= table.slot_end();
 }
 
 base::Result<std::uint64_t> CheckpointWriter::finish() {
-  put_end(series_, frames_);
+  put_number_frame(RecordType::End, series_, frames_);
   TC_TRY(flush());
   TC_TRY(file_->sync());
   const std::uint64_t size = file_->size();
@@ -80,6 +82,24 @@ base::Result<std::uint64_t> CheckpointWriter::finish() {
   finished_ = true;
   TC_TRY(files_.sync_folder(folder_));
   return size;
+}
+
+base::Result<std::unique_ptr<CheckpointJob>> CheckpointJob::begin(base::FileSystem& files,
+                                                                  const std::string& folder,
+                                                                  std::uint64_t number,
+                                                                  std::uint64_t next_segment,
+                                                                  const Head& head) {
+  TC_TRY(auto writer, CheckpointWriter::begin(files, folder, number, next_segment));
+  return std::unique_ptr<CheckpointJob>(new CheckpointJob(std::move(writer), head));
+}
+
+base::Result<bool> CheckpointJob::step() {
+  TC_TRY(const bool written, head_.read([&](const SeriesTable& table) {
+    return writer_->step(table, kCheckpointSlice);
+  }));
+  if (!written) return false;
+  TC_TRY(bytes_, writer_->finish());
+  return true;
 }
 
 }  // namespace tocsin::tsdb

@@ -118,7 +118,7 @@ void OpenChunk::put_value(std::uint64_t changed) {
 }
 
 void OpenChunk::append(std::int64_t timestamp_ms, double value) {
-  TC_DCHECK(!full(), "chunk is full");
+  TC_DCHECK(count_ < kChunkSamplesMax, "chunk is full");
   reserve(bits_ + 146 + 64);
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (count_ == 0) {
@@ -138,6 +138,7 @@ void OpenChunk::append(std::int64_t timestamp_ms, double value) {
 }
 
 ChunkPtr OpenChunk::seal() {
+  // last_ms_ and last_value_ stay.
   auto chunk = std::make_shared<const Chunk>(view(), last_ms_);
   bytes_.reset();
   bits_ = 0;
@@ -146,6 +147,44 @@ ChunkPtr OpenChunk::seal() {
   leading_ = 0xff;
   significant_ = 0;
   return chunk;
+}
+
+void OpenChunk::save(std::string& out) const {
+  put_varint(count_, out);
+  put_signed(as_u64(last_ms_), out);
+  put_raw(last_value_, out);
+  if (count_ == 0) return;
+  put_varint(as_u64(last_ms_) - as_u64(first_ms_), out);
+  put_signed(as_u64(last_delta_ms_), out);
+  out += static_cast<char>(leading_);
+  out += static_cast<char>(significant_);
+  put_varint(bits_, out);
+  out += view().bytes;
+}
+
+bool OpenChunk::restore(ByteReader& reader) {
+  const std::uint64_t count = reader.varint();
+  const std::uint64_t last = reader.signed_varint();
+  last_ms_ = as_i64(last);
+  last_value_ = reader.number();
+  if (count == 0 || count > kChunkSamplesMax) return count == 0 && reader.ok();
+  first_ms_ = as_i64(last - reader.varint());
+  last_delta_ms_ = as_i64(reader.signed_varint());
+  const std::string_view window = reader.bytes(2);
+  const std::uint64_t bits = reader.varint();
+  const std::string_view bytes = reader.bytes((bits + 7) / 8);
+  // As many bits as so many samples may take, so that what is appended finds room.
+  if (!reader.ok() || bits < 64 || bits > 64 + 146 * (count - 1) || first_ms_ > last_ms_) {
+    return false;
+  }
+  leading_ = static_cast<std::uint8_t>(window[0]);
+  significant_ = static_cast<std::uint8_t>(window[1]);
+  if (leading_ != 0xff && (leading_ + significant_ > 64 || significant_ == 0)) return false;
+  reserve(static_cast<std::size_t>(bits));
+  std::memcpy(bytes_.get(), bytes.data(), bytes.size());
+  bits_ = static_cast<std::uint32_t>(bits);
+  count_ = static_cast<std::uint8_t>(count);
+  return true;
 }
 
 }  // namespace tocsin::tsdb

@@ -8,10 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "alertd/tsdb/byte_codec.h"
 #include "common/model/sample.h"
 
 namespace tocsin::tsdb {
@@ -58,13 +61,13 @@ using ChunkPtr = std::shared_ptr<const Chunk>;
 /// The chunk that a series is writing. Owner: the store thread, under the head's lock.
 class OpenChunk {
  public:
-  /// `timestamp_ms` must be greater than last_ms(), and the chunk not full.
+  /// `timestamp_ms` must be greater than last_ms(), and the chunk have room.
   void append(std::int64_t timestamp_ms, double value);
 
   bool empty() const { return count_ == 0; }
-  bool full() const { return count_ >= kChunkSamplesMax; }
   std::uint32_t count() const { return count_; }
   std::int64_t first_ms() const { return first_ms_; }
+  /// Of the newest sample ever appended, sealed since or not; the least number if there was none.
   std::int64_t last_ms() const { return last_ms_; }
   double last_value() const { return last_value_; }
   ChunkView view() const { return {first_ms_, count_, {bytes_.get(), (bits_ + 7U) / 8U}}; }
@@ -72,6 +75,17 @@ class OpenChunk {
 
   /// Returns the samples as an immutable chunk and starts afresh.
   ChunkPtr seal();
+
+  /// Appends the chunk with all that is needed to go on with it, or what is left of it after
+  /// seal().
+  void save(std::string& out) const;
+  /// Reads what save() wrote. Returns false at damage.
+  bool restore(ByteReader& reader);
+  /// As seal() leaves a chunk whose newest sample was this one.
+  void restore_newest(const model::Sample& sample) {
+    last_ms_ = sample.timestamp_ms;
+    last_value_ = sample.value;
+  }
 
  private:
   void put(std::uint64_t value, unsigned count);
@@ -82,7 +96,7 @@ class OpenChunk {
 
   std::unique_ptr<char[]> bytes_;
   std::int64_t first_ms_ = 0;
-  std::int64_t last_ms_ = 0;
+  std::int64_t last_ms_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t last_delta_ms_ = 0;
   double last_value_ = 0;
   std::uint32_t bits_ = 0;

@@ -70,6 +70,8 @@ void require_kept(const TestStore& t, const Ledger& ledger) {
 void use_small_files(TestStore& t) {
   t.options.log_file_bytes = 1500;
   t.options.checkpoint_wal_bytes = 4000;
+  t.options.chunk_samples = 5;
+  t.options.flush_bytes = 700;
 }
 
 constexpr int kRounds = 30;

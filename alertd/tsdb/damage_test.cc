@@ -32,7 +32,7 @@ bool is_subset(const Contents& part, const Contents& whole) {
   });
 }
 
-const std::string kFirst = "/data/" + segment_name(1);
+const std::string kFirst = "/data/" + log_name(1);
 
 TEST_CASE("the last segment cut at every byte keeps the whole records before") {
   TestStore good;
@@ -96,13 +96,13 @@ TEST_CASE("a hole in an older segment loses that segment's records only") {
   TestStore t;
   t.options.log_file_bytes = 100;  // about one record each
   fill(t);
-  std::string bytes = t.files.content("/data/" + segment_name(2));
+  std::string bytes = t.files.content("/data/" + log_name(2));
   REQUIRE(!bytes.empty());
   std::fill(bytes.begin(), bytes.end(), '\0');
-  t.files.set_content("/data/" + segment_name(2), bytes);
+  t.files.set_content("/data/" + log_name(2), bytes);
   REQUIRE(t.open());
   CHECK(t.contents().size() == 4);
-  CHECK(t.files.exists("/data/" + segment_name(2) + ".damaged"));
+  CHECK(t.files.exists("/data/" + log_name(2) + ".damaged"));
 }
 
 TEST_CASE("samples whose series is in the hole are counted, not given to another series") {

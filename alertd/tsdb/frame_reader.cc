@@ -17,7 +17,10 @@ base::Result<void> FrameReader::fill(std::size_t bytes) {
   const std::uint64_t left = file_.size() - read_;
   const auto wanted =
       static_cast<std::size_t>(std::min<std::uint64_t>(left, std::max(missing, kReadBytes)));
-  TC_TRY(const std::string more, file_.read_at(read_, wanted));
+  auto answer = file_.read_at(read_, wanted);
+  // What cannot be read is taken for damaged and put aside: not for one failure.
+  if (!answer) answer = file_.read_at(read_, wanted);
+  TC_TRY(const std::string more, std::move(answer));
   // A file that is shorter than it said reads as if it ended here.
   read_ = more.size() < wanted ? file_.size() : read_ + more.size();
   buffer_ += more;

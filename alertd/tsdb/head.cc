@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <set>
 
@@ -17,6 +16,8 @@ using model::Matcher;
 
 /// Slots handled in one hold of the lock by retention: about a millisecond.
 constexpr Slot kSlice = 4096;
+/// How far ahead of itself apply() has series fetched from memory.
+constexpr std::size_t kAhead = 4;
 
 bool same_labels(const model::Labels& labels, std::span<const LabelView> views) {
   auto at = labels.begin();
@@ -25,6 +26,20 @@ bool same_labels(const model::Labels& labels, std::span<const LabelView> views) 
     ++at;
   }
   return at == labels.end();
+}
+
+bool is_known(const model::WriteBatch::Series& sent, Slot slot, const Series& series) {
+  return sent.known != nullptr && sent.known->slot == slot &&
+         sent.known->labels.get() == &series.labels();
+}
+
+void pack(const model::WriteBatch& batch, std::size_t index, std::string& out) {
+  const model::WriteBatch::Series& series = batch.series()[index];
+  if (series.known != nullptr) {
+    out.assign(series.known->labels->packed());
+  } else {
+    model::Labels::pack(batch.labels(series), out);
+  }
 }
 
 void count(Placed placed, model::AppendOutcome& outcome) {
@@ -63,11 +78,16 @@ std::uint64_t Head::resolve(const model::WriteBatch& batch, std::vector<Slot>& s
   {
     const base::ReaderLock lock(mutex_);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const auto labels = batch.labels(all[i]);
+      const model::KnownSeries* known = all[i].known;
+      if (known != nullptr && table_.holds(known->slot, known->labels.get())) {
+        slots[i] = known->slot;
+        continue;
+      }
       // Senders send the same series in the same order, round after round.
-      Slot slot = predicted(previous_, labels);
+      const auto labels = batch.labels(all[i]);
+      Slot slot = known != nullptr ? kNoSlot : predicted(previous_, labels);
       if (slot == kNoSlot) {
-        model::Labels::pack(labels, packed_);
+        pack(batch, i, packed_);
         slot = packed_.empty() ? kNoSlot : table_.find(packed_);
         if (slot == kNoSlot) {
           missing.push_back(i);
@@ -79,44 +99,76 @@ std::uint64_t Head::resolve(const model::WriteBatch& batch, std::vector<Slot>& s
       if (slot != kNoSlot) previous_ = slot;
     }
   }
-  if (missing.empty()) return 0;
+  return missing.empty() ? 0 : make_missing(batch, missing, slots);
+}
+
+std::uint64_t Head::make_missing(const model::WriteBatch& batch,
+                                 std::span<const std::size_t> missing, std::vector<Slot>& slots) {
   std::uint64_t created = 0;
   const base::WriterLock lock(mutex_);
+  if (owner_series_.size() <= batch.owner) owner_series_.resize(batch.owner + 1U);
+  const std::uint64_t& owned = owner_series_[batch.owner];
   for (const std::size_t i : missing) {
-    model::Labels::pack(batch.labels(all[i]), packed_);
+    pack(batch, i, packed_);
     if (packed_.empty()) continue;
     slots[i] = table_.find(packed_);  // twice in one batch
     if (slots[i] != kNoSlot || table_.size() >= series_max_) continue;
+    if (batch.owner_series_max > 0 && owned >= batch.owner_series_max) continue;
     slots[i] = table_.adopt(Series(table_.next_ref(), model::Labels::from_packed(packed_)));
+    if (batch.owner != 0) own(table_.at(slots[i]), batch.owner);
     ++created;
   }
   return created;
+}
+
+// A restart forgets owners: then a series is of whoever writes it first, even beyond a limit.
+void Head::own(Series& series, std::uint16_t owner) {
+  if (owner_series_.size() <= owner) owner_series_.resize(owner + 1U);
+  series.owner = owner;
+  ++owner_series_[owner];
 }
 
 Applied Head::apply(const model::WriteBatch& batch, std::span<const Slot> slots,
                     const TimeRange& range) {
   Applied applied;
   const auto all = batch.series();
+  model::AppendOutcome& outcome = applied.outcome;
+  AppendRules rules = rules_;
   const base::WriterLock lock(mutex_);
+  rules.segments = segments_.get();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto samples = batch.samples(all[i]);
     if (slots[i] == kNoSlot) {
-      ++applied.outcome.series_refused;
+      ++outcome.series_refused;
       applied.samples_over_series_limit += samples.size();
+      if (table_.size() >= series_max_) continue;
+      ++outcome.series_over_owner;
+      outcome.samples_over_owner += samples.size();
       continue;
     }
+    if (i + kAhead < all.size() && slots[i + kAhead] != kNoSlot) {
+      __builtin_prefetch(&table_.at(slots[i + kAhead]));
+    }
     Series& series = table_.at(slots[i]);
+    if (series.owner == 0 && batch.owner != 0) own(series, batch.owner);
+    if (batch.remember && !is_known(all[i], slots[i], series)) {
+      const auto& shared = table_.get(slots[i]);
+      outcome.known.emplace_back(static_cast<std::uint32_t>(i),
+                                 model::KnownSeries{{shared, &shared->labels()}, slots[i], false});
+    }
     for (const model::Sample& sample : samples) {
       if (sample.timestamp_ms > range.last_ms) {
-        ++applied.outcome.samples_too_new;
+        ++outcome.samples_too_new;
       } else if (sample.timestamp_ms < range.first_ms) {
-        ++applied.outcome.samples_too_old;
+        ++outcome.samples_too_old;
       } else {
-        count(series.append(sample, window_ms_), applied.outcome);
+        count(series.append(sample, rules), outcome);
         newest_ms_ = std::max(newest_ms_, sample.timestamp_ms);
       }
     }
   }
+  if (batch.owner < owner_series_.size()) outcome.owner_series = owner_series_[batch.owner];
+  applied.sealed_bytes = rules.sealed_bytes;
   return applied;
 }
 
@@ -124,8 +176,46 @@ void Head::find_newest() {
   const base::ReaderLock lock(mutex_);
   for (Slot slot = 0; slot < table_.slot_end(); ++slot) {
     const auto& series = table_.get(slot);
-    if (series != nullptr && !series->empty()) {
-      newest_ms_ = std::max(newest_ms_, series->last_ms());
+    if (series != nullptr) newest_ms_ = std::max(newest_ms_, series->last_ms());
+  }
+}
+
+void Head::publish(SegmentSetPtr segments) {
+  const base::WriterLock lock(mutex_);
+  segments_ = std::move(segments);
+}
+
+SegmentSetPtr Head::segments() const {
+  const base::ReaderLock lock(mutex_);
+  return segments_;
+}
+
+bool Head::settle(Slot slot, std::int64_t idle_before_ms) {
+  const base::WriterLock lock(mutex_);
+  return slot < table_.slot_end() && table_.get(slot) != nullptr &&
+         table_.at(slot).settle(idle_before_ms);
+}
+
+void Head::written(std::span<const WrittenSeries> series) {
+  for (std::size_t begin = 0; begin < series.size(); begin += kSlice) {
+    const base::WriterLock lock(mutex_);
+    for (const WrittenSeries& one :
+         series.subspan(begin, std::min<std::size_t>(kSlice, series.size() - begin))) {
+      const auto& at = table_.get(one.slot);
+      if (at != nullptr && at->ref() == one.ref) at->written(one.last_ms, one.record);
+    }
+  }
+}
+
+void Head::forget_records(const std::function<bool(const char*)>& goes) {
+  const Slot end = read([](const SeriesTable& table) { return table.slot_end(); });
+  for (Slot begin = 0; begin < end; begin += kSlice) {
+    const base::WriterLock lock(mutex_);
+    for (Slot slot = begin; slot < std::min(end, begin + kSlice); ++slot) {
+      const auto& series = table_.get(slot);
+      if (series != nullptr && series->record() != nullptr && goes(series->record())) {
+        series->forget_record();
+      }
     }
   }
 }
@@ -137,6 +227,10 @@ Series& Head::series(Slot slot) {
 
 void Head::remove(std::span<const Slot> slots) {
   const base::WriterLock lock(mutex_);
+  for (const Slot slot : slots) {
+    const std::uint16_t owner = table_.get(slot)->owner;
+    if (owner != 0) --owner_series_[owner];
+  }
   table_.remove(slots);
 }
 
@@ -151,7 +245,8 @@ Dropped Head::drop_before(std::int64_t cutoff_ms) {
       if (series == nullptr) continue;
       series->drop_before(cutoff_ms);
       dropped.chunk_bytes_left += series->chunk_bytes();
-      if (series->empty()) gone.push_back(slot);
+      dropped.sealed_bytes_left += series->sealed_bytes();
+      if (series->gone(cutoff_ms)) gone.push_back(slot);
     }
   }
   if (!gone.empty()) {
@@ -160,26 +255,6 @@ Dropped Head::drop_before(std::int64_t cutoff_ms) {
   }
   dropped.series = gone.size();
   return dropped;
-}
-
-std::int64_t Head::cutoff_to_free(std::uint64_t bytes) const {
-  constexpr std::int64_t kMinuteMs = 60'000;
-  std::map<std::int64_t, std::uint64_t> by_minute;  // of the newest sample in a sealed chunk
-  const base::ReaderLock lock(mutex_);
-  for (Slot slot = 0; slot < table_.slot_end(); ++slot) {
-    const auto& series = table_.get(slot);
-    if (series == nullptr) continue;
-    for (const ChunkPtr& chunk : series->sealed()) {
-      by_minute[chunk->last_ms() / kMinuteMs] += chunk->memory_bytes();
-    }
-  }
-  std::uint64_t freed = 0;
-  for (const auto& [minute, size] : by_minute) {
-    freed += size;
-    if (freed >= bytes) return (minute + 1) * kMinuteMs;
-  }
-  return by_minute.empty() ? std::numeric_limits<std::int64_t>::min()
-                           : (by_minute.rbegin()->first + 1) * kMinuteMs;
 }
 
 std::vector<std::shared_ptr<Series>> Head::matching(std::span<const Matcher> matchers) const {
@@ -259,9 +334,10 @@ base::Result<std::unique_ptr<model::SeriesSet>> Head::select(
     std::span<const Matcher> matchers, const TimeRange& range,
     const model::SelectLimits& limits) const {
   const ResolvedPtr series = resolved(matchers, SelectCache::key_of(matchers), nullptr);
-  auto snapshot = std::make_unique<Snapshot>(range.first_ms, range.last_ms);
+  std::unique_ptr<Snapshot> snapshot;
   {
     const base::ReaderLock lock(mutex_);
+    snapshot = std::make_unique<Snapshot>(range.first_ms, range.last_ms, segments_);
     for (const auto& one : series->series()) {
       snapshot->add(one);
       if (snapshot->size() > limits.series_max) {
@@ -297,6 +373,11 @@ std::vector<std::string> Head::label_names(std::span<const Matcher> matchers) co
     for (const LabelView label : series->labels()) names.insert(label.name);
   }
   return {names.begin(), names.end()};
+}
+
+std::vector<std::uint64_t> Head::series_by_owner() const {
+  const base::ReaderLock lock(mutex_);
+  return owner_series_;
 }
 
 std::size_t Head::series_count() const {

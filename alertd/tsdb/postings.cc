@@ -147,6 +147,11 @@ bool Postings::candidates(std::span<const Matcher> matchers, std::vector<Slot>& 
   return narrowed;
 }
 
+std::size_t Postings::buckets(std::string_view name) const {
+  const auto by_name = lists_.find(name);
+  return by_name == lists_.end() ? 0 : by_name->second.bucket_count();
+}
+
 std::vector<std::string> Postings::names() const {
   std::vector<std::string> names;
   names.reserve(lists_.size());

@@ -60,6 +60,21 @@ class Postings {
   bool candidates(std::span<const model::Matcher> matchers, std::vector<Slot>& slots,
                   std::vector<bool>& exact) const;
 
+  /// Values of a label in parts: the hash buckets [begin, end) of buckets(name) in all. The number
+  /// changes when the order does.
+  std::size_t buckets(std::string_view name) const;
+  template <class Visit>  // (value, number of series)
+  void visit(std::string_view name, std::size_t begin, std::size_t end, Visit visit) const {
+    const auto by_name = lists_.find(name);
+    if (by_name == lists_.end()) return;
+    const auto& values = by_name->second;
+    for (std::size_t bucket = begin; bucket < end && bucket < values.bucket_count(); ++bucket) {
+      for (auto at = values.begin(bucket); at != values.end(bucket); ++at) {
+        visit(std::string_view(at->first), at->second.slots.size());
+      }
+    }
+  }
+
   std::vector<std::string> names() const;
   std::vector<std::string> values(std::string_view name) const;
 

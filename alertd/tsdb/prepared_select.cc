@@ -37,29 +37,66 @@ base::Error PreparedSelect::damaged(std::uint32_t series) const {
                      fmt::format("damaged chunk in series {}", list_->labels(series).to_string()));
 }
 
-base::Result<void> PreparedSelect::newest(std::int64_t begin_ms, std::int64_t end_ms,
-                                          std::span<model::Sample> out) {
+void PreparedSelect::postpone(const Head::View& view, const SampleRange& range,
+                              std::uint32_t series) {
+  if (postponed_ == nullptr) {
+    postponed_ = std::make_unique<Snapshot>(range.begin_ms, range.end_ms, view.segments);
+  }
+  postponed_->add(list_->series()[series], series);
+}
+
+base::Result<void> PreparedSelect::read_postponed(const SampleRange& range, const Visit& visit) {
+  const std::unique_ptr<Snapshot> snapshot = std::move(postponed_);
+  if (snapshot == nullptr) return base::ok();
+  snapshot->finish();
+  std::vector<model::Sample> samples;
+  for (std::size_t i = 0; i < snapshot->size(); ++i) {
+    samples.clear();
+    TC_TRY(snapshot->samples(i, range.begin_ms, range.end_ms, samples));
+    if (range.stale == StaleMarkers::Drop) {
+      std::erase_if(samples, [](const auto& sample) { return model::is_stale(sample.value); });
+    }
+    if (!samples.empty() && !visit(snapshot->tag(i), samples)) break;
+  }
+  return base::ok();
+}
+
+base::Result<void> PreparedSelect::read_newest(const Head::View& view, const SampleRange& range,
+                                               std::span<model::Sample> out) {
   const auto& series = list_->series();
   const auto order = list_->storage_order();
-  return head_.read([&](const SeriesTable&) -> base::Result<void> {
-    for (std::size_t k = 0; k < order.size(); ++k) {
-      if (k + kSeriesAhead < order.size()) fetch_series(*series[order[k + kSeriesAhead]]);
-      const Series& one = *series[order[k]];
-      const OpenChunk& open = one.open();
-      model::Sample& sample = out[order[k]];
-      sample = {kNoSample, 0};
-      if (!open.empty() && open.last_ms() <= end_ms) {
-        if (open.last_ms() >= begin_ms) sample = {open.last_ms(), open.last_value()};
-        continue;
-      }
-      if (one.empty()) continue;
-      ChunkPlace nowhere;
-      if (!read_window(one, begin_ms, end_ms, nowhere, StaleMarkers::Keep, buffer_)) {
-        return damaged(order[k]);
-      }
-      if (!buffer_.samples().empty()) sample = buffer_.samples().back();
+  const std::int64_t disk_last_ms = view.segments->last_ms();
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (k + kSeriesAhead < order.size()) fetch_series(*series[order[k + kSeriesAhead]]);
+    const Series& one = *series[order[k]];
+    const OpenChunk& open = one.open();
+    model::Sample& sample = out[order[k]];
+    sample = {kNoSample, 0};
+    if (!open.empty() && open.last_ms() <= range.end_ms) {
+      if (open.last_ms() >= range.begin_ms) sample = {open.last_ms(), open.last_value()};
+      continue;
     }
-    return base::ok();
+    if (one.last_ms() < range.begin_ms) continue;
+    ChunkPlace nowhere;
+    const WindowRead read = read_window(one, range, disk_last_ms, nowhere, buffer_);
+    if (read == WindowRead::Damaged) return damaged(order[k]);
+    if (read == WindowRead::OnDisk) {
+      postpone(view, range, order[k]);
+    } else if (!buffer_.samples().empty()) {
+      sample = buffer_.samples().back();
+    }
+  }
+  return base::ok();
+}
+
+base::Result<void> PreparedSelect::newest(std::int64_t begin_ms, std::int64_t end_ms,
+                                          std::span<model::Sample> out) {
+  postponed_.reset();
+  const SampleRange range{begin_ms, end_ms, StaleMarkers::Keep};
+  TC_TRY(head_.view([&](const Head::View& view) { return read_newest(view, range, out); }));
+  return read_postponed(range, [&](std::size_t series, std::span<const model::Sample> samples) {
+    out[series] = samples.back();
+    return true;
   });
 }
 
@@ -86,25 +123,36 @@ void PreparedSelect::prepare_places(std::int64_t begin_ms) {
   places_list_ = list_;
 }
 
+base::Result<bool> PreparedSelect::read_windows(const Head::View& view, const SampleRange& range,
+                                                const Visit& visit) {
+  const auto& series = list_->series();
+  const auto order = list_->storage_order();
+  const std::int64_t disk_last_ms = view.segments->last_ms();
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (k + kSeriesAhead < order.size()) fetch_series(*series[order[k + kSeriesAhead]]);
+    if (k + kBytesAhead < order.size()) {
+      fetch_bytes(*series[order[k + kBytesAhead]], places_[k + kBytesAhead]);
+    }
+    const Series& one = *series[order[k]];
+    const WindowRead read = read_window(one, range, disk_last_ms, places_[k], buffer_);
+    if (read == WindowRead::Damaged) return damaged(order[k]);
+    if (read == WindowRead::OnDisk) {
+      postpone(view, range, order[k]);
+    } else if (!buffer_.samples().empty() && !visit(order[k], buffer_.samples())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 base::Result<void> PreparedSelect::windows(std::int64_t begin_ms, std::int64_t end_ms,
                                            const Visit& visit) {
   prepare_places(begin_ms);
-  const auto& series = list_->series();
-  const auto order = list_->storage_order();
-  return head_.read([&](const SeriesTable&) -> base::Result<void> {
-    for (std::size_t k = 0; k < order.size(); ++k) {
-      if (k + kSeriesAhead < order.size()) fetch_series(*series[order[k + kSeriesAhead]]);
-      if (k + kBytesAhead < order.size()) {
-        fetch_bytes(*series[order[k + kBytesAhead]], places_[k + kBytesAhead]);
-      }
-      const Series& one = *series[order[k]];
-      if (!read_window(one, begin_ms, end_ms, places_[k], StaleMarkers::Drop, buffer_)) {
-        return damaged(order[k]);
-      }
-      if (!buffer_.samples().empty() && !visit(order[k], buffer_.samples())) return base::ok();
-    }
-    return base::ok();
-  });
+  postponed_.reset();
+  const SampleRange range{begin_ms, end_ms, StaleMarkers::Drop};
+  TC_TRY(const bool more,
+         head_.view([&](const Head::View& view) { return read_windows(view, range, visit); }));
+  return more ? read_postponed(range, visit) : base::ok();
 }
 
 }  // namespace tocsin::tsdb

@@ -11,15 +11,14 @@
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::string_view kComponent = "alertd/tsdb";
 /// Refs below this are looked up in a plain vector (64 MiB at most), others in a map.
 constexpr std::uint64_t kDenseRefs = 1 << 24;
 
 /// Puts records into the table.
 class Loader final : public RecordVisitor {
  public:
-  Loader(SeriesTable& table, std::int64_t window_ms, ReplayReport& report)
-      : table_(table), window_ms_(window_ms), report_(report) {}
+  Loader(SeriesTable& table, const AppendRules& rules, ReplayReport& report)
+      : table_(table), rules_(rules), report_(report) {}
 
   void on_series(SeriesRef ref, model::Labels labels) override {
     table_.saw_ref(ref);
@@ -36,7 +35,7 @@ class Loader final : public RecordVisitor {
     }
     last_ref_ = ref;
     last_slot_ = slot;
-    const Placed placed = table_.at(slot).append(sample, window_ms_);
+    const Placed placed = table_.at(slot).append(sample, rules_);
     if (placed == Placed::Appended || placed == Placed::Late) ++report_.samples;
   }
 
@@ -45,11 +44,20 @@ class Loader final : public RecordVisitor {
     table_.saw_ref(ref);
     const Slot known = table_.find(series.labels().packed());
     for (const ChunkPtr& chunk : series.sealed()) report_.samples += chunk->view().count;
+    report_.samples += series.open().count();
     set_slot(ref, known != kNoSlot ? known : adopt(std::move(series)));
   }
 
+  void on_disk(SeriesRef ref) {
+    const Slot slot = slot_of(ref);
+    if (slot != kNoSlot) table_.at(slot).on_disk = true;
+  }
+
+  void on_begin(std::uint64_t next_segment) override { next_segment_ = next_segment; }
   void on_end(std::uint64_t) override { ended_ = true; }
   bool ended() const { return ended_; }
+  /// That of the checkpoint; 0 if it is of an earlier version.
+  std::uint64_t next_segment() const { return next_segment_; }
 
  private:
   // A series keeps the ref it has in the log, so it need not be logged again.
@@ -74,12 +82,13 @@ class Loader final : public RecordVisitor {
   }
 
   SeriesTable& table_;
-  std::int64_t window_ms_;
+  AppendRules rules_;
   ReplayReport& report_;
   std::vector<Slot> dense_;
   std::unordered_map<std::uint64_t, Slot> sparse_;
   SeriesRef last_ref_{0};
   Slot last_slot_ = kNoSlot;
+  std::uint64_t next_segment_ = 0;
   bool ended_ = false;
 };
 
@@ -122,55 +131,88 @@ base::Result<FileState> read_file(const base::FileSystem& files, const std::stri
 }
 
 struct Found {
-  std::vector<std::uint64_t> segments;
+  std::vector<std::uint64_t> logs;
   std::vector<std::uint64_t> checkpoints;
 };
 
 base::Result<Found> find_files(base::FileSystem& files, const std::string& folder) {
-  TC_TRY(files.create_folders(folder));
   TC_TRY(const auto names, files.list(folder));
   Found found;
   for (const std::string& name : names) {
-    if (const auto number = segment_number(name)) found.segments.push_back(*number);
+    if (const auto number = log_number(name)) found.logs.push_back(*number);
     if (const auto number = checkpoint_number(name)) found.checkpoints.push_back(*number);
     if (name.ends_with(kTemporarySuffix)) {
-      // An unfinished checkpoint: the segments it was made of are still there.
+      // An unfinished checkpoint or segment: what it was made of is still there.
       if (const auto removed = files.remove(base::join_path(folder, name)); !removed) {
         base::log_warning(kComponent, "{}", removed.error().message);
       }
     }
   }
-  std::sort(found.segments.begin(), found.segments.end());
+  std::sort(found.logs.begin(), found.logs.end());
   std::sort(found.checkpoints.begin(), found.checkpoints.end());
   return found;
 }
 
+/// Tells the series which segments have something of them. `next_segment` is that of a whole
+/// checkpoint, which knows about the segments before; 0: nobody knows about any.
+void mark_on_disk(const SegmentSet& segments, std::uint64_t next_segment, Loader& loader) {
+  for (const SegmentPtr& segment : segments.all()) {
+    if (segment->info().number < next_segment) continue;
+    const std::uint64_t count = segment->records();
+    for (std::uint64_t at = 0; at < count; ++at) loader.on_disk(SeriesRef{segment->entry(at).ref});
+  }
+}
+
+/// What a crash between a segment and the next checkpoint left to do.
+void settle_with(const SegmentSet& segments, SeriesTable& table) {
+  for (Slot slot = 0; slot < table.slot_end(); ++slot) {
+    if (table.get(slot) == nullptr || !table.at(slot).on_disk) continue;
+    Series& series = table.at(slot);
+    if (!series.sealed().empty()) series.drop_doubled(segments);
+    if (series.last_ms() > std::numeric_limits<std::int64_t>::min()) continue;
+    if (const auto newest = segments.newest(series.ref())) series.restore_newest(*newest);
+  }
+}
+
 class Replay {
  public:
-  Replay(base::FileSystem& files, const std::string& folder, SeriesTable& table,
-         std::int64_t window_ms)
-      : files_(files), folder_(folder), loader_(table, window_ms, report_) {}
+  Replay(const ReplaySource& source, SeriesTable& table)
+      : files_(source.files),
+        folder_(source.folder),
+        segments_(source.segments),
+        table_(table),
+        loader_(table, source.rules, report_) {}
 
   base::Result<ReplayReport> run() {
     TC_TRY(const Found found, find_files(files_, folder_));
     std::uint64_t first = 0;
     if (!found.checkpoints.empty()) {
       TC_TRY(const bool whole, load_checkpoint(found.checkpoints.back()));
-      // Only a whole checkpoint replaces the segments before it.
+      // Only a whole checkpoint replaces the log files before it.
       if (whole) first = found.checkpoints.back();
       report_.next_number = found.checkpoints.back();
     }
-    for (const std::uint64_t number : found.segments) {
+    if (first == 0) {
+      for (const SegmentPtr& segment : segments_.all()) {
+        segment->visit_series([&](SeriesRef ref, model::Labels labels) {
+          loader_.on_series(ref, std::move(labels));
+        });
+      }
+    }
+    for (const std::uint64_t number : found.logs) {
       report_.next_number = std::max(report_.next_number, number + 1);
       if (number < first) {
-        discard(segment_name(number));
+        discard(log_name(number));
         continue;
       }
-      TC_TRY(load_segment(number, number == found.segments.back()));
+      TC_TRY(load_log(number, number == found.logs.back()));
     }
     for (const std::uint64_t number : found.checkpoints) {
       if (number < first) discard(checkpoint_name(number));
     }
+    report_.next_segment = loader_.next_segment();
+    mark_on_disk(segments_, first == 0 ? 0 : report_.next_segment, loader_);
+    if (!segments_.all().empty()) settle_with(segments_, table_);
     return std::move(report_);
   }
 
@@ -198,8 +240,8 @@ class Replay {
     return false;
   }
 
-  base::Result<void> load_segment(std::uint64_t number, bool last) {
-    const std::string name = segment_name(number);
+  base::Result<void> load_log(std::uint64_t number, bool last) {
+    const std::string name = log_name(number);
     const std::string path = base::join_path(folder_, name);
     TC_TRY(FileState state, read_file(files_, path, loader_, report_));
     if (state.torn && last && !state.damaged) {
@@ -212,21 +254,22 @@ class Replay {
       if (state.torn) report_.damaged_bytes += state.size - state.good_bytes;
       damaged(name);
     }
-    report_.segments[number] = state.size;
+    report_.logs[number] = state.size;
     return base::ok();
   }
 
   base::FileSystem& files_;
   const std::string& folder_;
+  const SegmentSet& segments_;
+  SeriesTable& table_;
   ReplayReport report_;
   Loader loader_;
 };
 
 }  // namespace
 
-base::Result<ReplayReport> replay(base::FileSystem& files, const std::string& folder,
-                                  SeriesTable& table, std::int64_t window_ms) {
-  return Replay(files, folder, table, window_ms).run();
+base::Result<ReplayReport> replay(const ReplaySource& source, SeriesTable& table) {
+  return Replay(source, table).run();
 }
 
 }  // namespace tocsin::tsdb

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <bit>
 
+#include "alertd/tsdb/chunk_mixer.h"
+#include "alertd/tsdb/segment.h"
+
 namespace tocsin::tsdb {
 namespace {
+
+using model::Sample;
 
 bool same_bits(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
@@ -15,7 +20,7 @@ Placed compare(double stored, double sent) {
 }
 
 std::optional<double> find_in(const ChunkView& chunk, std::int64_t timestamp_ms) {
-  std::vector<model::Sample> found;
+  std::vector<Sample> found;
   if (!decode_chunk(chunk, timestamp_ms, timestamp_ms, found) || found.empty()) return std::nullopt;
   return found.front().value;
 }
@@ -24,91 +29,157 @@ bool covers(const ChunkPtr& chunk, std::int64_t timestamp_ms) {
   return chunk->first_ms() <= timestamp_ms && timestamp_ms <= chunk->last_ms();
 }
 
-}  // namespace
-
-Placed Series::append(const model::Sample& sample, std::int64_t window_ms) {
-  // The open chunk is sealed when the next sample comes, not when it is full: so it is never empty
-  // once there was a sample, and always knows the newest.
-  if (!open_.empty() && sample.timestamp_ms <= open_.last_ms()) {
-    if (sample.timestamp_ms == open_.last_ms()) return compare(open_.last_value(), sample.value);
-    if (sample.timestamp_ms < open_.last_ms() - window_ms) return Placed::OutOfOrder;
-    return append_late(sample);
-  }
-  if (open_.full()) sealed_.push_back(open_.seal());
-  open_.append(sample.timestamp_ms, sample.value);
-  return Placed::Appended;
-}
-
-std::optional<double> Series::find(std::int64_t timestamp_ms) const {
-  if (open_.first_ms() <= timestamp_ms) {
-    if (const auto value = find_in(open_.view(), timestamp_ms)) return value;
-  } else {
-    const auto at = std::lower_bound(
-        sealed_.begin(), sealed_.end(), timestamp_ms,
-        [](const ChunkPtr& chunk, std::int64_t ts) { return chunk->last_ms() < ts; });
-    if (at != sealed_.end() && covers(*at, timestamp_ms)) {
-      if (const auto value = find_in((*at)->view(), timestamp_ms)) return value;
-    }
-  }
-  if (!late_) return std::nullopt;
-  for (const ChunkPtr& chunk : late_->sealed) {
+std::optional<double> find_in(const std::vector<ChunkPtr>& chunks, std::int64_t timestamp_ms) {
+  for (const ChunkPtr& chunk : chunks) {
     if (!covers(chunk, timestamp_ms)) continue;
     if (const auto value = find_in(chunk->view(), timestamp_ms)) return value;
   }
   return std::nullopt;
 }
 
-Placed Series::append_late(const model::Sample& sample) {
-  if (const auto stored = find(sample.timestamp_ms)) return compare(*stored, sample.value);
-  if (!late_) late_ = std::make_unique<LateSamples>();
-  auto& buffer = late_->buffer;
+std::size_t bytes_of(const std::vector<ChunkPtr>& chunks) {
+  std::size_t bytes = 0;
+  for (const ChunkPtr& chunk : chunks) bytes += chunk->memory_bytes();
+  return bytes;
+}
+
+}  // namespace
+
+Placed Series::append(const Sample& sample, AppendRules& rules) {
+  if (sample.timestamp_ms <= open_.last_ms()) {
+    if (sample.timestamp_ms == open_.last_ms()) return compare(open_.last_value(), sample.value);
+    if (sample.timestamp_ms < open_.last_ms() - rules.window_ms) return Placed::OutOfOrder;
+    return append_late(sample, rules);
+  }
+  // The open chunk is sealed when the next sample comes, not when it is full: so it always has the
+  // newest one, which is what rules read most.
+  if (open_.count() >= rules.chunk_samples) {
+    waiting().sealed.push_back(open_.seal());
+    rules.sealed_bytes += waiting_->sealed.back()->memory_bytes();
+  }
+  open_.append(sample.timestamp_ms, sample.value);
+  return Placed::Appended;
+}
+
+std::optional<double> Series::find(std::int64_t timestamp_ms, const SegmentSet* segments) const {
+  if (!open_.empty() && open_.first_ms() <= timestamp_ms) {
+    if (const auto value = find_in(open_.view(), timestamp_ms)) return value;
+  }
+  if (waiting_) {
+    const std::vector<ChunkPtr>& sealed = waiting_->sealed;
+    const LateSamples& late = waiting_->late;
+    for (const auto* chunks : {&sealed, &late.sealed, &late.settled}) {
+      if (const auto value = find_in(*chunks, timestamp_ms)) return value;
+    }
+  }
+  if (segments == nullptr || !reaches_disk(timestamp_ms)) return std::nullopt;
+  return segments->value_at(ref_, timestamp_ms);
+}
+
+Placed Series::append_late(const Sample& sample, const AppendRules& rules) {
+  if (const auto stored = find(sample.timestamp_ms, rules.segments)) {
+    return compare(*stored, sample.value);
+  }
+  LateSamples& late = waiting().late;
+  auto& buffer = late.buffer;
   const auto at =
       std::lower_bound(buffer.begin(), buffer.end(), sample.timestamp_ms,
-                       [](const model::Sample& s, std::int64_t ts) { return s.timestamp_ms < ts; });
+                       [](const Sample& s, std::int64_t ts) { return s.timestamp_ms < ts; });
   if (at != buffer.end() && at->timestamp_ms == sample.timestamp_ms) {
     return compare(at->value, sample.value);
   }
   buffer.insert(at, sample);
   if (buffer.size() >= kChunkSamplesMax) {
     OpenChunk chunk;
-    for (const model::Sample& one : buffer) chunk.append(one.timestamp_ms, one.value);
-    late_->sealed.push_back(chunk.seal());
+    for (const Sample& one : buffer) chunk.append(one.timestamp_ms, one.value);
+    late.sealed.push_back(chunk.seal());
     buffer = {};
   }
   return Placed::Late;
 }
 
-std::size_t Series::drop_before(std::int64_t cutoff_ms) {
-  std::size_t dropped = 0;
-  const auto drop_chunks = [&](std::vector<ChunkPtr>& chunks) {
-    std::erase_if(chunks, [&](const ChunkPtr& chunk) {
-      if (chunk->last_ms() >= cutoff_ms) return false;
-      dropped += chunk->memory_bytes();
-      return true;
+bool Series::settle(std::int64_t idle_before_ms) {
+  if (!open_.empty() && open_.last_ms() < idle_before_ms) {
+    waiting().sealed.push_back(open_.seal());
+  }
+  if (sealed().empty()) return false;
+  LateSamples& late = waiting_->late;
+  if (late.empty()) return true;
+  const std::int64_t first_ms = waiting_->sealed.front()->first_ms();
+  const std::int64_t last_ms = waiting_->sealed.back()->last_ms();
+  ChunkMixer mixer;
+  mixer.add(late.settled);
+  mixer.add(late.sealed);
+  for (const Sample& sample : late.buffer) mixer.add(sample);
+  late = {};
+  if (first_ms > std::numeric_limits<std::int64_t>::min()) {
+    late.settled = mixer.take(std::numeric_limits<std::int64_t>::min(), first_ms - 1);
+  }
+  std::vector<Sample> rest = mixer.rest();
+  const auto end = std::partition_point(rest.begin(), rest.end(), [&](const Sample& sample) {
+    return sample.timestamp_ms <= last_ms;
+  });
+  if (end != rest.begin()) {
+    ChunkMixer among;
+    among.add(waiting_->sealed);
+    std::for_each(rest.begin(), end, [&](const Sample& sample) { among.add(sample); });
+    waiting_->sealed = among.take(first_ms, last_ms);
+  }
+  // Later than all sealed ones: they wait for the open chunk.
+  rest.erase(rest.begin(), end);
+  if (rest.size() < kChunkSamplesMax) {
+    late.buffer = std::move(rest);
+  } else {
+    late.sealed = mixer.take(rest.front().timestamp_ms, rest.back().timestamp_ms);
+  }
+  return true;
+}
+
+void Series::written(std::int64_t last_ms, const char* record) {
+  on_disk = true;
+  record_ = record;
+  if (!waiting_) return;
+  std::erase_if(waiting_->sealed,
+                [&](const ChunkPtr& chunk) { return chunk->last_ms() <= last_ms; });
+  waiting_->late.settled.clear();
+  release_waiting();
+}
+
+void Series::drop_doubled(const SegmentSet& segments) {
+  if (!waiting_) return;
+  std::vector<StoredChunk> stored;
+  std::erase_if(waiting_->sealed, [&](const ChunkPtr& chunk) {
+    stored.clear();
+    segments.find(ref_, chunk->first_ms(), chunk->last_ms(), stored);
+    return std::any_of(stored.begin(), stored.end(), [&](const StoredChunk& one) {
+      return one.view.first_ms == chunk->first_ms() && one.view.bytes == chunk->view().bytes;
     });
-  };
-  if (!sealed_.empty() && sealed_.front()->last_ms() < cutoff_ms) drop_chunks(sealed_);
-  if (late_) {
-    drop_chunks(late_->sealed);
-    std::erase_if(late_->buffer,
-                  [&](const model::Sample& s) { return s.timestamp_ms < cutoff_ms; });
-    if (late_->sealed.empty() && late_->buffer.empty()) late_.reset();
+  });
+  release_waiting();
+}
+
+void Series::drop_before(std::int64_t cutoff_ms) {
+  if (waiting_) {
+    LateSamples& late = waiting_->late;
+    for (auto* chunks : {&waiting_->sealed, &late.sealed, &late.settled}) {
+      std::erase_if(*chunks, [&](const ChunkPtr& chunk) { return chunk->last_ms() < cutoff_ms; });
+    }
+    std::erase_if(late.buffer, [&](const Sample& s) { return s.timestamp_ms < cutoff_ms; });
+    release_waiting();
   }
-  if (!open_.empty() && open_.last_ms() < cutoff_ms && sealed_.empty() && !late_) {
-    dropped += open_.memory_bytes();
-    open_ = OpenChunk();
-  }
-  return dropped;
+  if (!open_.empty() && open_.last_ms() < cutoff_ms && !waiting_) open_ = OpenChunk();
+}
+
+std::size_t Series::sealed_bytes() const {
+  if (!waiting_) return 0;
+  return bytes_of(waiting_->sealed) + bytes_of(waiting_->late.sealed) +
+         bytes_of(waiting_->late.settled);
 }
 
 std::size_t Series::chunk_bytes() const {
-  std::size_t bytes = open_.memory_bytes();
-  for (const ChunkPtr& chunk : sealed_) bytes += chunk->memory_bytes();
-  if (late_) {
-    for (const ChunkPtr& chunk : late_->sealed) bytes += chunk->memory_bytes();
-    bytes += late_->buffer.capacity() * sizeof(model::Sample);
-  }
-  return bytes;
+  const std::size_t buffer =
+      waiting_ ? waiting_->late.buffer.capacity() * sizeof(model::Sample) : 0;
+  return open_.memory_bytes() + sealed_bytes() + buffer;
 }
 
 }  // namespace tocsin::tsdb

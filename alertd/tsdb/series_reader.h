@@ -33,12 +33,26 @@ class WindowBuffer {
 
 enum class StaleMarkers { Keep, Drop };
 
+/// Which samples of a series, times inclusive.
+struct SampleRange {
+  std::int64_t begin_ms = 0;
+  std::int64_t end_ms = 0;
+  StaleMarkers stale = StaleMarkers::Keep;
+};
+
+enum class WindowRead {
+  Done,
+  Damaged,  ///< A chunk in memory.
+  OnDisk,   ///< Part of it is in segments only: nothing was read.
+};
+
 /// Reads the samples in [begin_ms, end_ms], both inclusive, into `out` (cleared first).
 ///
 /// Starts at `place` if that is of a chunk that is still there, and leaves it at the first sample
 /// of the window. So `place` must be empty or of an earlier call whose `begin_ms` was not later.
-/// Returns false if a chunk is damaged. Thread: any, under the head's lock.
-bool read_window(const Series& series, std::int64_t begin_ms, std::int64_t end_ms,
-                 ChunkPlace& place, StaleMarkers stale, WindowBuffer& out);
+/// `disk_last_ms` is that of the newest sample in segments: what is after it is in memory.
+/// Thread: any, under the head's lock.
+WindowRead read_window(const Series& series, const SampleRange& range, std::int64_t disk_last_ms,
+                       ChunkPlace& place, WindowBuffer& out);
 
 }  // namespace tocsin::tsdb

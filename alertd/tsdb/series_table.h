@@ -23,6 +23,10 @@ class SeriesTable {
 
   /// Returns the slot of the series with these packed labels, or kNoSlot.
   Slot find(std::string_view packed) const;
+  /// Whether the slot still is the series with these labels, by their address.
+  bool holds(Slot slot, const model::Labels* labels) const {
+    return slot < slots_.size() && slots_[slot] != nullptr && &slots_[slot]->labels() == labels;
+  }
   /// Adds a series; its labels must not be there yet.
   Slot adopt(Series series);
   /// Removes series and their index entries; `slots` sorted.

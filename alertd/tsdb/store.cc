@@ -1,5 +1,6 @@
 #include "alertd/tsdb/store.h"
 
+#include "alertd/tsdb/cardinality.h"
 #include "alertd/tsdb/prepared_select.h"
 #include "alertd/tsdb/store_core.h"
 
@@ -45,6 +46,10 @@ base::Result<std::vector<std::string>> Store::label_values(
 base::Result<std::vector<std::string>> Store::label_names(
     std::span<const model::Matcher> matchers) const {
   return core_->head().label_names(matchers);
+}
+
+model::Cardinality Store::cardinality(std::size_t limit) const {
+  return count_series(core_->head(), limit);
 }
 
 StoreStatus Store::status() const {

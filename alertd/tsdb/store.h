@@ -16,6 +16,7 @@
 #include "common/base/file_system.h"
 #include "common/base/metrics.h"
 #include "common/model/appender.h"
+#include "common/model/cardinality.h"
 #include "common/model/series_source.h"
 
 namespace tocsin::tsdb {
@@ -72,7 +73,9 @@ using SnapshotDone = std::function<void(base::Result<SnapshotReport>)>;
 
 /// Lifecycle: open() before traffic, destroy after `store_thread` was stopped (or on it).
 /// Owner of all state: `store_thread`, which must run one task at a time.
-class Store final : public model::Appender, public model::SeriesSource {
+class Store final : public model::Appender,
+                    public model::SeriesSource,
+                    public model::CardinalitySource {
  public:
   /// Reads the log and starts. Damage on disk is put aside, counted and logged, not an error.
   /// Errors: Io, PermissionDenied (the folder cannot be used).
@@ -95,6 +98,8 @@ class Store final : public model::Appender, public model::SeriesSource {
       std::string_view name, std::span<const model::Matcher> matchers) const override;
   base::Result<std::vector<std::string>> label_names(
       std::span<const model::Matcher> matchers) const override;
+
+  model::Cardinality cardinality(std::size_t limit) const override;
 
   /// Thread: any.
   StoreStatus status() const;

@@ -9,12 +9,12 @@
 #include <algorithm>
 
 #include "alertd/tsdb/store_core.h"
+#include "alertd/tsdb/wal_files.h"
 #include "common/base/log.h"
 
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::string_view kComponent = "alertd/tsdb";
 /// A group is bounded so that the first in it does not wait for ever.
 constexpr std::size_t kGroupSamplesMax = 500'000;
 
@@ -147,7 +147,11 @@ void Store::Core::apply(Queued& item, const TimeRange& range) {
   Applied applied = head_.apply(*item.batch, item.slots, range);
   applied.outcome.series_created = item.created;
   metrics_.count(applied.outcome, applied.samples_over_series_limit);
-  if (item.done) item.done(applied.outcome);
+  unwritten_bytes_ += applied.sealed_bytes;
+  if (applied.sealed_bytes > 0 && !unwritten_since_) {
+    unwritten_since_ = executor_.clock().monotonic();
+  }
+  if (item.done) item.done(std::move(applied.outcome));
 }
 
 void Store::Core::refuse(std::vector<Queued>& group, const base::Error& error) {
@@ -167,6 +171,10 @@ void Store::Core::commit() {
   if (wal_->poisoned()) {
     refuse(group, base::error(base::ErrorCode::Unavailable,
                               "the disk refuses writes; samples are not accepted until it works"));
+  } else if (too_much_waits()) {
+    refuse(group, base::error(base::ErrorCode::Unavailable,
+                              "full chunks wait for the disk; samples are not accepted until they "
+                              "can be written"));
   } else {
     const TimeRange range = accepted_range();
     for (Queued& item : group) encode(item, range);
@@ -178,10 +186,7 @@ void Store::Core::commit() {
     }
   }
   if (frames_.capacity() > (8U << 20U)) frames_ = {};
-  if (!checkpoint_ && !wal_->poisoned() &&
-      wal_->bytes() >= std::max(options_.checkpoint_wal_bytes, checkpoint_bytes_)) {
-    start_checkpoint();
-  }
+  start_work();
   if (more) post_commit();
 }
 
@@ -204,11 +209,12 @@ void Store::Core::try_recover() {
     return;
   }
   recovering_ = false;
-  metrics_.read_only.set(0);
+  metrics_.read_only.set(refusing_ ? 1 : 0);
   publish_status("");
   base::log_info(kComponent, "the disk works again; samples are accepted");
   // What was written without a sync may be lost although it was acknowledged: write all of it anew.
-  if (options_.fsync == Fsync::Interval && !checkpoint_) start_checkpoint();
+  checkpoint_wanted_ = checkpoint_wanted_ || options_.fsync == Fsync::Interval;
+  start_work();
 }
 
 void Store::Core::sync_interval() {

@@ -10,9 +10,8 @@
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::string_view kComponent = "alertd/tsdb";
-/// Series written between two groups of batches: a few milliseconds.
-constexpr std::size_t kCheckpointSlice = 4096;
+/// Checked each maintenance: some milliseconds; a gigabyte takes four hours.
+constexpr std::uint64_t kScrubBytes = 4 << 20;
 
 }  // namespace
 
@@ -22,43 +21,56 @@ Store::Core::Core(const StoreOptions& options, base::FileSystem& files, base::Ex
       files_(files),
       executor_(executor),
       metrics_(metrics),
-      head_(options.out_of_order_window.count(), options.series_max),
+      head_({options.out_of_order_window.count(),
+             std::clamp(options.chunk_samples, 1U, kChunkSamplesMax)},
+            options.series_max),
+      segments_(files, options.folder),
       retention_clock_(executor.clock()) {}
 
 base::Result<void> Store::Core::open() {
   const base::MonotonicTime begin = executor_.clock().monotonic();
+  const std::string context = fmt::format("reading the store in '{}'", options_.folder);
+  auto opened = files_.create_folders(options_.folder);
+  if (opened) opened = segments_.open();
+  if (!opened) return base::with_context(std::move(opened).error(), context);
+  head_.publish(segments_.set());
   auto loaded = head_.load([&](SeriesTable& table) {
-    return replay(files_, options_.folder, table, options_.out_of_order_window.count());
+    return replay(
+        {files_,
+         options_.folder,
+         *segments_.set(),
+         {options_.out_of_order_window.count(),
+          std::clamp(options_.chunk_samples, 1U, kChunkSamplesMax), segments_.set().get()}},
+        table);
   });
-  if (!loaded) {
-    return base::with_context(std::move(loaded).error(),
-                              fmt::format("reading the store in '{}'", options_.folder));
-  }
+  if (!loaded) return base::with_context(std::move(loaded).error(), context);
   ReplayReport& report = *loaded;
   metrics_.damaged_files.increment(static_cast<double>(report.damaged_files.size()));
   metrics_.damaged_bytes.increment(static_cast<double>(report.damaged_bytes));
   metrics_.torn_bytes.increment(static_cast<double>(report.torn_bytes));
   metrics_.samples_lost_unknown_series.increment(
       static_cast<double>(report.samples_unknown_series));
+  segments_.saw_next_number(report.next_segment);
   checkpoint_bytes_ = report.checkpoint_bytes;
   damaged_files_ = std::move(report.damaged_files);
   wal_ = std::make_unique<Wal>(files_, options_.folder, options_.log_file_bytes,
-                               std::move(report.segments), report.next_number);
+                               std::move(report.logs), report.next_number);
   head_.find_newest();
-  apply_retention();
   const double seconds =
       std::chrono::duration<double>(executor_.clock().monotonic() - begin).count();
   metrics_.replay_seconds.set(seconds);
-  base::log_info(kComponent, "{} series with {} samples read in {:.2f} s", head_.series_count(),
-                 report.samples, seconds);
+  base::log_info(kComponent, "{} series with {} samples read in {:.2f} s; {} more in {} segments",
+                 head_.series_count(), report.samples, seconds, segments_.samples(),
+                 segments_.set()->all().size());
+  apply_retention();
   publish_status("");
-  if (const auto opened = wal_->reopen(); !opened) {
-    disk_failed(opened.error());
+  if (const auto begun = wal_->reopen(); !begun) {
+    disk_failed(begun.error());
     return base::ok();
   }
-  if (!damaged_files_.empty()) {
-    if (const auto written = checkpoint_at_once(); !written) checkpoint_failed(written.error());
-  }
+  copy_damaged_at_once();
+  if (!damaged_files_.empty()) checkpoint_at_once();
+  drop_segments();
   return base::ok();
 }
 
@@ -82,7 +94,11 @@ void Store::Core::shut_down() {
       item.done(base::error(base::ErrorCode::Unavailable, "the store is shutting down"));
     }
   }
-  checkpoint_.reset();
+  job_.reset();
+  job_end_ = nullptr;
+  if (snapshot_) {
+    end_snapshot(base::error(base::ErrorCode::Unavailable, "the store is shutting down"));
+  }
   if (unsynced_ && !wal_->poisoned()) {
     if (const auto synced = wal_->sync(); !synced) {
       base::log_error(kComponent, "{}", synced.error().message);
@@ -106,23 +122,82 @@ void Store::Core::publish_status(std::string error) {
   const std::uint64_t wal_bytes = wal_->bytes();
   metrics_.series.set(static_cast<double>(head_.series_count()));
   metrics_.chunk_bytes.set(static_cast<double>(chunk_bytes_));
+  metrics_.unwritten_bytes.set(static_cast<double>(unwritten_bytes_));
+  metrics_.segments.set(static_cast<double>(segments_.set()->all().size()));
+  metrics_.segment_bytes.set(static_cast<double>(segments_.bytes()));
+  metrics_.segment_samples.set(static_cast<double>(segments_.samples()));
   metrics_.wal_bytes.set(static_cast<double>(wal_bytes));
   metrics_.checkpoint_bytes.set(static_cast<double>(checkpoint_bytes_));
   const base::MutexLock lock(status_mutex_);
   status_.chunk_bytes = chunk_bytes_;
+  status_.segments = segments_.set()->all().size();
+  status_.segment_bytes = segments_.bytes();
+  status_.samples_on_disk = segments_.samples();
   status_.wal_bytes = wal_bytes;
   status_.checkpoint_bytes = checkpoint_bytes_;
   status_.read_only = !error.empty();
   status_.last_error = std::move(error);
 }
 
+// --- Upkeep
+// ---------------------------------------------------------------------------------------
+
+void Store::Core::run(std::unique_ptr<Job> job, JobEnd end) {
+  job_ = std::move(job);
+  job_end_ = std::move(end);
+  later(base::Duration{0}, [](Core& self) { self.continue_job(); });
+}
+
+void Store::Core::continue_job() {
+  if (!job_) return;
+  const auto done = job_->step();
+  if (done && !*done) {
+    later(base::Duration{0}, [](Core& self) { self.continue_job(); });
+    return;
+  }
+  const std::unique_ptr<Job> job = std::move(job_);  // whose end still looks at it
+  const JobEnd end = std::move(job_end_);
+  end(done ? base::ok() : base::Result<void>(done.error()));
+  drop_segments();
+  start_work();
+  if (!recovering_ && !refusing_) publish_status("");
+}
+
+bool Store::Core::log_is_long() const {
+  return wal_->bytes() >= std::max(options_.checkpoint_wal_bytes, checkpoint_bytes_);
+}
+
+bool Store::Core::wants_flush() const {
+  std::uint64_t bytes = options_.flush_bytes;
+  if (options_.retention_bytes > 0) bytes = std::min(bytes, options_.retention_bytes / 8);
+  // A checkpoint that is due need not hold what goes to a segment soon.
+  if (log_is_long()) bytes /= 4;
+  if (unwritten_bytes_ > bytes) return true;
+  const auto age = std::min(options_.flush_age, options_.retention / 8);
+  return unwritten_since_ && executor_.clock().monotonic() - *unwritten_since_ >= age;
+}
+
+void Store::Core::start_work() {
+  if (!job_ && snapshot_) start_snapshot();
+  if (job_ || wal_->poisoned()) return;
+  const base::MonotonicTime now = executor_.clock().monotonic();
+  if (now >= segment_not_before_ && wants_flush()) {
+    start_flush();
+  } else if (now >= checkpoint_not_before_ &&
+             (checkpoint_wanted_ || !damaged_files_.empty() || log_is_long())) {
+    start_checkpoint();
+  }
+}
+
 void Store::Core::maintain() {
   apply_retention();
-  if (!recovering_) publish_status("");
-  if (!checkpoint_ && !wal_->poisoned() &&
-      (!damaged_files_.empty() ||
-       wal_->bytes() >= std::max(options_.checkpoint_wal_bytes, checkpoint_bytes_))) {
-    start_checkpoint();
+  if (!job_) drop_segments();
+  if (!recovering_ && !refusing_) publish_status("");
+  start_work();
+  segments_.scrub(kScrubBytes);
+  if (!job_ && !wal_->poisoned()) start_merge();
+  for (const SegmentPtr& segment : segments_.set()->all()) {
+    if (segment->info().last_ms < settled_before_ms()) segment->release_pages();
   }
   later(options_.maintenance_interval, [](Core& self) { self.maintain(); });
 }
@@ -139,117 +214,37 @@ void Store::Core::apply_retention() {
   }
   // Never back: what was dropped under a later cutoff must not be accepted again.
   cutoff_ms_ = std::max(cutoff_ms_, now - options_.retention.count());
-  Dropped dropped = head_.drop_before(cutoff_ms_);
-  std::uint64_t removed = dropped.series;
-  if (options_.retention_bytes > 0 && dropped.chunk_bytes_left > options_.retention_bytes) {
-    // A tenth more than needed, so that it does not come back each minute.
-    const std::uint64_t excess = dropped.chunk_bytes_left - options_.retention_bytes / 10 * 9;
-    dropped = head_.drop_before(head_.cutoff_to_free(excess));
-    removed += dropped.series;
-  }
+  const Dropped dropped = head_.drop_before(cutoff_ms_);
   chunk_bytes_ = dropped.chunk_bytes_left;
-  metrics_.series_removed.increment(static_cast<double>(removed));
+  unwritten_bytes_ = dropped.sealed_bytes_left;
+  if (unwritten_bytes_ == 0) unwritten_since_.reset();
+  if (unwritten_bytes_ > 0 && !unwritten_since_) {
+    unwritten_since_ = executor_.clock().monotonic();
+  }
+  metrics_.series_removed.increment(static_cast<double>(dropped.series));
   metrics_.oldest_cutoff_seconds.set(static_cast<double>(cutoff_ms_) / 1000.0);
 }
 
-void Store::Core::request_checkpoint() {
-  executor_.post([weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (self && !self->checkpoint_ && !self->wal_->poisoned()) {
-      self->checkpoint_not_before_ = {};
-      self->start_checkpoint();
-    }
+void Store::Core::drop_segments() {
+  std::vector<SegmentPtr> all = segments_.set()->all();
+  std::sort(all.begin(), all.end(), [](const SegmentPtr& a, const SegmentPtr& b) {
+    return a->info().last_ms < b->info().last_ms;
   });
-}
-
-void Store::Core::start_checkpoint() {
-  if (executor_.clock().monotonic() < checkpoint_not_before_) return;
-  const auto number = wal_->rotate();
-  if (!number) {
-    disk_failed(number.error());
-    return;
+  std::uint64_t left = segments_.bytes();
+  std::vector<SegmentPtr> gone;
+  for (const SegmentPtr& segment : all) {
+    const SegmentInfo& info = segment->info();
+    const bool over = options_.retention_bytes > 0 && left > options_.retention_bytes;
+    if (info.last_ms >= cutoff_ms_ && !over) break;
+    if (over) cutoff_ms_ = std::max(cutoff_ms_, info.last_ms);
+    left -= info.bytes;
+    gone.push_back(segment);
   }
-  unsynced_ = false;  // rotate() has synced
-  auto begun = CheckpointWriter::begin(files_, options_.folder, *number);
-  if (!begun) {
-    checkpoint_failed(begun.error());
-    return;
-  }
-  checkpoint_ = std::move(*begun);
-  later(base::Duration{0}, [](Core& self) { self.continue_checkpoint(); });
-}
-
-void Store::Core::continue_checkpoint() {
-  if (!checkpoint_) return;
-  const auto done = head_.read(
-      [&](const SeriesTable& table) { return checkpoint_->step(table, kCheckpointSlice); });
-  if (!done) {
-    checkpoint_failed(done.error());
-  } else if (!*done) {
-    later(base::Duration{0}, [](Core& self) { self.continue_checkpoint(); });
-  } else if (const auto finished = finish_checkpoint(); !finished) {
-    checkpoint_failed(finished.error());
-  }
-}
-
-base::Result<void> Store::Core::finish_checkpoint() {
-  const std::uint64_t number = checkpoint_->number();
-  TC_TRY(checkpoint_bytes_, checkpoint_->finish());
-  checkpoint_.reset();
-  metrics_.checkpoints.increment();
-  // Only now, with the checkpoint on disk under its name: what it replaces may go.
-  put_damaged_aside();
-  wal_->remove_before(number);
-  remove_old_checkpoints(number);
-  if (!recovering_) publish_status("");
-  return base::ok();
-}
-
-void Store::Core::checkpoint_failed(const base::Error& error) {
-  metrics_.checkpoint_failures.increment();
-  checkpoint_.reset();
-  checkpoint_not_before_ = executor_.clock().monotonic() + options_.maintenance_interval;
-  base::log_error(kComponent, "checkpoint given up, the log stays as it is: {}", error.message);
-}
-
-base::Result<void> Store::Core::checkpoint_at_once() {
-  TC_TRY(const std::uint64_t number, wal_->rotate());
-  TC_TRY(checkpoint_, CheckpointWriter::begin(files_, options_.folder, number));
-  for (;;) {
-    TC_TRY(const bool done, head_.read([&](const SeriesTable& table) {
-      return checkpoint_->step(table, kCheckpointSlice);
-    }));
-    if (done) return finish_checkpoint();
-  }
-}
-
-void Store::Core::put_damaged_aside() {
-  for (const std::string& name : damaged_files_) {
-    const std::string path = base::join_path(options_.folder, name);
-    const auto moved = files_.rename(path, path + std::string(kDamagedSuffix));
-    if (!moved) base::log_error(kComponent, "{}", moved.error().message);
-  }
-  if (!damaged_files_.empty()) {
-    if (const auto synced = files_.sync_folder(options_.folder); !synced) {
-      base::log_error(kComponent, "{}", synced.error().message);
-    }
-  }
-  damaged_files_.clear();
-}
-
-void Store::Core::remove_old_checkpoints(std::uint64_t number) {
-  const auto names = files_.list(options_.folder);
-  if (!names) {
-    base::log_warning(kComponent, "{}", names.error().message);
-    return;
-  }
-  for (const std::string& name : *names) {
-    const auto old = checkpoint_number(name);
-    if (!old || *old >= number) continue;
-    if (const auto removed = files_.remove(base::join_path(options_.folder, name)); !removed) {
-      base::log_warning(kComponent, "{}", removed.error().message);
-    }
-  }
+  if (gone.empty()) return;
+  segments_.take_out(gone);
+  head_.publish(segments_.set());
+  let_go(gone);
+  metrics_.segments_dropped.increment(static_cast<double>(gone.size()));
 }
 
 }  // namespace tocsin::tsdb

@@ -13,6 +13,10 @@ struct StoreMetrics {
 
   base::Gauge series;
   base::Gauge chunk_bytes;
+  base::Gauge unwritten_bytes;
+  base::Gauge segments;
+  base::Gauge segment_bytes;
+  base::Gauge segment_samples;
   base::Gauge wal_bytes;
   base::Gauge checkpoint_bytes;
   base::Gauge replay_seconds;
@@ -32,8 +36,13 @@ struct StoreMetrics {
   base::Counter write_failures;
   base::Counter checkpoints;
   base::Counter checkpoint_failures;
+  base::Counter segments_flushed;
+  base::Counter segments_merged;
+  base::Counter segments_dropped;
+  base::Counter segment_failures;
   base::Counter damaged_files;
   base::Counter damaged_bytes;
+  base::Counter damaged_records;
   base::Counter torn_bytes;
   base::Counter samples_lost_unknown_series;
   base::Counter clock_jumps;

@@ -259,21 +259,6 @@ TEST_CASE("retention drops chunks and series, and the log with them") {
   CHECK(t.contents()["up{host=\"old\"}"].size() == 1);
 }
 
-TEST_CASE("retention by bytes drops the oldest") {
-  TestStore t;
-  t.options.retention_bytes = 20'000;
-  REQUIRE(t.open());
-  for (int i = 0; i < 20'000; ++i) {
-    // Values without a pattern: about 8 bytes each, 160 kB in all.
-    CHECK(t.appended(up("a"), kNow + i * 1000, 1.0 / (i + 3)));
-    if (i % 500 == 499) t.executor.run_for(base::Duration{500'000});
-  }
-  const auto samples = t.contents().begin()->second;
-  CHECK(t.store->status().chunk_bytes <= 20'000);
-  CHECK(samples.size() > 300);
-  CHECK(samples.back().timestamp_ms == kNow + 19'999'000);
-}
-
 TEST_CASE("a jump of the clock does not delete") {
   TestStore t;
   t.options.retention = base::Duration{3'600'000};

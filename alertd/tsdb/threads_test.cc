@@ -35,7 +35,7 @@ class Latch {
 };
 
 TEST_CASE("one writer and several readers") {
-  constexpr int kRounds = 300;
+  constexpr int kBatches = 300;
   constexpr int kSeries = 20;
   base::RealClock clock;
   sim::SimFileSystem files;
@@ -43,6 +43,8 @@ TEST_CASE("one writer and several readers") {
   StoreOptions options;
   options.folder = "/data";
   options.checkpoint_wal_bytes = 20'000;
+  options.chunk_samples = 20;  // segments come into being and are read meanwhile
+  options.flush_bytes = 2'000;
   base::AsioExecutor store_thread(clock, "store", 1);
   base::AsioExecutor readers(clock, "readers", 2);
   auto opened = Store::open(options, files, store_thread, metrics);
@@ -72,9 +74,9 @@ TEST_CASE("one writer and several readers") {
       read.count_down();
     });
   }
-  Latch written(kRounds);
+  Latch written(kBatches);
   std::atomic<int> refused{0};
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kBatches; ++round) {
     auto batch = std::make_shared<model::WriteBatch>();
     for (int i = 0; i < kSeries; ++i) {
       batch->add(Labels{{"__name__", "m"}, {"id", fmt::format("{}", i)}},

@@ -4,27 +4,21 @@
 #include "common/base/log.h"
 
 namespace tocsin::tsdb {
-namespace {
-
-constexpr std::string_view kComponent = "alertd/tsdb";
-
-}  // namespace
-
 base::Error Wal::poison(base::Error error) {
   file_.reset();
   return base::with_context(std::move(error), "write-ahead log");
 }
 
-base::Result<void> Wal::open_segment() {
+base::Result<void> Wal::open_log() {
   const std::uint64_t number = next_number_;
-  auto file = files_.open_append(base::join_path(folder_, segment_name(number)), 0640);
+  auto file = files_.open_append(base::join_path(folder_, log_name(number)), 0640);
   if (!file) return poison(std::move(file).error());
   // Also when the folder cannot be synced the number is used up: the file may be there.
   ++next_number_;
   if (auto synced = files_.sync_folder(folder_); !synced) return poison(std::move(synced).error());
   file_ = std::move(*file);
   number_ = number;
-  segments_[number] = file_->size();
+  logs_[number] = file_->size();
   good_bytes_ = file_->size();
   return base::ok();
 }
@@ -34,11 +28,11 @@ base::Result<void> Wal::append(std::string_view frames) {
     return base::error(base::ErrorCode::Unavailable,
                        "the write-ahead log waits for the disk to work again");
   }
-  if (file_->size() > 0 && file_->size() + frames.size() > segment_bytes_) {
+  if (file_->size() > 0 && file_->size() + frames.size() > file_bytes_) {
     TC_TRY(rotate());
   }
   if (auto written = file_->append(frames); !written) return poison(std::move(written).error());
-  segments_[number_] = file_->size();
+  logs_[number_] = file_->size();
   return base::ok();
 }
 
@@ -54,33 +48,33 @@ base::Result<void> Wal::sync() {
 base::Result<std::uint64_t> Wal::rotate() {
   TC_TRY(sync());
   accept();
-  TC_TRY(open_segment());
+  TC_TRY(open_log());
   return number_;
 }
 
 base::Result<void> Wal::reopen() {
-  if (number_ != 0 && segments_.contains(number_)) {
-    const std::string path = base::join_path(folder_, segment_name(number_));
+  if (number_ != 0 && logs_.contains(number_)) {
+    const std::string path = base::join_path(folder_, log_name(number_));
     if (const auto cut = files_.truncate(path, good_bytes_); cut) {
-      segments_[number_] = good_bytes_;
+      logs_[number_] = good_bytes_;
     } else {
-      base::log_warning(kComponent, "{}: its suspect end stays: {}", segment_name(number_),
+      base::log_warning(kComponent, "{}: its suspect end stays: {}", log_name(number_),
                         cut.error().message);
     }
   }
-  return open_segment();
+  return open_log();
 }
 
 std::size_t Wal::remove_before(std::uint64_t number) {
   std::size_t failed = 0;
-  for (auto at = segments_.begin(); at != segments_.end() && at->first < number;) {
-    const auto removed = files_.remove(base::join_path(folder_, segment_name(at->first)));
+  for (auto at = logs_.begin(); at != logs_.end() && at->first < number;) {
+    const auto removed = files_.remove(base::join_path(folder_, log_name(at->first)));
     if (!removed && removed.error().code != base::ErrorCode::NotFound) {
       base::log_warning(kComponent, "{}", removed.error().message);
       ++failed;
       ++at;
     } else {
-      at = segments_.erase(at);
+      at = logs_.erase(at);
     }
   }
   return failed;
@@ -88,8 +82,14 @@ std::size_t Wal::remove_before(std::uint64_t number) {
 
 std::uint64_t Wal::bytes() const {
   std::uint64_t total = 0;
-  for (const auto& [number, bytes] : segments_) total += bytes;
+  for (const auto& [number, bytes] : logs_) total += bytes;
   return total;
+}
+
+std::vector<std::uint64_t> Wal::numbers() const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, bytes] : logs_) numbers.push_back(number);
+  return numbers;
 }
 
 }  // namespace tocsin::tsdb

@@ -18,17 +18,23 @@ std::optional<std::uint64_t> number_between(std::string_view name, std::string_v
 
 }  // namespace
 
-std::string segment_name(std::uint64_t number) {
+std::string log_name(std::uint64_t number) {
   return fmt::format("wal-{:08}.log", number);
 }
 std::string checkpoint_name(std::uint64_t number) {
   return fmt::format("checkpoint-{:08}.ckpt", number);
 }
-std::optional<std::uint64_t> segment_number(std::string_view name) {
+std::string segment_name(std::uint64_t number) {
+  return fmt::format("chunks-{:08}.seg", number);
+}
+std::optional<std::uint64_t> log_number(std::string_view name) {
   return number_between(name, "wal-", ".log");
 }
 std::optional<std::uint64_t> checkpoint_number(std::string_view name) {
   return number_between(name, "checkpoint-", ".ckpt");
+}
+std::optional<std::uint64_t> segment_number(std::string_view name) {
+  return number_between(name, "chunks-", ".seg");
 }
 
 }  // namespace tocsin::tsdb

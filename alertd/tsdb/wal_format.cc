@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <bit>
 #include <cstring>
 #include <vector>
 
+#include "alertd/tsdb/byte_codec.h"
 #include "common/base/hash.h"
 
 namespace tocsin::tsdb {
@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::uint64_t kLabelsMax = 1024;
 constexpr std::uint64_t kChunksMax = 1 << 20;
+/// Flags of a series in a Heads record.
+constexpr unsigned kOnDisk = 1;
+constexpr unsigned kWaiting = 2;
 
 void put_u32(std::uint32_t value, std::string& out) {
   for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift);
@@ -25,88 +28,10 @@ std::uint32_t get_u32(std::string_view bytes) {
   return value;
 }
 
-void put_varint(std::uint64_t value, std::string& out) {
-  while (value >= 0x80) {
-    out += static_cast<char>((value & 0x7fU) | 0x80U);
-    value >>= 7U;
-  }
-  out += static_cast<char>(value);
-}
-// Small negative numbers stay short: 0, -1, 1, -2 become 0, 1, 2, 3. Differences may wrap.
-void put_signed(std::uint64_t value, std::string& out) {
-  put_varint((value << 1U) ^ (0 - (value >> 63U)), out);
-}
-void put_text(std::string_view text, std::string& out) {
-  put_varint(text.size(), out);
-  out += text;
-}
-
-std::uint64_t as_u64(std::int64_t value) {
-  return static_cast<std::uint64_t>(value);
-}
-std::int64_t as_i64(std::uint64_t value) {
-  return static_cast<std::int64_t>(value);
-}
-
 std::uint32_t checksum_of(RecordType type, std::uint32_t length, std::string_view payload) {
   std::string head(1, static_cast<char>(type));
   put_u32(length, head);
   return base::crc32(payload, base::crc32(head));
-}
-
-/// Reads a payload; after the first damage everything reads as 0 and ok() is false.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-
-  bool ok() const { return ok_; }
-  bool at_end() const { return !ok_ || rest_.empty(); }
-
-  std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (rest_.empty()) break;
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
-      if (byte < 0x80) return value;
-    }
-    return fail();
-  }
-  std::uint64_t signed_varint() {
-    const std::uint64_t value = varint();
-    return (value >> 1U) ^ (0 - (value & 1U));
-  }
-  std::string_view bytes(std::uint64_t length) {
-    if (length > rest_.size()) {
-      fail();
-      return {};
-    }
-    const std::string_view taken = rest_.substr(0, static_cast<std::size_t>(length));
-    rest_.remove_prefix(taken.size());
-    return taken;
-  }
-  std::string_view text() { return bytes(varint()); }
-  double number() {
-    const std::string_view raw = bytes(8);
-    std::uint64_t bits = 0;
-    if (raw.size() == 8) std::memcpy(&bits, raw.data(), 8);
-    return std::bit_cast<double>(bits);
-  }
-  std::uint64_t fail() {
-    ok_ = false;
-    return 0;
-  }
-
- private:
-  std::string_view rest_;
-  bool ok_ = true;
-};
-
-void put_number(double value, std::string& out) {
-  char raw[8];
-  std::memcpy(raw, &value, 8);
-  out.append(raw, 8);
 }
 
 void put_labels(const model::Labels& labels, std::string& out) {
@@ -117,7 +42,7 @@ void put_labels(const model::Labels& labels, std::string& out) {
   }
 }
 
-std::optional<model::Labels> read_labels(Reader& reader, std::vector<model::LabelView>& views) {
+std::optional<model::Labels> read_labels(ByteReader& reader, std::vector<model::LabelView>& views) {
   const std::uint64_t count = reader.varint();
   if (count == 0 || count > kLabelsMax) return std::nullopt;
   views.clear();
@@ -132,11 +57,19 @@ std::optional<model::Labels> read_labels(Reader& reader, std::vector<model::Labe
   return model::Labels::from_sorted(views);
 }
 
-void put_chunk(const ChunkView& chunk, std::int64_t last_ms, std::string& out) {
-  put_signed(as_u64(chunk.first_ms), out);
-  put_varint(as_u64(last_ms) - as_u64(chunk.first_ms), out);
-  put_varint(chunk.count, out);
-  put_text(chunk.bytes, out);
+void put_chunks(std::initializer_list<std::span<const ChunkPtr>> lists, std::string& out) {
+  std::size_t count = 0;
+  for (const auto& chunks : lists) count += chunks.size();
+  put_varint(count, out);
+  for (const auto& chunks : lists) {
+    for (const ChunkPtr& chunk : chunks) {
+      const ChunkView view = chunk->view();
+      put_signed(as_u64(view.first_ms), out);
+      put_varint(as_u64(chunk->last_ms()) - as_u64(view.first_ms), out);
+      put_varint(view.count, out);
+      put_text(view.bytes, out);
+    }
+  }
 }
 
 struct ReadChunk {
@@ -145,7 +78,7 @@ struct ReadChunk {
 };
 
 // The padding that decode_chunk needs is there for a copy only: see Chunk's constructor.
-ReadChunk read_chunk(Reader& reader) {
+ReadChunk read_chunk(ByteReader& reader) {
   ReadChunk chunk;
   const std::uint64_t first = reader.signed_varint();
   chunk.view.first_ms = as_i64(first);
@@ -161,7 +94,7 @@ ReadChunk read_chunk(Reader& reader) {
   return chunk;
 }
 
-void parse_series(Reader& reader, RecordVisitor& visitor) {
+void parse_series(ByteReader& reader, RecordVisitor& visitor) {
   std::vector<model::LabelView> views;
   while (!reader.at_end()) {
     const SeriesRef ref{reader.varint()};
@@ -174,7 +107,7 @@ void parse_series(Reader& reader, RecordVisitor& visitor) {
   }
 }
 
-void parse_samples(Reader& reader, RecordVisitor& visitor) {
+void parse_samples(ByteReader& reader, RecordVisitor& visitor) {
   std::uint64_t ref = 0;
   std::uint64_t timestamp = 0;
   while (!reader.at_end()) {
@@ -189,7 +122,7 @@ void parse_samples(Reader& reader, RecordVisitor& visitor) {
   }
 }
 
-bool read_chunks(Reader& reader, std::vector<ChunkPtr>& chunks) {
+bool read_chunks(ByteReader& reader, std::vector<ChunkPtr>& chunks) {
   const std::uint64_t count = reader.varint();
   if (count > kChunksMax) return false;
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
@@ -199,7 +132,7 @@ bool read_chunks(Reader& reader, std::vector<ChunkPtr>& chunks) {
   return reader.ok();
 }
 
-bool read_late(Reader& reader, LateSamples& late) {
+bool read_late(ByteReader& reader, LateSamples& late) {
   if (!read_chunks(reader, late.sealed)) return false;
   const std::uint64_t count = reader.varint();
   if (count > kChunkSamplesMax) return false;
@@ -213,8 +146,8 @@ bool read_late(Reader& reader, LateSamples& late) {
   return reader.ok();
 }
 
-bool parse_one_state(Reader& reader, RecordVisitor& visitor, std::vector<model::LabelView>& views,
-                     std::vector<model::Sample>& open) {
+bool parse_one_state(ByteReader& reader, RecordVisitor& visitor,
+                     std::vector<model::LabelView>& views, std::vector<model::Sample>& open) {
   const SeriesRef ref{reader.varint()};
   auto labels = read_labels(reader, views);
   if (!labels) return false;
@@ -241,7 +174,7 @@ bool parse_one_state(Reader& reader, RecordVisitor& visitor, std::vector<model::
   return true;
 }
 
-void parse_state(Reader& reader, RecordVisitor& visitor) {
+void parse_state(ByteReader& reader, RecordVisitor& visitor) {
   std::vector<model::LabelView> views;
   std::vector<model::Sample> open;
   while (!reader.at_end()) {
@@ -250,6 +183,34 @@ void parse_state(Reader& reader, RecordVisitor& visitor) {
       return;
     }
   }
+}
+
+bool parse_one_head(ByteReader& reader, LabelsReader& labels_reader, std::uint64_t& ref,
+                    RecordVisitor& visitor) {
+  ref += reader.signed_varint();
+  auto labels = labels_reader.read(reader);
+  if (!labels) return false;
+  Series series(SeriesRef{ref}, std::move(*labels));
+  const std::string_view flags = reader.bytes(1);
+  if (flags.empty() || !series.restore_open(reader)) return false;
+  series.on_disk = (static_cast<unsigned char>(flags[0]) & kOnDisk) != 0;
+  if ((static_cast<unsigned char>(flags[0]) & kWaiting) != 0) {
+    std::vector<ChunkPtr> sealed;
+    LateSamples late;
+    if (!read_chunks(reader, sealed) || !read_late(reader, late)) return false;
+    for (ChunkPtr& chunk : sealed) series.restore_sealed(std::move(chunk));
+    if (!late.empty()) series.restore_late(std::move(late));
+  }
+  visitor.on_state(std::move(series));
+  return true;
+}
+
+void parse_heads(ByteReader& reader, RecordVisitor& visitor) {
+  LabelsReader labels;
+  std::uint64_t ref = 0;
+  bool good = labels.read_pairs(reader);
+  while (good && !reader.at_end()) good = parse_one_head(reader, labels, ref, visitor);
+  if (!good) reader.fail();
 }
 
 }  // namespace
@@ -267,7 +228,7 @@ std::optional<FrameHeader> read_frame_header(std::string_view bytes) {
   if (bytes.size() < kFrameHeaderBytes || !bytes.starts_with(kFrameMagic)) return std::nullopt;
   FrameHeader header;
   const auto type = static_cast<unsigned char>(bytes[4]);
-  if (type < 1 || type > 4) return std::nullopt;
+  if (type < 1 || type > 6) return std::nullopt;
   header.type = static_cast<RecordType>(type);
   header.length = get_u32(bytes.substr(5));
   header.checksum = get_u32(bytes.substr(9));
@@ -293,35 +254,45 @@ void SamplesWriter::add(SeriesRef ref, std::span<const model::Sample> samples,
   for (const model::Sample& sample : samples) {
     put_signed(as_u64(sample.timestamp_ms) - as_u64(last_ms_), payload);
     last_ms_ = sample.timestamp_ms;
-    put_number(sample.value, payload);
+    put_raw(sample.value, payload);
   }
 }
 
-void put_state(const Series& series, std::string& payload) {
-  put_varint(series.ref().value, payload);
-  put_labels(series.labels(), payload);
-  const auto put_chunks = [&](const std::vector<ChunkPtr>& chunks) {
-    put_varint(chunks.size(), payload);
-    for (const ChunkPtr& chunk : chunks) put_chunk(chunk->view(), chunk->last_ms(), payload);
-  };
-  put_chunks(series.sealed());
+void HeadsWriter::add(const Series& series) {
+  std::string& out = labels_.body();
+  put_signed(series.ref().value - last_ref_, out);
+  last_ref_ = series.ref().value;
+  labels_.put(series.labels());
+  const LateSamples* late = series.late();
+  const bool waiting = late != nullptr || !series.sealed().empty();
+  out += static_cast<char>((series.on_disk ? kOnDisk : 0U) | (waiting ? kWaiting : 0U));
+  series.open().save(out);
+  if (!waiting) return;
+  put_chunks({series.sealed()}, out);
   const LateSamples none;
-  const LateSamples& late = series.late() == nullptr ? none : *series.late();
-  put_chunks(late.sealed);
-  put_varint(late.buffer.size(), payload);
+  if (late == nullptr) late = &none;
+  put_chunks({late->settled, late->sealed}, out);
+  put_varint(late->buffer.size(), out);
   std::int64_t last_ms = 0;
-  for (const model::Sample& sample : late.buffer) {
-    put_signed(as_u64(sample.timestamp_ms) - as_u64(last_ms), payload);
+  for (const model::Sample& sample : late->buffer) {
+    put_signed(as_u64(sample.timestamp_ms) - as_u64(last_ms), out);
     last_ms = sample.timestamp_ms;
-    put_number(sample.value, payload);
+    put_raw(sample.value, out);
   }
-  put_varint(series.open().empty() ? 0 : 1, payload);
-  if (!series.open().empty()) put_chunk(series.open().view(), series.open().last_ms(), payload);
+}
+
+void HeadsWriter::finish(std::string& payload) {
+  labels_.finish(payload);
+  last_ref_ = 0;
+}
+
+void put_number(std::uint64_t number, std::string& payload) {
+  put_varint(number, payload);
 }
 
 base::Result<void> parse_payload(RecordType type, std::string_view payload,
                                  RecordVisitor& visitor) {
-  Reader reader(payload);
+  ByteReader reader(payload);
   switch (type) {
     case RecordType::Series:
       parse_series(reader, visitor);
@@ -331,6 +302,12 @@ base::Result<void> parse_payload(RecordType type, std::string_view payload,
       break;
     case RecordType::State:
       parse_state(reader, visitor);
+      break;
+    case RecordType::Heads:
+      parse_heads(reader, visitor);
+      break;
+    case RecordType::Begin:
+      visitor.on_begin(reader.varint());
       break;
     case RecordType::End:
       visitor.on_end(reader.varint());

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "alertd/tsdb/labels_block.h"
 #include "alertd/tsdb/series.h"
 #include "common/base/result.h"
 #include "common/model/write_batch.h"
@@ -18,8 +19,10 @@ namespace tocsin::tsdb {
 enum class RecordType : std::uint8_t {
   Series = 1,   ///< New series: ref and labels, any number.
   Samples = 2,  ///< Samples of series named by ref.
-  State = 3,    ///< Checkpoint: series with all their chunks.
+  State = 3,    ///< Checkpoint of earlier versions: series with all their chunks.
   End = 4,      ///< Checkpoint: the last frame; the number of series.
+  Heads = 5,    ///< Checkpoint: series with what of them is in no segment.
+  Begin = 6,    ///< Checkpoint: the first frame; the number of the next segment.
 };
 
 inline constexpr std::string_view kFrameMagic = "TSW1";
@@ -57,8 +60,22 @@ class SamplesWriter {
   std::int64_t last_ms_ = 0;
 };
 
-/// Builds the payload of a State record.
-void put_state(const Series& series, std::string& payload);
+/// Builds the payload of a Heads record.
+class HeadsWriter {
+ public:
+  void add(const Series& series);
+  std::size_t size() const { return labels_.size(); }
+  bool empty() const { return labels_.empty(); }
+  /// Appends the payload to `payload` and starts afresh.
+  void finish(std::string& payload);
+
+ private:
+  LabelsWriter labels_;
+  std::uint64_t last_ref_ = 0;
+};
+
+/// Builds the payload of an End or a Begin record.
+void put_number(std::uint64_t number, std::string& payload);
 
 /// Takes the records of a payload apart.
 class RecordVisitor {
@@ -66,9 +83,10 @@ class RecordVisitor {
   virtual ~RecordVisitor() = default;
   virtual void on_series(SeriesRef ref, model::Labels labels) = 0;
   virtual void on_sample(SeriesRef ref, const model::Sample& sample) = 0;
-  /// `series` has labels, sealed and late chunks; the samples of its open chunk follow as
-  /// on_sample.
+  /// `series` has all its chunks, except that of a State record the samples of the open chunk
+  /// follow as on_sample.
   virtual void on_state(Series series) = 0;
+  virtual void on_begin(std::uint64_t next_segment) = 0;
   virtual void on_end(std::uint64_t series) = 0;
 };
 

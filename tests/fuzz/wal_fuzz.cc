@@ -57,11 +57,11 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  try_file(tsdb::segment_name(1), std::string(bytes));
-  for (int type = 1; type <= 4; ++type) {
+  try_file(tsdb::log_name(1), std::string(bytes));
+  for (int type = 1; type <= 6; ++type) {
     std::string framed;
     tsdb::put_frame(static_cast<tsdb::RecordType>(type), bytes, framed);
-    try_file(type < 3 ? tsdb::segment_name(1) : tsdb::checkpoint_name(1), framed);
+    try_file(type < 3 ? tsdb::log_name(1) : tsdb::checkpoint_name(1), framed);
   }
   return 0;
 }

@@ -8,9 +8,6 @@
 namespace tocsin::state {
 
 using base::Result;
-using postgres::Array;
-using postgres::Rows;
-using postgres::Values;
 using sharing::Board;
 using sharing::GroupSave;
 using sharing::Taken;
@@ -20,8 +17,8 @@ namespace {
 constexpr base::Duration kGroupPauseMin{250};
 constexpr base::Duration kGroupPauseMax{2'000};
 
-Array array_of(std::span<const std::string> texts) {
-  Array array;
+postgres::Array array_of(std::span<const std::string> texts) {
+  postgres::Array array;
   for (const std::string& text : texts) array.text(text);
   return array;
 }
@@ -83,30 +80,31 @@ Result<Board> PostgresGroupStore::tend(const sharing::Member& me, base::Duration
                       " OR until < clock_timestamp() - interval '1 day' RETURNING session)"
                       " UPDATE group_leases SET session = '', since = clock_timestamp()"
                       " FROM gone WHERE group_leases.session = gone.session",
-                      Values().text(me.name).text(me.session)));
+                      postgres::Values().text(me.name).text(me.session)));
   TC_TRY(transaction.run(
       "INSERT INTO members (session, name, rules, until)"
       " VALUES ($1, $2, $3, clock_timestamp() + $4::bigint * interval '1 millisecond')"
       " ON CONFLICT (session) DO UPDATE SET rules = excluded.rules, until = excluded.until",
-      Values().text(me.session).text(me.name).text(me.rules).integer(term.count())));
-  TC_TRY(const Rows members,
+      postgres::Values().text(me.session).text(me.name).text(me.rules).integer(term.count())));
+  TC_TRY(const postgres::Rows members,
          transaction.run("SELECT session, name, rules, (until >= clock_timestamp())::int,"
                          " coalesce(groups, 0) FROM members LEFT JOIN (SELECT session,"
                          " count(*) AS groups FROM group_leases GROUP BY session) AS held"
                          " USING (session) ORDER BY session COLLATE \"C\""));
-  TC_TRY(const Rows held, transaction.run("SELECT key, epoch FROM group_leases WHERE session = $1",
-                                          Values().text(me.session)));
-  TC_TRY(const Rows free,
+  TC_TRY(const postgres::Rows held,
+         transaction.run("SELECT key, epoch FROM group_leases WHERE session = $1",
+                         postgres::Values().text(me.session)));
+  TC_TRY(const postgres::Rows free,
          transaction.run("SELECT key, (extract(epoch FROM clock_timestamp() - free_since) * 1000)"
                          "::bigint FROM (SELECT key, until AS free_since FROM members"
                          " JOIN group_leases USING (session) WHERE until < clock_timestamp()"
                          " UNION ALL SELECT key, since FROM group_leases WHERE session = '')"
                          " AS free ORDER BY key COLLATE \"C\" LIMIT $1",
-                         Values().integer(static_cast<std::int64_t>(sharing::kFreeMax))));
-  TC_TRY(const Rows words,
+                         postgres::Values().integer(static_cast<std::int64_t>(sharing::kFreeMax))));
+  TC_TRY(const postgres::Rows words,
          transaction.run("SELECT id, text FROM group_words WHERE session <> $1"
                          " AND said > clock_timestamp() - interval '2 minutes' ORDER BY id",
-                         Values().text(me.session)));
+                         postgres::Values().text(me.session)));
   TC_TRY(transaction.commit());
   Board board;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -130,7 +128,7 @@ Result<void> PostgresGroupStore::know(std::span<const std::string> keys) {
   TC_TRY(prepare());
   postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  const Values values = Values().array(array_of(keys));
+  const postgres::Values values = postgres::Values().array(array_of(keys));
   TC_TRY(
       transaction.run("INSERT INTO group_leases (key) SELECT DISTINCT unnest($1::text[])"
                       " ON CONFLICT (key) DO NOTHING",
@@ -151,7 +149,7 @@ Result<std::vector<Taken>> PostgresGroupStore::take(const std::string& session,
   postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   // Locked rows are being taken, or kept, by somebody: they are looked at again the next time.
-  TC_TRY(const Rows rows,
+  TC_TRY(const postgres::Rows rows,
          transaction.run(
              "WITH free AS (SELECT key FROM group_leases WHERE key = ANY($2::text[])"
              " AND NOT EXISTS (SELECT 1 FROM members WHERE members.session = group_leases.session"
@@ -161,7 +159,7 @@ Result<std::vector<Taken>> PostgresGroupStore::take(const std::string& session,
              " RETURNING group_leases.key, group_leases.epoch)"
              " SELECT taken.key, taken.epoch, coalesce(evaluated_ms, 0), coalesce(state, ''),"
              " coalesce(alerts, '') FROM taken LEFT JOIN group_states USING (key)",
-             Values().text(session).array(array_of(keys))));
+             postgres::Values().text(session).array(array_of(keys))));
   TC_TRY(transaction.commit());
   std::vector<Taken> taken;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -174,7 +172,7 @@ Result<std::vector<Taken>> PostgresGroupStore::take(const std::string& session,
 
 Result<void> PostgresGroupStore::give(const std::map<std::string, std::uint64_t>& groups) {
   TC_TRY(prepare());
-  Array keys, epochs;
+  postgres::Array keys, epochs;
   for (const auto& [key, epoch] : groups) {
     keys.text(key);
     epochs.integer(static_cast<std::int64_t>(epoch));
@@ -185,25 +183,26 @@ Result<void> PostgresGroupStore::give(const std::map<std::string, std::uint64_t>
       transaction.run("UPDATE group_leases SET session = '', since = clock_timestamp()"
                       " FROM unnest($1::text[], $2::bigint[]) AS given(key, epoch)"
                       " WHERE group_leases.key = given.key AND group_leases.epoch = given.epoch",
-                      Values().array(keys).array(epochs)));
+                      postgres::Values().array(keys).array(epochs)));
   return transaction.commit();
 }
 
 Result<std::set<std::string>> PostgresGroupStore::save(std::span<const GroupSave> saves) {
   TC_TRY(prepare());
-  Array all;
+  postgres::Array all;
   for (const GroupSave& save : saves) all.text(save.key);
   postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  TC_TRY(const Rows rows, transaction.run("SELECT key, epoch FROM group_leases WHERE session <> ''"
-                                          " AND key = ANY($1::text[]) ORDER BY key FOR SHARE",
-                                          Values().array(all)));
+  TC_TRY(const postgres::Rows rows,
+         transaction.run("SELECT key, epoch FROM group_leases WHERE session <> ''"
+                         " AND key = ANY($1::text[]) ORDER BY key FOR SHARE",
+                         postgres::Values().array(all)));
   std::map<std::string, std::uint64_t> epochs;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     epochs[rows.text(i, 0)] = static_cast<std::uint64_t>(rows.integer(i, 1));
   }
   std::set<std::string> refused;
-  Array keys, evaluated, states, alerts;
+  postgres::Array keys, evaluated, states, alerts;
   for (const GroupSave& save : saves) {
     const auto epoch = epochs.find(save.key);
     if (epoch == epochs.end() || epoch->second != save.epoch) {
@@ -227,7 +226,7 @@ Result<std::set<std::string>> PostgresGroupStore::save(std::span<const GroupSave
       " alerts = CASE WHEN excluded.alerts = '' THEN old.alerts ELSE excluded.alerts END,"
       " version = old.version + excluded.version,"
       " written = CASE WHEN excluded.alerts = '' THEN old.written ELSE excluded.written END",
-      Values().array(keys).array(evaluated).array(states).array(alerts)));
+      postgres::Values().array(keys).array(evaluated).array(states).array(alerts)));
   TC_TRY(transaction.commit());
   return refused;
 }
@@ -240,7 +239,7 @@ Result<void> PostgresGroupStore::say(const std::string& session, const std::stri
       transaction.run("DELETE FROM group_words WHERE said < clock_timestamp()"
                       " - interval '10 minutes'"));
   TC_TRY(transaction.run("INSERT INTO group_words (session, text) VALUES ($1, $2::bytea)",
-                         Values().text(session).bytes(text)));
+                         postgres::Values().text(session).bytes(text)));
   return transaction.commit();
 }
 
@@ -253,13 +252,13 @@ Result<std::vector<sharing::ChangedGroup>> PostgresGroupStore::changes(
   TC_TRY(transaction.begin());
   TC_TRY(transaction.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
   TC_TRY(
-      const Rows rows,
+      const postgres::Rows rows,
       transaction.run("SELECT key, version, pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
                       " FROM group_states WHERE written >= $1 AND version > 0",
-                      Values().integer(cursor.written_from)));
+                      postgres::Values().integer(cursor.written_from)));
   std::vector<sharing::ChangedGroup> changed;
   std::int64_t written_from = cursor.written_from;
-  Array wanted;
+  postgres::Array wanted;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     written_from = rows.integer(i, 2);
     const auto known = cursor.versions.find(rows.text(i, 0));
@@ -269,9 +268,10 @@ Result<std::vector<sharing::ChangedGroup>> PostgresGroupStore::changes(
     changed.push_back({rows.text(i, 0), version, ""});
   }
   if (!changed.empty()) {
-    TC_TRY(const Rows bodies, transaction.run("SELECT key, version, alerts FROM group_states"
-                                              " WHERE key = ANY($1::text[])",
-                                              Values().array(wanted)));
+    TC_TRY(const postgres::Rows bodies,
+           transaction.run("SELECT key, version, alerts FROM group_states"
+                           " WHERE key = ANY($1::text[])",
+                           postgres::Values().array(wanted)));
     changed.clear();
     for (std::size_t i = 0; i < bodies.size(); ++i) {
       changed.push_back({bodies.text(i, 0), static_cast<std::uint64_t>(bodies.integer(i, 1)),
@@ -288,7 +288,7 @@ Result<std::vector<sharing::Holding>> PostgresGroupStore::holdings() {
   TC_TRY(prepare());
   postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  TC_TRY(const Rows rows,
+  TC_TRY(const postgres::Rows rows,
          transaction.run("SELECT key, CASE WHEN until >= clock_timestamp() THEN name ELSE '' END,"
                          " epoch FROM group_leases LEFT JOIN members USING (session)"
                          " ORDER BY key COLLATE \"C\""));
@@ -304,7 +304,7 @@ Result<void> PostgresGroupStore::leave(const std::string& session) {
   TC_TRY(prepare());
   postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
-  const Values values = Values().text(session);
+  const postgres::Values values = postgres::Values().text(session);
   TC_TRY(
       transaction.run("UPDATE group_leases SET session = '', since = clock_timestamp()"
                       " WHERE session = $1",

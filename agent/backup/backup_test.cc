@@ -12,8 +12,8 @@
 #include "agent/backup/backup_state.h"
 #include "agent/backup/backup_time.h"
 #include "agent/backup/base_manifest.h"
-#include "agent/backup/decoder.h"
 #include "agent/backup/digest.h"
+#include "agent/backup/finding_decoder.h"
 #include "agent/backup/restored_rows.h"
 #include "agent/backup/tar_walk.h"
 #include "agent/backup/verify.h"
@@ -109,16 +109,16 @@ std::string xz(std::string_view text) {
 
 /// Feeds bytes in parts of seven, to meet every boundary.
 std::string decoded(std::string_view bytes, std::string& out) {
-  const auto decoder = make_decoder(compression_of(bytes));
+  FindingDecoder decoder(compression::format_of(bytes));
   const TakeBytes take = [&out](std::string_view part) -> Found {
     out.append(part);
     return {};
   };
   while (!bytes.empty()) {
-    if (const Found bad = decoder->feed(bytes.substr(0, 7), take)) return bad->reason;
+    if (const Found bad = decoder.feed(bytes.substr(0, 7), take)) return bad->reason;
     bytes.remove_prefix(std::min<std::size_t>(7, bytes.size()));
   }
-  const Found bad = decoder->finish(take);
+  const Found bad = decoder.finish(take);
   return bad ? bad->reason : "good";
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("each compression: whole, cut, with a flipped bit, two after each othe
                                      {"lz4", lz4(text)},
                                      {"xz", xz(text)}}) {
     INFO(std::string(name));
-    CHECK(to_string(compression_of(packed)) == name);
+    CHECK(to_string(compression::format_of(packed)) == name);
     std::string out;
     CHECK(decoded(packed, out) == "good");
     CHECK(out == text);

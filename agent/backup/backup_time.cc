@@ -60,7 +60,7 @@ std::optional<ContentTime> time_in_content(std::string_view begin) {
     return ContentTime{base::wall_time(header.created_seconds * 1'000), false};
   }
   // gzip writes the time of the file that it compressed, and 0 for a pipe.
-  if (begin.size() >= 8 && compression_of(begin) == Compression::Gzip) {
+  if (begin.size() >= 8 && compression::format_of(begin) == compression::Format::Gzip) {
     std::int64_t seconds = 0;
     for (int i = 7; i >= 4; --i) seconds = seconds << 8 | static_cast<unsigned char>(begin[i]);
     if (seconds != 0) return ContentTime{base::wall_time(seconds * 1'000), false};

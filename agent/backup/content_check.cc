@@ -189,14 +189,14 @@ Found read_rest(PacedFile& file, Digest* digest) {
 }
 
 Found decode(PacedFile& file, std::string_view begin, const TakeBytes& take, Digest* digest) {
-  const std::unique_ptr<Decoder> decoder = make_decoder(compression_of(begin));
-  if (Found bad = decoder->feed(begin, take)) return bad;
+  FindingDecoder decoder(compression::format_of(begin));
+  if (Found bad = decoder.feed(begin, take)) return bad;
   for (;;) {
     const auto chunk = file.next();
     if (!chunk) return unreadable(chunk.error());
-    if (chunk->empty()) return decoder->finish(take);
+    if (chunk->empty()) return decoder.finish(take);
     if (digest != nullptr) digest->update(*chunk);
-    if (Found bad = decoder->feed(*chunk, take)) return bad;
+    if (Found bad = decoder.feed(*chunk, take)) return bad;
   }
 }
 
@@ -218,7 +218,7 @@ Found read_decoded(const std::string& path, CheckContext& context, const TakeByt
   const auto first = file->next();
   if (!first) return unreadable(first.error());
   if (first->empty()) return empty("the file has no bytes");
-  if (compression_of(*first) == Compression::Bzip2) {
+  if (compression::format_of(*first) == compression::Format::Bzip2) {
     return finding("unknown_format", fmt::format("'{}' is of bzip2, which is not read here", path));
   }
   return decode(*file, *first, take, nullptr);
@@ -233,7 +233,7 @@ Found check_file_structure(const std::string& path, CheckContext& context, Diges
   if (digest != nullptr) digest->update(*first);
   BackupVerdict& verdict = context.verdict;
   const std::string_view encryption = encryption_of(*first);
-  const bool bzip2 = compression_of(*first) == Compression::Bzip2;
+  const bool bzip2 = compression::format_of(*first) == compression::Format::Bzip2;
   if (!encryption.empty() || bzip2) {
     verdict.what = fmt::format("{} bytes of {}", file->size(), bzip2 ? "bzip2" : encryption);
     verdict.note = bzip2 ? "bzip2 is not read here: its structure was not looked at"

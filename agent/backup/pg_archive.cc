@@ -71,8 +71,9 @@ Found read_compression(ArchiveInput& input, Reader& reader, PgArchiveHeader& hea
   if (header.version >= 15) {
     unsigned algorithm = 0;
     if (Found bad = input.byte(algorithm)) return bad;
-    constexpr Compression kAlgorithms[] = {Compression::None, Compression::Zlib, Compression::Lz4,
-                                           Compression::Zstd};
+    constexpr compression::Format kAlgorithms[] = {
+        compression::Format::None, compression::Format::Zlib, compression::Format::Lz4,
+        compression::Format::Zstd};
     if (algorithm > 3) {
       return finding("unknown_format", fmt::format("compression {} is not known", algorithm));
     }
@@ -81,7 +82,7 @@ Found read_compression(ArchiveInput& input, Reader& reader, PgArchiveHeader& hea
   }
   std::int64_t level = 0;
   if (Found bad = reader.integer(level)) return bad;
-  header.compression = level == 0 ? Compression::None : Compression::Zlib;
+  header.compression = level == 0 ? compression::Format::None : compression::Format::Zlib;
   return {};
 }
 
@@ -158,9 +159,9 @@ Found read_entry(ArchiveInput& input, Reader& reader, const PgArchiveHeader& hea
 }
 
 /// One run of chunks up to an empty one; decompressed.
-Found read_stream(ArchiveInput& input, Reader& reader, Compression compression,
+Found read_stream(ArchiveInput& input, Reader& reader, compression::Format format,
                   const TakeBytes& take) {
-  const std::unique_ptr<Decoder> decoder = make_decoder(compression);
+  FindingDecoder decoder(format);
   bool any = false;
   for (;;) {
     std::int64_t length = 0;
@@ -169,11 +170,11 @@ Found read_stream(ArchiveInput& input, Reader& reader, Compression compression,
     if (length == 0) break;
     any = true;
     const Found bad = input.each(static_cast<std::uint64_t>(length),
-                                 [&](std::string_view part) { return decoder->feed(part, take); });
+                                 [&](std::string_view part) { return decoder.feed(part, take); });
     if (bad) return bad;
   }
   if (!any) return {};
-  return decoder->finish(take);
+  return decoder.finish(take);
 }
 
 Found in_entry(Found bad, const PgArchiveEntry& entry) {

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/backup/decoder.h"
 #include "agent/backup/dump_facts.h"
+#include "agent/backup/finding_decoder.h"
 #include "agent/backup/paced_file.h"
 
 namespace tocsin::agent {
@@ -28,7 +28,7 @@ struct PgArchiveHeader {
   unsigned integer_bytes = 4;
   unsigned offset_bytes = 8;
   Format format = Format::Custom;
-  Compression compression = Compression::None;
+  compression::Format compression = compression::Format::None;
   std::int64_t created_seconds = 0;  ///< As if the dump's local time were UTC; 0: unknown.
   std::string server_version{};
   std::string dump_version{};

@@ -84,7 +84,7 @@ std::uint64_t bytes_needed(const DrillRequest& request, const base::FileSystem& 
   if (form == Form::PlainDump) {
     const auto file = files.open_read(request.path);
     const auto begin = file ? (*file)->read_at(0, 8) : Result<std::string>(file.error());
-    compressed = begin && compression_of(*begin) != Compression::None;
+    compressed = begin && compression::format_of(*begin) != compression::Format::None;
   }
   return request.size_bytes * (compressed ? kExpansion : 1) * kTwice;
 }

@@ -244,12 +244,12 @@ Found check_quickly(const VerifyRequest& request, const base::FileSystem& files)
   if (!begin) return unreadable(begin.error());
   const auto tail = (*file)->read_at(size - std::min<std::uint64_t>(size, kTailBytes), kTailBytes);
   if (!tail) return unreadable(tail.error());
-  const Compression compression = compression_of(*begin);
-  if (compression == Compression::Gzip) {
+  const compression::Format format = compression::format_of(*begin);
+  if (format == compression::Format::Gzip) {
     if (Found bad = check_gzip_tail(request.path, *tail, size)) return bad;
   }
   const std::string_view expected = expected_compression(request.path);
-  if (!expected.empty() && to_string(compression) != expected) {
+  if (!expected.empty() && to_string(format) != expected) {
     return finding("damaged",
                    fmt::format("'{}' does not begin as {} does", name_of(request.path), expected));
   }

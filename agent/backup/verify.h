@@ -9,7 +9,7 @@
 #include <string>
 
 #include "agent/backup/backup_set.h"
-#include "agent/backup/decoder.h"
+#include "agent/backup/finding_decoder.h"
 #include "common/base/clock.h"
 #include "common/base/file_system.h"
 

@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "common/model": ["common/base"],
     "common/net": BASE_MODEL,
     "common/compression": ["common/base"],
+    "common/compression": ["common/base"],
     "common/postgres": ["common/base"],
     "common/config": BASE_MODEL,
     "common/gotemplate": BASE_MODEL,

@@ -8,7 +8,7 @@
 
 namespace tocsin::agent {
 
-/// Unpacks a gzip stream. Errors: InvalidArgument (damaged, cut, something behind it),
+/// Unpacks gzip, of one or more members. Errors: InvalidArgument (damaged, cut, something behind),
 /// LimitExceeded (more than `bytes_max`, found before the memory is taken).
 base::Result<std::string> inflate_gzip(std::string_view packed, std::size_t bytes_max);
 

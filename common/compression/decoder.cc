@@ -1,6 +1,6 @@
 // Each decoder works in a buffer of 64 KiB, whatever the ratio: a bomb costs time, which the caller
 // bounds, and no memory.
-#include "agent/backup/decoder.h"
+#include "common/compression/decoder.h"
 
 #include <fmt/format.h>
 #include <lz4frame.h>
@@ -11,24 +11,30 @@
 #include <algorithm>
 #include <array>
 
-namespace tocsin::agent {
+namespace tocsin::compression {
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 << 10;
 constexpr std::uint64_t kXzMemoryMax = 128 << 20;
 
-Finding damaged(std::string_view kind, std::string_view what) {
-  return finding("damaged", fmt::format("the {} data is damaged: {}", kind, what));
+Failure damaged(std::string_view kind, std::string_view what) {
+  return {Fault::Damaged, fmt::format("the {} data is damaged: {}", kind, what)};
 }
 
-Finding truncated(std::string_view kind) {
-  return finding("truncated", fmt::format("the {} data ends in the middle", kind));
+Failure truncated(std::string_view kind) {
+  return {Fault::Truncated, fmt::format("the {} data ends in the middle", kind)};
+}
+
+Failure refused() {
+  return {Fault::Refused, {}};
 }
 
 class NoDecoder final : public Decoder {
  public:
-  Found feed(std::string_view bytes, const TakeBytes& take) override { return take(bytes); }
-  Found finish(const TakeBytes&) override { return {}; }
+  Outcome feed(std::string_view bytes, const Take& take) override {
+    return take(bytes) ? Outcome() : refused();
+  }
+  Outcome finish(const Take&) override { return {}; }
 };
 
 /// gzip with all its members, or one zlib stream. zlib compares the checksum and the length.
@@ -39,7 +45,7 @@ class ZlibDecoder final : public Decoder {
   ZlibDecoder(const ZlibDecoder&) = delete;
   ZlibDecoder& operator=(const ZlibDecoder&) = delete;
 
-  Found feed(std::string_view bytes, const TakeBytes& take) override {
+  Outcome feed(std::string_view bytes, const Take& take) override {
     std::string copy(bytes);  // zlib's pointer is not to const
     stream_.next_in = reinterpret_cast<Bytef*>(copy.data());
     stream_.avail_in = static_cast<uInt>(copy.size());
@@ -50,12 +56,12 @@ class ZlibDecoder final : public Decoder {
         inflateReset(&stream_);
         ended_ = false;
       }
-      if (Found bad = step(take)) return bad;
+      if (Outcome bad = step(take)) return bad;
     }
     return {};
   }
 
-  Found finish(const TakeBytes&) override {
+  Outcome finish(const Take&) override {
     if (ended_) return {};
     return truncated(gzip_ ? "gzip" : "zlib");
   }
@@ -67,7 +73,7 @@ class ZlibDecoder final : public Decoder {
     return gzip_ && rest.find_first_not_of('\0') == std::string_view::npos;
   }
 
-  Found step(const TakeBytes& take) {
+  Outcome step(const Take& take) {
     do {
       stream_.next_out = reinterpret_cast<Bytef*>(buffer_.data());
       stream_.avail_out = kBufferBytes;
@@ -77,7 +83,7 @@ class ZlibDecoder final : public Decoder {
       }
       const std::size_t length = kBufferBytes - stream_.avail_out;
       if (length > 0) {
-        if (Found bad = take({buffer_.data(), length})) return bad;
+        if (!take({buffer_.data(), length})) return refused();
       }
       ended_ = code == Z_STREAM_END;
     } while (!ended_ && stream_.avail_out == 0);
@@ -92,7 +98,7 @@ class ZlibDecoder final : public Decoder {
 
 class ZstdDecoder final : public Decoder {
  public:
-  Found feed(std::string_view bytes, const TakeBytes& take) override {
+  Outcome feed(std::string_view bytes, const Take& take) override {
     ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
     bool full = false;
     while (in.pos < in.size || full) {
@@ -100,7 +106,7 @@ class ZstdDecoder final : public Decoder {
       const std::size_t code = ZSTD_decompressStream(stream_.get(), &out, &in);
       if (ZSTD_isError(code) != 0) return damaged("zstd", ZSTD_getErrorName(code));
       if (out.pos > 0) {
-        if (Found bad = take({buffer_.data(), out.pos})) return bad;
+        if (!take({buffer_.data(), out.pos})) return refused();
       }
       ended_ = code == 0;
       full = !ended_ && out.pos == out.size;
@@ -108,7 +114,7 @@ class ZstdDecoder final : public Decoder {
     return {};
   }
 
-  Found finish(const TakeBytes&) override {
+  Outcome finish(const Take&) override {
     if (ended_) return {};
     return truncated("zstd");
   }
@@ -127,7 +133,7 @@ class Lz4Decoder final : public Decoder {
   Lz4Decoder(const Lz4Decoder&) = delete;
   Lz4Decoder& operator=(const Lz4Decoder&) = delete;
 
-  Found feed(std::string_view bytes, const TakeBytes& take) override {
+  Outcome feed(std::string_view bytes, const Take& take) override {
     bool full = false;
     while (!bytes.empty() || full) {
       std::size_t in = bytes.size();
@@ -137,7 +143,7 @@ class Lz4Decoder final : public Decoder {
       if (LZ4F_isError(code) != 0) return damaged("lz4", LZ4F_getErrorName(code));
       bytes.remove_prefix(in);
       if (out > 0) {
-        if (Found bad = take({buffer_.data(), out})) return bad;
+        if (!take({buffer_.data(), out})) return refused();
       }
       ended_ = code == 0;
       full = !ended_ && out == buffer_.size();
@@ -145,7 +151,7 @@ class Lz4Decoder final : public Decoder {
     return {};
   }
 
-  Found finish(const TakeBytes&) override {
+  Outcome finish(const Take&) override {
     if (ended_) return {};
     return truncated("lz4");
   }
@@ -165,21 +171,21 @@ class XzDecoder final : public Decoder {
   XzDecoder(const XzDecoder&) = delete;
   XzDecoder& operator=(const XzDecoder&) = delete;
 
-  Found feed(std::string_view bytes, const TakeBytes& take) override {
+  Outcome feed(std::string_view bytes, const Take& take) override {
     stream_.next_in = reinterpret_cast<const std::uint8_t*>(bytes.data());
     stream_.avail_in = bytes.size();
     return run(LZMA_RUN, take);
   }
 
-  Found finish(const TakeBytes& take) override {
+  Outcome finish(const Take& take) override {
     stream_.avail_in = 0;
-    if (Found bad = run(LZMA_FINISH, take)) return bad;
+    if (Outcome bad = run(LZMA_FINISH, take)) return bad;
     if (ended_) return {};
     return truncated("xz");
   }
 
  private:
-  Found run(lzma_action action, const TakeBytes& take) {
+  Outcome run(lzma_action action, const Take& take) {
     if (!usable_) return damaged("xz", "no memory for the decoder");
     do {
       stream_.next_out = reinterpret_cast<std::uint8_t*>(buffer_.data());
@@ -188,7 +194,7 @@ class XzDecoder final : public Decoder {
       ended_ = code == LZMA_STREAM_END;
       const std::size_t length = buffer_.size() - stream_.avail_out;
       if (length > 0) {
-        if (Found bad = take({buffer_.data(), length})) return bad;
+        if (!take({buffer_.data(), length})) return refused();
       }
       if (code == LZMA_BUF_ERROR && action == LZMA_FINISH) return truncated("xz");
       if (code != LZMA_OK && code != LZMA_STREAM_END && code != LZMA_BUF_ERROR) {
@@ -206,40 +212,40 @@ class XzDecoder final : public Decoder {
 
 }  // namespace
 
-std::string_view to_string(Compression compression) {
+std::string_view to_string(Format format) {
   static constexpr std::array<std::string_view, 7> kNames = {"none", "gzip", "zlib", "zstd",
                                                              "lz4",  "xz",   "bzip2"};
-  return kNames[static_cast<std::size_t>(compression)];
+  return kNames[static_cast<std::size_t>(format)];
 }
 
-Compression compression_of(std::string_view begin) {
+Format format_of(std::string_view begin) {
   using namespace std::string_view_literals;
-  if (begin.starts_with("\x1f\x8b"sv)) return Compression::Gzip;
-  if (begin.starts_with("\x28\xb5\x2f\xfd"sv)) return Compression::Zstd;
-  if (begin.starts_with("\x04\x22\x4d\x18"sv)) return Compression::Lz4;
-  if (begin.starts_with("\xfd\x37zXZ\x00"sv)) return Compression::Xz;
-  if (begin.starts_with("BZh"sv)) return Compression::Bzip2;
-  return Compression::None;
+  if (begin.starts_with("\x1f\x8b"sv)) return Format::Gzip;
+  if (begin.starts_with("\x28\xb5\x2f\xfd"sv)) return Format::Zstd;
+  if (begin.starts_with("\x04\x22\x4d\x18"sv)) return Format::Lz4;
+  if (begin.starts_with("\xfd\x37zXZ\x00"sv)) return Format::Xz;
+  if (begin.starts_with("BZh"sv)) return Format::Bzip2;
+  return Format::None;
 }
 
-std::unique_ptr<Decoder> make_decoder(Compression compression) {
-  switch (compression) {
-    case Compression::None:
+std::unique_ptr<Decoder> make_decoder(Format format) {
+  switch (format) {
+    case Format::None:
       return std::make_unique<NoDecoder>();
-    case Compression::Gzip:
+    case Format::Gzip:
       return std::make_unique<ZlibDecoder>(true);
-    case Compression::Zlib:
+    case Format::Zlib:
       return std::make_unique<ZlibDecoder>(false);
-    case Compression::Zstd:
+    case Format::Zstd:
       return std::make_unique<ZstdDecoder>();
-    case Compression::Lz4:
+    case Format::Lz4:
       return std::make_unique<Lz4Decoder>();
-    case Compression::Xz:
+    case Format::Xz:
       return std::make_unique<XzDecoder>();
-    case Compression::Bzip2:
+    case Format::Bzip2:
       return nullptr;
   }
   return nullptr;
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::compression

@@ -7,8 +7,8 @@
 
 #include "agent/collectors/host/host_collectors.h"
 #include "agent/sampler/sampler.h"
-#include "agent/spool/spool.h"
 #include "common/base/sim_executor.h"
+#include "common/spool/spool.h"
 #include "proto/codec.h"
 
 namespace {
@@ -23,9 +23,9 @@ void one_agent_round(benchmark::State& state) {
   base::SimClock clock(base::wall_time(1'700'000'000'000));
   base::SimExecutor executor(clock);
   base::Metrics metrics;
-  SpoolOptions spool_options;
+  tocsin::spool::SpoolOptions spool_options;
   spool_options.folder = folder;
-  Spool spool(spool_options, {*files, clock, metrics});
+  tocsin::spool::Spool spool(spool_options, {*files, clock, metrics});
   SamplerOptions options;
   options.identity = {"bench", "bench", {}};
   std::size_t samples = 0;

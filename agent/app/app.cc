@@ -19,8 +19,6 @@
 #include "agent/collectors/scrape/scrape_target.h"
 #include "agent/emergency/emergency_caller.h"
 #include "agent/sampler/sampler.h"
-#include "agent/sender/sender.h"
-#include "agent/spool/spool.h"
 #include "agent/tasks/task_source.h"
 #include "common/base/asio_executor.h"
 #include "common/base/metrics.h"
@@ -29,6 +27,8 @@
 #include "common/base/random.h"
 #include "common/base/resident.h"
 #include "common/net/url.h"
+#include "common/remote_write/sender.h"
+#include "common/spool/spool.h"
 
 namespace tocsin::agent {
 namespace {

@@ -18,13 +18,18 @@
 #include "agent/collectors/scrape/scrape_settings.h"
 #include "agent/emergency/emergency_settings.h"
 #include "agent/sampler/sampler.h"
-#include "agent/sender/sender.h"
-#include "agent/spool/spool.h"
 #include "agent/tasks/task_settings.h"
 #include "common/base/log.h"
 #include "common/config/node.h"
+#include "common/remote_write/sender.h"
+#include "common/spool/spool.h"
 
 namespace tocsin::agent {
+
+using remote_write::Sender;
+using remote_write::SenderOptions;
+using spool::Spool;
+using spool::SpoolOptions;
 
 /// The whole configuration of the agent.
 struct AgentSettings {

@@ -44,16 +44,16 @@ struct SimWorld::Agent {
     sampler.start();
   }
 
-  static agent::SenderOptions sender_options(const std::string& host) {
-    agent::SenderOptions options;
+  static remote_write::SenderOptions sender_options(const std::string& host) {
+    remote_write::SenderOptions options;
     options.url = "http://alertd/api/v1/write";
     options.host = host;
     return options;
   }
 
   base::Metrics metrics;
-  agent::Spool spool;
-  agent::Sender sender;
+  ::tocsin::spool::Spool spool;
+  remote_write::Sender sender;
   agent::Sampler sampler;
 };
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "agent/sampler/sampler.h"
-#include "agent/sender/sender.h"
-#include "agent/spool/spool.h"
 #include "alertd/sim/sim_alertd.h"
+#include "common/remote_write/sender.h"
+#include "common/spool/spool.h"
 
 namespace tocsin::sim {
 

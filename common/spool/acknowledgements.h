@@ -13,7 +13,7 @@
 
 #include "common/base/file_system.h"
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 
 /// The file that remembers the delivered position. Owner: Spool.
 class Acknowledgements {
@@ -41,4 +41,4 @@ class Acknowledgements {
   bool dirty_ = false;
 };
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

@@ -6,12 +6,11 @@
 // one.
 #include <algorithm>
 
-#include "agent/spool/spool.h"
+#include "common/spool/spool.h"
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 namespace {
 
-constexpr const char* kLog = "agent/spool";
 constexpr std::size_t kSegmentFileBytesMax = 64 << 20;
 constexpr std::uint64_t kSequenceWithoutDisk = 1ULL << 48;
 
@@ -51,7 +50,7 @@ void Spool::recover() {
     }
   }
   if (!entries_.empty()) {
-    base::log_info(kLog, "{} batches of an earlier run wait in '{}'", entries_.size(),
+    base::log_info(options_.names.log, "{} batches of an earlier run wait in '{}'", entries_.size(),
                    options_.folder);
   }
   for (RecordPlace& place : newer) {
@@ -76,11 +75,12 @@ void Spool::recover_segment(std::uint64_t first_sequence) {
   const std::uint64_t lost = bytes->size() - scan.valid_bytes;
   if (scan.end == SegmentEnd::Torn) {
     torn_bytes_.increment(static_cast<double>(lost));
-    base::log_warning(kLog, "'{}' ends in a half-written batch: cut to {} bytes", path,
-                      scan.valid_bytes);
+    base::log_warning(options_.names.log, "'{}' ends in a half-written batch: cut to {} bytes",
+                      path, scan.valid_bytes);
   } else if (scan.end == SegmentEnd::Damaged) {
     damaged_bytes_.increment(static_cast<double>(lost));
-    base::log_error(kLog, "'{}' is damaged at byte {}: {} bytes are put aside in 'damaged'", path,
+    base::log_error(options_.names.log,
+                    "'{}' is damaged at byte {}: {} bytes are put aside in 'damaged'", path,
                     scan.valid_bytes, lost);
     quarantine(segment, std::string_view(*bytes).substr(scan.valid_bytes), scan.valid_bytes);
   }
@@ -103,4 +103,4 @@ void Spool::recover_segment(std::uint64_t first_sequence) {
   segments_.push_back(segment);
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

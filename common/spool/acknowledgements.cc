@@ -1,10 +1,10 @@
-#include "agent/spool/acknowledgements.h"
+#include "common/spool/acknowledgements.h"
 
 #include <algorithm>
 
 #include "common/base/hash.h"
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 namespace {
 
 constexpr std::size_t kEntryBytes = 16;
@@ -83,4 +83,4 @@ base::Result<void> Acknowledgements::rewrite() {
   return base::ok();
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

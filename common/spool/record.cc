@@ -1,4 +1,4 @@
-#include "agent/spool/record.h"
+#include "common/spool/record.h"
 
 #include <fmt/core.h>
 
@@ -7,7 +7,7 @@
 
 #include "common/base/hash.h"
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 namespace {
 
 constexpr std::string_view kMagic = "TOCSPOL1";
@@ -136,4 +136,4 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
   return sequence;
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

@@ -1,10 +1,10 @@
-#include "agent/sender/verdict.h"
+#include "common/remote_write/verdict.h"
 
 #include <fmt/core.h>
 
 #include "common/base/strings.h"
 
-namespace tocsin::agent {
+namespace tocsin::remote_write {
 namespace {
 
 constexpr std::size_t kServerTextBytesMax = 300;
@@ -18,7 +18,7 @@ std::string said(const net::HttpResponse& response) {
                      cut ? " ..." : "");
 }
 
-Judgement judge_failure(const base::Error& error) {
+Judgement judge_failure(const base::Error& error, const Advice& advice) {
   using base::ErrorCode;
   switch (error.code) {
     case ErrorCode::Timeout:
@@ -26,7 +26,7 @@ Judgement judge_failure(const base::Error& error) {
     case ErrorCode::InvalidArgument:
     case ErrorCode::PermissionDenied:
       return {Verdict::AskOperator, "bad_url",
-              error.message + "; correct [alertd] in the settings"};
+              error.message + "; correct " + advice.where + " in the settings"};
     default:
       return {Verdict::Retry, "network", error.message};
   }
@@ -37,25 +37,22 @@ Judgement ask(const net::HttpResponse& response, std::string_view what_to_do) {
           fmt::format("{}; data is kept: {}", said(response), what_to_do)};
 }
 
-Judgement judge_refusal(const net::HttpResponse& response, proto::Version version) {
+Judgement judge_refusal(const net::HttpResponse& response, proto::Version version,
+                        const Advice& advice) {
   const std::string reason = fmt::format("http_{}", response.status);
   switch (response.status) {
     case 415:
       if (version == proto::Version::V2) return {Verdict::OlderVersion, reason, said(response)};
-      return ask(response, "[alertd] url does not lead to a remote-write receiver");
+      return ask(response, advice.where + " url does not lead to a remote-write receiver");
     case 401:
-      return ask(response,
-                 "create a token with `tocsin agent add` and put it into [alertd] token_file");
+      return ask(response, advice.unauthorized);
     case 403:
-      return ask(
-          response,
-          "the token belongs to another host name; make [agent] host and the token agree, and "
-          "remove the spool folder if it holds batches under the old name");
+      return ask(response, advice.forbidden);
     case 407:
       return ask(response, "a proxy asks for a login");
     case 404:
     case 405:
-      return ask(response, "[alertd] url does not lead to a remote-write receiver");
+      return ask(response, advice.where + " url does not lead to a remote-write receiver");
     case 408:
     case 425:
     case 429:
@@ -69,8 +66,9 @@ Judgement judge_refusal(const net::HttpResponse& response, proto::Version versio
 
 }  // namespace
 
-Judgement judge(const base::Result<net::HttpResponse>& answer, proto::Version version) {
-  if (!answer) return judge_failure(answer.error());
+Judgement judge(const base::Result<net::HttpResponse>& answer, proto::Version version,
+                const Advice& advice) {
+  if (!answer) return judge_failure(answer.error(), advice);
   const net::HttpResponse& response = *answer;
   if (response.status >= 200 && response.status < 300) {
     if (version == proto::Version::V2 &&
@@ -83,8 +81,13 @@ Judgement judge(const base::Result<net::HttpResponse>& answer, proto::Version ve
   if (response.status >= 500) {
     return {Verdict::Retry, fmt::format("http_{}", response.status), said(response)};
   }
-  if (response.status >= 400) return judge_refusal(response, version);
-  return ask(response, "[alertd] url is redirected; give the final address");
+  if (response.status == 400) {
+    const std::string_view written = response.header("x-prometheus-remote-write-samples-written");
+    // A partial write: what is missing will be refused again, what is there would be there twice.
+    if (!written.empty() && written != "0") return {Verdict::Delivered, "partial", said(response)};
+  }
+  if (response.status >= 400) return judge_refusal(response, version, advice);
+  return ask(response, advice.where + " url is redirected; give the final address");
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::remote_write

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 
 inline constexpr std::size_t kSegmentHeaderBytes = 16;
 inline constexpr std::size_t kRecordHeaderBytes = 32;
@@ -62,4 +62,4 @@ std::string segment_name(std::uint64_t first_sequence);
 /// Returns the sequence in a segment's name, or nullopt for any other name.
 std::optional<std::uint64_t> parse_segment_name(std::string_view name);
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

@@ -6,7 +6,7 @@
 
 #include "common/model/write_batch.h"
 
-namespace tocsin::agent {
+namespace tocsin::remote_write {
 
 /// Returns the batch in parts of at most `samples_max` (at least 1) samples each, in order;
 /// metadata goes with each part. A series with more samples than that stays whole.
@@ -21,4 +21,4 @@ bool are_of_one_moment(std::span<const model::WriteBatch> batches);
 /// The result's text points into `batches`, which must outlive it.
 model::WriteBatch merge_batches(std::span<model::WriteBatch> batches);
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::remote_write

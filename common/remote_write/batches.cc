@@ -1,4 +1,4 @@
-#include "agent/sender/batches.h"
+#include "common/remote_write/batches.h"
 
 #include <algorithm>
 #include <string>
@@ -7,7 +7,7 @@
 
 #include "common/base/hash.h"
 
-namespace tocsin::agent {
+namespace tocsin::remote_write {
 namespace {
 
 using Series = model::WriteBatch::Series;
@@ -89,4 +89,4 @@ model::WriteBatch merge_batches(std::span<model::WriteBatch> batches) {
   return merged;
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::remote_write

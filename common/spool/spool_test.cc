@@ -1,13 +1,13 @@
-#include "agent/spool/spool.h"
+#include "common/spool/spool.h"
 
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
-#include "agent/spool/memory_files.h"
 #include "common/base/sim_executor.h"
+#include "common/spool/memory_files.h"
 
 using namespace tocsin;
-using namespace tocsin::agent;
+using namespace tocsin::spool;
 using namespace std::chrono_literals;
 
 namespace {

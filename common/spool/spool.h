@@ -20,14 +20,15 @@
 #include <string>
 #include <vector>
 
-#include "agent/spool/acknowledgements.h"
-#include "agent/spool/record.h"
 #include "common/base/clock.h"
 #include "common/base/file_system.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/spool/acknowledgements.h"
+#include "common/spool/queue_names.h"
+#include "common/spool/record.h"
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 
 struct SpoolOptions {
   std::string folder;
@@ -39,6 +40,7 @@ struct SpoolOptions {
   std::size_t cache_bytes = 256 << 10;  ///< Payloads kept in memory beside the disk.
   std::size_t memory_bytes_max = 16 << 20;  ///< Payloads kept in memory while the disk fails.
   std::size_t records_max = 200'000;
+  QueueNames names{};
 };
 
 /// One batch of the queue. `payload` is opaque here.
@@ -126,7 +128,7 @@ class Spool {
 
   SpoolOptions options_;
   World world_;
-  base::FailureLog failures_{"agent/spool"};
+  base::FailureLog failures_{options_.names.log};
   Acknowledgements acknowledgements_;
 
   // The queue: every record, oldest first. The last cache_.size() of them have their payload in
@@ -163,4 +165,4 @@ class Spool {
   base::Counter torn_bytes_;
 };
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

@@ -1,14 +1,17 @@
-#include "agent/sender/sender.h"
+#include "common/remote_write/sender.h"
 
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
-#include "agent/sender/batches.h"
-#include "agent/spool/memory_files.h"
 #include "common/base/sim_executor.h"
+#include "common/remote_write/batches.h"
+#include "common/spool/memory_files.h"
 
 using namespace tocsin;
-using namespace tocsin::agent;
+using namespace tocsin::remote_write;
+using spool::MemoryFiles;
+using spool::Spool;
+using spool::SpoolOptions;
 using namespace std::chrono_literals;
 
 namespace {

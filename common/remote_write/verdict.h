@@ -7,7 +7,7 @@
 #include "common/net/http_client.h"
 #include "proto/codec.h"
 
-namespace tocsin::agent {
+namespace tocsin::remote_write {
 
 enum class Verdict {
   Delivered,     ///< Forget the batches.
@@ -21,17 +21,29 @@ enum class Verdict {
 
 struct Judgement {
   Verdict verdict = Verdict::Retry;
-  std::string reason;   ///< Label value of tocsin_agent_send_failures_total: "timeout", "http_503".
+  std::string reason;   ///< Label value of ..._send_failures_total: "timeout", "http_503".
   std::string message;  ///< For the log: the same text for the same failure.
+};
+
+/// What to tell a person who alone can mend it.
+struct Advice {
+  std::string where = "[alertd]";  ///< The table of the settings.
+  std::string unauthorized =
+      "create a token with `tocsin agent add` and put it into [alertd] token_file";
+  std::string forbidden =
+      "the token belongs to another host name; make [agent] host and the token agree, and remove "
+      "the spool folder if it holds batches under the old name";
 };
 
 /// Judges an answer or the failure to get one. Pure.
 ///
 /// 408, 425, 429 and 5xx are tried again; 401, 403, 404, 405, 407 and redirects ask the operator,
-/// because dropping a day of measurements over a wrong token helps nobody; other 4xx drop. A 2xx to
+/// because dropping a day of measurements over a wrong token helps nobody; a 400 that says how much
+/// was written is a partial write, delivered with a message; other 4xx drop. A 2xx to
 /// version 2.0 without the headers that 2.0 demands comes from a receiver that ignored the content
 /// type. Source: Prometheus Remote-Write specification 2.0, "Retries & Backoff", "Required Written
 /// Response Headers".
-Judgement judge(const base::Result<net::HttpResponse>& answer, proto::Version version);
+Judgement judge(const base::Result<net::HttpResponse>& answer, proto::Version version,
+                const Advice& advice = {});
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::remote_write

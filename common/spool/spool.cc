@@ -1,14 +1,13 @@
-#include "agent/spool/spool.h"
+#include "common/spool/spool.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 namespace {
 
-constexpr const char* kLog = "agent/spool";
 constexpr base::Duration kDiskRetry{10'000};
 constexpr std::size_t kSegmentFileBytesMax = 64 << 20;
 constexpr std::size_t kQuarantinedFilesMax = 4;
@@ -22,23 +21,27 @@ Spool::Spool(SpoolOptions options, World world)
       acknowledgements_(world.files, base::join_path(options_.folder, "acknowledged")),
       started_wall_(world.clock.wall()),
       started_(world.clock.monotonic()),
-      gauge_bytes_(world.metrics.gauge("tocsin_agent_spool_bytes", "Bytes of the disk queue.")),
-      gauge_records_(world.metrics.gauge("tocsin_agent_spool_records",
-                                         "Batches that wait to be acknowledged by alertd.")),
-      gauge_age_(world.metrics.gauge("tocsin_agent_spool_oldest_age_seconds",
-                                     "Age of the oldest batch that waits; 0 when none does.")),
-      gauge_degraded_(
-          world.metrics.gauge("tocsin_agent_spool_degraded",
-                              "1 while the disk fails and batches are kept in memory only.")),
-      write_failures_(
-          world.metrics.counter("tocsin_agent_spool_write_failures_total",
-                                "Failed writes, syncs and removals of the disk queue.")),
-      damaged_bytes_(world.metrics.counter("tocsin_agent_spool_lost_bytes_total",
+      gauge_bytes_(world.metrics.gauge(options_.names.metric("spool_bytes"),
+                                       "Bytes of the disk queue.", options_.names.labels)),
+      gauge_records_(world.metrics.gauge(
+          options_.names.metric("spool_records"),
+          "Batches that wait to be acknowledged by " + options_.names.receiver + ".",
+          options_.names.labels)),
+      gauge_age_(world.metrics.gauge(options_.names.metric("spool_oldest_age_seconds"),
+                                     "Age of the oldest batch that waits; 0 when none does.",
+                                     options_.names.labels)),
+      gauge_degraded_(world.metrics.gauge(
+          options_.names.metric("spool_degraded"),
+          "1 while the disk fails and batches are kept in memory only.", options_.names.labels)),
+      write_failures_(world.metrics.counter(options_.names.metric("spool_write_failures_total"),
+                                            "Failed writes, syncs and removals of the disk queue.",
+                                            options_.names.labels)),
+      damaged_bytes_(world.metrics.counter(options_.names.metric("spool_lost_bytes_total"),
                                            "Bytes of the disk queue that could not be read back.",
-                                           {{"reason", "damaged"}})),
-      torn_bytes_(world.metrics.counter("tocsin_agent_spool_lost_bytes_total",
+                                           options_.names.with("reason", "damaged"))),
+      torn_bytes_(world.metrics.counter(options_.names.metric("spool_lost_bytes_total"),
                                         "Bytes of the disk queue that could not be read back.",
-                                        {{"reason", "torn_tail"}})) {
+                                        options_.names.with("reason", "torn_tail"))) {
   options_.segment_bytes =
       std::max<std::uint64_t>(4096, std::min(options_.segment_bytes, options_.bytes_max / 4));
   // At zero from the start, so that the first drop is an increase that a rule can see.
@@ -54,8 +57,8 @@ Spool::Spool(SpoolOptions options, World world)
 
 std::uint64_t Spool::append(std::string payload, std::uint32_t samples) {
   if (payload.size() > kRecordPayloadBytesMax) {
-    base::log_error(kLog, "a batch of {} bytes is over the limit of {}, dropped", payload.size(),
-                    kRecordPayloadBytesMax);
+    base::log_error(options_.names.log, "a batch of {} bytes is over the limit of {}, dropped",
+                    payload.size(), kRecordPayloadBytesMax);
     count_dropped("batch_too_large", samples);
     return 0;
   }
@@ -248,7 +251,7 @@ void Spool::damaged_segment(const std::string& why) {
   const Segment segment = *found;
   // What is still in memory is not lost with the file.
   const std::size_t lost = std::min(segment.live, entries_.size() - cache_.size());
-  base::log_error(kLog, "{}; {} batches are lost", why, lost);
+  base::log_error(options_.names.log, "{}; {} batches are lost", why, lost);
   if (active_ && std::next(found) == segments_.end()) close_segment();
   const std::uint64_t from = entries_.front().offset;
   damaged_bytes_.increment(static_cast<double>(segment.bytes - std::min(segment.bytes, from)));
@@ -376,15 +379,16 @@ void Spool::sync(bool even_if_not_due) {
 }
 
 base::Counter Spool::dropped(const std::string& reason) {
-  return world_.metrics.counter("tocsin_agent_samples_dropped_total",
-                                "Samples that will never reach alertd.", {{"reason", reason}});
+  return world_.metrics.counter(options_.names.metric("samples_dropped_total"),
+                                "Samples that will never reach " + options_.names.receiver + ".",
+                                options_.names.with("reason", reason));
 }
 
 void Spool::count_dropped(const std::string& reason, std::uint32_t samples) {
   dropped(reason).increment(samples);
   dropping_.insert(reason);
-  failures_.report("dropped " + reason,
-                   "samples are dropped (" + reason + "); see tocsin_agent_samples_dropped_total");
+  failures_.report("dropped " + reason, "samples are dropped (" + reason + "); see " +
+                                            options_.names.metric("samples_dropped_total"));
 }
 
 void Spool::show() {
@@ -419,4 +423,4 @@ void Spool::quarantine(const Segment& segment, std::string_view rest, std::uint6
   if (!kept) failures_.report("quarantine", kept.error().message);
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

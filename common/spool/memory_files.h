@@ -6,7 +6,7 @@
 
 #include "common/base/file_system.h"
 
-namespace tocsin::agent {
+namespace tocsin::spool {
 
 /// Only what the queue uses behaves; folders exist when created.
 class MemoryFiles final : public base::FileSystem {
@@ -159,4 +159,4 @@ class MemoryFiles final : public base::FileSystem {
   };
 };
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::spool

@@ -1,18 +1,17 @@
-#include "agent/sender/sender.h"
+#include "common/remote_write/sender.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "agent/sender/batches.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
+#include "common/remote_write/batches.h"
 
-namespace tocsin::agent {
+namespace tocsin::remote_write {
 namespace {
 
-constexpr const char* kLog = "agent/sender";
 constexpr std::size_t kRecordsPerRequestMax = 500;
 constexpr base::Duration kRetryAfterMax{600'000};
 constexpr base::Duration kTryV2Again{3'600'000};
@@ -22,7 +21,7 @@ constexpr std::size_t kResponseBytesMax = 64 << 10;
 // Our own bodies may be larger than what alertd accepts by default; the spool bounds them.
 proto::Limits own_limits() {
   proto::Limits limits;
-  limits.body_bytes_max = kRecordPayloadBytesMax;
+  limits.body_bytes_max = spool::kRecordPayloadBytesMax;
   limits.decoded_bytes_max = 64 << 20;
   limits.decoded_ratio_max = 1'000;
   limits.series_max = 200'000;
@@ -42,15 +41,21 @@ Sender::Sender(SenderOptions options, World world)
     : options_(std::move(options)),
       world_(world),
       samples_max_(options_.samples_per_request),
-      requests_(world.metrics.counter("tocsin_agent_send_requests_total",
-                                      "Remote-write requests sent, repeats included.")),
-      samples_sent_(world.metrics.counter("tocsin_agent_samples_sent_total",
-                                          "Samples that alertd has acknowledged.")),
-      last_success_(world.metrics.gauge("tocsin_agent_send_last_success_timestamp_seconds",
-                                        "When alertd last acknowledged a request; 0 if never.")) {
+      version_(options_.only_v1 ? proto::Version::V1 : proto::Version::V2),
+      requests_(world.metrics.counter(options_.names.metric("send_requests_total"),
+                                      "Remote-write requests sent, repeats included.",
+                                      options_.names.labels)),
+      samples_sent_(world.metrics.counter(
+          options_.names.metric("samples_sent_total"),
+          "Samples that " + options_.names.receiver + " has acknowledged.", options_.names.labels)),
+      last_success_(world.metrics.gauge(
+          options_.names.metric("send_last_success_timestamp_seconds"),
+          "When " + options_.names.receiver + " last acknowledged a request; 0 if never.",
+          options_.names.labels)) {
   for (const char* reason : {"refused", "unreadable"}) {
-    world.metrics.counter("tocsin_agent_samples_dropped_total",
-                          "Samples that will never reach alertd.", {{"reason", reason}});
+    world.metrics.counter(options_.names.metric("samples_dropped_total"),
+                          "Samples that will never reach " + options_.names.receiver + ".",
+                          options_.names.with("reason", reason));
   }
 }
 
@@ -62,7 +67,7 @@ Sender::~Sender() {
 void Sender::configure(SenderOptions options) {
   options_ = std::move(options);
   samples_max_ = options_.samples_per_request;
-  version_ = proto::Version::V2;
+  version_ = options_.only_v1 ? proto::Version::V1 : proto::Version::V2;
   failures_in_row_ = 0;
   settings_changed_ = in_flight_.has_value();
   if (!stopped_ && !in_flight_) wake_in(base::Duration{0});
@@ -98,7 +103,7 @@ void Sender::keep_fresh(std::uint64_t sequence, model::WriteBatch batch) {
 }
 
 // Returns the batches of all `records`, or none. What is older than the last of them is forgotten.
-std::vector<model::WriteBatch> Sender::take_fresh(std::span<const SpoolRecord> records) {
+std::vector<model::WriteBatch> Sender::take_fresh(std::span<const spool::SpoolRecord> records) {
   std::vector<model::WriteBatch> batches;
   while (!fresh_.empty() && fresh_.front().sequence <= records.back().sequence) {
     Fresh fresh = std::move(fresh_.front());
@@ -144,7 +149,8 @@ void Sender::keep_maintaining() {
 
 void Sender::pump() {
   if (stopped_ || in_flight_) return;
-  if (version_ == proto::Version::V1 && now() >= try_v2_again_) version_ = proto::Version::V2;
+  const bool again = version_ == proto::Version::V1 && now() >= try_v2_again_;
+  if (again && !options_.only_v1) version_ = proto::Version::V2;
   for (;;) {
     auto records = world_.spool.peek(samples_max_, kRecordsPerRequestMax);
     if (records.empty()) return;
@@ -154,7 +160,7 @@ void Sender::pump() {
 }
 
 // Returns nullopt after discarding a batch that cannot be read; `records` is then of no use.
-std::optional<std::string> Sender::body_for(std::vector<SpoolRecord>& records) {
+std::optional<std::string> Sender::body_for(std::vector<spool::SpoolRecord>& records) {
   std::vector<model::WriteBatch> batches = take_fresh(records);
   if (records.size() == 1 && version_ == proto::Version::V2) {
     return std::move(records.front().payload);
@@ -166,16 +172,18 @@ std::optional<std::string> Sender::body_for(std::vector<SpoolRecord>& records) {
 }
 
 // Returns false after discarding a batch that cannot be read.
-bool Sender::read_back(std::vector<SpoolRecord>& records, std::vector<model::WriteBatch>& batches) {
+bool Sender::read_back(std::vector<spool::SpoolRecord>& records,
+                       std::vector<model::WriteBatch>& batches) {
   for (std::size_t index = 0; index < records.size(); ++index) {
-    SpoolRecord& record = records[index];
+    spool::SpoolRecord& record = records[index];
     auto batch = proto::decode_v2(record.payload, own_limits());
     if (!batch) {
       if (index > 0) {  // First what is sound before it.
         records.resize(index);
         return true;
       }
-      base::log_error(kLog, "a stored batch cannot be read: {}", batch.error().message);
+      base::log_error(options_.names.log, "a stored batch cannot be read: {}",
+                      batch.error().message);
       world_.spool.discard(record.sequence, record.sequence, "unreadable");
       return false;
     }
@@ -184,10 +192,10 @@ bool Sender::read_back(std::vector<SpoolRecord>& records, std::vector<model::Wri
   return true;
 }
 
-void Sender::send(const std::vector<SpoolRecord>& records, std::string body) {
+void Sender::send(const std::vector<spool::SpoolRecord>& records, std::string body) {
   InFlight request{
       records.front().sequence, records.back().sequence, records.size(), 0, version_, now()};
-  for (const SpoolRecord& record : records) request.samples += record.samples;
+  for (const spool::SpoolRecord& record : records) request.samples += record.samples;
   in_flight_ = request;
   requests_.increment();
 
@@ -195,6 +203,7 @@ void Sender::send(const std::vector<SpoolRecord>& records, std::string body) {
   http.method = "POST";
   http.url = options_.url;
   http.headers = proto::request_headers(version_);
+  http.headers.insert(http.headers.end(), options_.headers.begin(), options_.headers.end());
   http.body = std::move(body);
   http.bearer_token = options_.token;
   http.timeout = options_.request_timeout;
@@ -210,11 +219,12 @@ void Sender::send(const std::vector<SpoolRecord>& records, std::string body) {
 void Sender::answered(const base::Result<net::HttpResponse>& answer) {
   const InFlight request = *in_flight_;
   in_flight_.reset();
-  const Judgement judgement = judge(answer, request.version);
+  const Judgement judgement = judge(answer, request.version, options_.advice);
   if (judgement.verdict != Verdict::Delivered) count_failure(judgement.reason);
   if (world_.heard) world_.heard(judgement.verdict == Verdict::Retry ? judgement.message : "");
   switch (judgement.verdict) {
     case Verdict::Delivered:
+      if (!judgement.message.empty()) failures_.report("partial", judgement.message);
       delivered(request);
       break;
     case Verdict::OlderVersion:
@@ -263,6 +273,9 @@ void Sender::delivered(const InFlight& request) {
 }
 
 void Sender::refused(const InFlight& request, const Judgement& judgement) {
+  // One by one through what was refused together: each answer is the receiver's last word on its
+  // batch, and waiting would not change it.
+  const bool isolating = request.records > 1 || request.last <= isolate_until_;
   if (request.records > 1) {
     // One of them is the bad one: one by one from here, so that only that one is lost.
     isolate_until_ = request.last;
@@ -270,7 +283,7 @@ void Sender::refused(const InFlight& request, const Judgement& judgement) {
     failures_.report("refused", judgement.message + "; the batch is dropped");
     world_.spool.discard(request.first, request.last, "refused");
   }
-  wake_in(pause());
+  wake_in(isolating ? base::Duration{0} : pause());
 }
 
 void Sender::too_large(const InFlight& request, const Judgement& judgement) {
@@ -306,9 +319,9 @@ base::Duration Sender::pause() {
 
 void Sender::count_failure(const std::string& reason) {
   world_.metrics
-      .counter("tocsin_agent_send_failures_total", "Remote-write requests not acknowledged.",
-               {{"reason", reason}})
+      .counter(options_.names.metric("send_failures_total"),
+               "Remote-write requests not acknowledged.", options_.names.with("reason", reason))
       .increment();
 }
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::remote_write

@@ -1,8 +1,8 @@
-#include "agent/spool/record.h"
+#include "common/spool/record.h"
 
 #include <doctest/doctest.h>
 
-using namespace tocsin::agent;
+using namespace tocsin::spool;
 
 namespace {
 

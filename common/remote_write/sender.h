@@ -20,19 +20,20 @@
 #include <string>
 #include <vector>
 
-#include "agent/sender/verdict.h"
-#include "agent/spool/spool.h"
 #include "common/base/executor.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/random.h"
 #include "common/model/write_batch.h"
 #include "common/net/http_client.h"
+#include "common/remote_write/verdict.h"
+#include "common/spool/spool.h"
 
-namespace tocsin::agent {
+namespace tocsin::remote_write {
 
 struct SenderOptions {
-  std::string url;  ///< Of the remote-write endpoint.
+  std::string url;       ///< Of the remote-write endpoint.
+  net::Headers headers;  ///< Sent with each request.
   base::Secret token;
   net::TlsOptions tls;
   std::string host;  ///< Spreads the pauses of a fleet.
@@ -43,6 +44,9 @@ struct SenderOptions {
   base::Duration operator_retry{60'000};
   base::Duration linger{100};  ///< A round's scrapes arrive within this and travel in one request.
   double replay_samples_per_second = 10'000;
+  bool only_v1 = false;  ///< Remote write 1.0 from the start.
+  Advice advice{};
+  spool::QueueNames names{.log = "agent/sender"};
 };
 
 /// Sends what the spool holds. Owner: its executor, one thread; every call on it. Owns the spool's
@@ -52,7 +56,7 @@ class Sender {
   struct World {
     base::Executor& executor;
     net::HttpClient& http;
-    Spool& spool;
+    spool::Spool& spool;
     base::Random& random;
     base::Metrics& metrics;
     /// Told after each request: "" if alertd answered (a refusal too), else why it did not.
@@ -95,12 +99,12 @@ class Sender {
   };
 
   void keep_fresh(std::uint64_t sequence, model::WriteBatch batch);
-  std::vector<model::WriteBatch> take_fresh(std::span<const SpoolRecord> records);
+  std::vector<model::WriteBatch> take_fresh(std::span<const spool::SpoolRecord> records);
   void wake_in(base::Duration delay);
   void pump();
-  std::optional<std::string> body_for(std::vector<SpoolRecord>& records);
-  bool read_back(std::vector<SpoolRecord>& records, std::vector<model::WriteBatch>& batches);
-  void send(const std::vector<SpoolRecord>& records, std::string body);
+  std::optional<std::string> body_for(std::vector<spool::SpoolRecord>& records);
+  bool read_back(std::vector<spool::SpoolRecord>& records, std::vector<model::WriteBatch>& batches);
+  void send(const std::vector<spool::SpoolRecord>& records, std::string body);
   void answered(const base::Result<net::HttpResponse>& answer);
   void delivered(const InFlight& request);
   void refused(const InFlight& request, const Judgement& judgement);
@@ -114,7 +118,7 @@ class Sender {
 
   SenderOptions options_;
   World world_;
-  base::FailureLog failures_{"agent/sender"};
+  base::FailureLog failures_{options_.names.log};
   std::optional<InFlight> in_flight_;
   /// What a round brings is joined without reading it back; at most a request's worth.
   std::deque<Fresh> fresh_;
@@ -137,4 +141,4 @@ class Sender {
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 
-}  // namespace tocsin::agent
+}  // namespace tocsin::remote_write

@@ -13,6 +13,7 @@
 #include "agent/app/backup_cli.h"
 #include "agent/app/task_cli.h"
 #include "agent/discover/discover.h"
+#include "agent/snapshot/snapshot_command.h"
 #include "common/base/process.h"
 #include "common/config/source.h"
 
@@ -27,6 +28,7 @@ constexpr const char* kHelp = R"(Usage: tocsin-agent [--config FILE] [--once | -
        tocsin-agent task-report NAME --ok | --failed [--note TEXT]
        tocsin-agent task-run NAME [--dry-run] | task-pause [--off] | task-audit
        tocsin-agent discover [--output FILE]
+       tocsin-agent snapshot --to FILE.json | FILE.json.zst
 
 Measures this host and pushes to tocsin-alertd by Prometheus remote write.
 
@@ -39,6 +41,7 @@ Measures this host and pushes to tocsin-alertd by Prometheus remote write.
   verify-backup  read a backup and say whether it is one: exit status 0 or 1; see docs/backups.md
   restore-drill  restore the newest backup of a set into a scratch server, count, take it away
   discover       look at this host and propose settings for what runs on it
+  snapshot       keep what this host looks like now, for forensics; see docs/forensics.md
 
   run-task       run a command and record how it went, for the dead-man clock; see docs/tasks.md
   task-report    record that something was done, or failed
@@ -99,6 +102,30 @@ int discover(std::span<char*> words) {
   return agent::run_discover(words, {*files, clock, around.host_name, around.is_root, accepts});
 }
 
+int snapshot(std::span<char*> words) {
+  const auto command =
+      agent::parse_snapshot_command(std::vector<std::string>(words.begin(), words.end()));
+  if (!command) {
+    fmt::print(stderr, "tocsin-agent: {}\nTry 'tocsin-agent --help'.\n", command.error().message);
+    return 2;
+  }
+  if (command->help) return std::fputs(kHelp, stdout) < 0 ? 1 : 0;
+  const auto files = base::make_real_file_system();
+  const base::RealClock clock;
+  agent::SnapshotRequest request;
+  request.reason = "by hand";
+  agent::LoadedSettings loaded =
+      agent::load_settings(*files, command->config, agent::surroundings());
+  // Wrong settings cost the samples, not the snapshot.
+  if (show_diagnostics(loaded)) {
+    request.paths = loaded.settings.host.paths;
+    request.samples = agent::one_round(std::move(loaded.settings), {*files, clock});
+  }
+  const auto written = agent::write_snapshot(*command, request, *files, clock);
+  if (!written) fmt::print(stderr, "tocsin-agent: {}\n", written.error().message);
+  return written ? 0 : 1;
+}
+
 int run_once(agent::LoadedSettings loaded, agent::App::World world) {
   const std::string page = agent::one_round(std::move(loaded.settings), world);
   std::fputs(page.c_str(), stdout);
@@ -131,6 +158,7 @@ std::optional<int> run_command(std::span<char*> words) {
   if (words.size() < 2) return std::nullopt;
   const std::string_view command = words[1];
   if (command == "discover") return discover(words.subspan(2));
+  if (command == "snapshot") return snapshot(words.subspan(2));
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   if (agent::is_backup_command(command)) return agent::backup_main(rest);
   if (agent::is_task_command(command)) return agent::task_main(rest);

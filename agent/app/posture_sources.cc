@@ -3,6 +3,7 @@
 #include "agent/collectors/findings/findings_source.h"
 #include "agent/collectors/inventory/inventory_source.h"
 #include "agent/collectors/packages/packages_source.h"
+#include "agent/snapshot/snapshot_source.h"
 
 namespace tocsin::agent {
 
@@ -13,12 +14,14 @@ PostureSettings read_posture_settings(config::Table& root, base::Duration interv
   settings.inventory = read_inventory_settings(root, interval, beside);
   settings.packages = read_packages_settings(root, interval, beside);
   settings.findings = read_findings_settings(root, interval, beside);
+  settings.snapshots = read_snapshot_settings(root, interval, beside);
   return settings;
 }
 
 void add_posture_sources(Sampler::Sources& sources, PostureSettings settings,
                          const PostureWorld& world) {
-  const bool any = settings.inventory || settings.packages || !settings.findings.tools.empty();
+  const bool any = settings.inventory || settings.packages || settings.snapshots ||
+                   !settings.findings.tools.empty();
   if (!any) return;
   const SlowWorld slow{world.executor, make_slow_pool(world.executor), world.files, world.failures};
   if (settings.inventory) {
@@ -32,6 +35,10 @@ void add_posture_sources(Sampler::Sources& sources, PostureSettings settings,
   if (!settings.findings.tools.empty()) {
     settings.findings.state.read_only = world.look_only;
     sources.async.push_back(make_findings_source(settings.findings, slow));
+  }
+  if (settings.snapshots) {
+    settings.snapshots->look_only = world.look_only;
+    sources.async.push_back(make_snapshot_source(*settings.snapshots, slow));
   }
 }
 

@@ -48,7 +48,7 @@ struct AgentSettings {
   ServiceSettings services;  ///< [[pgbouncer]], [[rabbitmq]], [[mail_queue]], [[mail_canary]]
   LocalSettings local;       ///< [[process_group]], [cgroups], [smart], [[check]], [statsd], [otlp]
   LogsSettings logs;         ///< [[log]], [[access_log]], [[auth_log]], [log_files]
-  PostureSettings posture;   ///< [inventory], [packages], [[findings]]
+  PostureSettings posture;   ///< [inventory], [packages], [[findings]], [snapshots]
   TasksSettings tasks;       ///< [tasks], [[task]]
 };
 

@@ -12,6 +12,7 @@
 #include "agent/app/text_page.h"
 #include "agent/collectors/backup/backup_source.h"
 #include "agent/collectors/host/host_collectors.h"
+#include "agent/collectors/host/statfs_pool.h"
 #include "agent/collectors/logs/logs_source.h"
 #include "agent/collectors/postgres/postgres_source.h"
 #include "agent/collectors/probe/probe_source.h"
@@ -77,6 +78,7 @@ struct SourceWorld {
   bool look_only = false;                          ///< One round beside the agent that runs.
   const MailClients* mail = nullptr;               ///< Null: no canary is sent.
   std::shared_ptr<CallPool> probe_pool = nullptr;  ///< Null: the probes make one of their own.
+  std::shared_ptr<StatfsPool> statfs = nullptr;    ///< Null: as above.
 };
 
 bool has_runs(const TasksSettings& settings) {
@@ -87,7 +89,8 @@ bool has_runs(const TasksSettings& settings) {
 
 Sampler::Sources make_sources(const AgentSettings& settings, const SourceWorld& world) {
   Sampler::Sources sources;
-  sources.collectors = make_host_collectors(settings.host, {world.clock, world.metrics});
+  sources.collectors =
+      make_host_collectors(settings.host, {world.clock, world.metrics, world.statfs});
   for (const ScrapeSettings& scrape : settings.scrapes) {
     sources.async.push_back(std::make_unique<ScrapeTarget>(
         scrape, ScrapeTarget::World{world.executor, *world.http, world.scrape_failures}));
@@ -149,6 +152,8 @@ struct App::Parts {
   base::AsioExecutor sender_thread{world.clock, "sender", 1};
   base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
   std::shared_ptr<CallPool> probe_pool;  ///< Outlives reloads: calls that hang keep its threads.
+  std::shared_ptr<StatfsPool> statfs =   ///< As above; owned by sampler_thread.
+      std::make_shared<StatfsPool>(world.clock, real_statfs, settings.host.statfs_deadline);
   std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
   unsigned scrape_threads = 0;
   /// The last is in use; an earlier one, too small after a reload, has threads that sleep.
@@ -205,7 +210,7 @@ void App::Parts::configure_sampler() {
   net::HttpClient* const http = scrape_http.empty() ? nullptr : scrape_http.back().get();
   auto sources = std::make_shared<Sampler::Sources>(make_sources(
       settings, {sampler_thread, world.clock, metrics, http, scrape_failures, source_failures,
-                 world.files, task_worker, false, &mail_clients, probe_pool}));
+                 world.files, task_worker, false, &mail_clients, probe_pool, statfs}));
   local.add_to(*sources, settings.local, settings.host.paths, settings.sampler.interval,
                sampler_thread);
   sampler_thread.post([this, sources, options = settings.sampler] {

@@ -33,17 +33,17 @@ struct AsioExecutor::State {
 };
 
 AsioExecutor::AsioExecutor(const Clock& clock, std::string name, unsigned threads)
-    : state_(std::make_unique<State>(clock, std::move(name), threads)) {
+    : state_(std::make_shared<State>(clock, std::move(name), threads)) {
   TC_CHECK(threads > 0, "an executor needs a thread");
   for (unsigned i = 0; i < threads; ++i) {
-    state_->threads.emplace_back([this] {
-      pthread_setname_np(pthread_self(), state_->name.substr(0, 15).c_str());
+    state_->threads.emplace_back([state = state_] {
+      pthread_setname_np(pthread_self(), state->name.substr(0, 15).c_str());
       try {
-        state_->io.run();
+        state->io.run();
       } catch (const std::exception& exception) {
         // An exception that reaches a thread's top is a bug: die loudly, the supervisor restarts
         // us.
-        check_failed("task threw", __FILE__, __LINE__, state_->name + ": " + exception.what());
+        check_failed("task threw", __FILE__, __LINE__, state->name + ": " + exception.what());
       }
     });
   }
@@ -58,6 +58,14 @@ void AsioExecutor::stop() {
   state_->io.stop();
   for (std::thread& thread : state_->threads) {
     if (thread.joinable()) thread.join();
+  }
+}
+
+void AsioExecutor::abandon() {
+  state_->work.reset();
+  state_->io.stop();
+  for (std::thread& thread : state_->threads) {
+    if (thread.joinable()) thread.detach();
   }
 }
 

@@ -33,12 +33,16 @@ class AsioExecutor final : public Executor {
   /// Stops after the running tasks; idempotent. Not from one of its own threads.
   void stop();
 
+  /// As stop(), without waiting for the running tasks: the threads end after them, and what those
+  /// tasks use must live that long. For a task that may hang; the object may be destroyed then.
+  void abandon();
+
   /// For net/http_server.cc, which runs its coroutines on this executor's threads.
   boost::asio::io_context& io();
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  ///< Also of the threads, which may outlive this object.
 };
 
 }  // namespace tocsin::base

@@ -12,7 +12,7 @@ HangingCallWorker::HangingCallWorker(const base::Clock& clock, std::string threa
       executor_(std::make_unique<base::AsioExecutor>(clock, std::move(thread_name), 1)) {}
 
 HangingCallWorker::~HangingCallWorker() {
-  if (busy()) static_cast<void>(executor_.release());  // see the class comment
+  if (busy()) executor_->abandon();  // see the class comment
 }
 
 void HangingCallWorker::start(std::function<void()> call) {

@@ -28,8 +28,9 @@ struct CallSignal {
 
 /// One thread, created with the object, that makes one call at a time. Owner: one collector.
 ///
-/// If the call has not returned when the object is destroyed, the thread and what it holds are left
-/// behind on purpose: joining it would hang the caller. The kernel cleans up when the process ends.
+/// If the call has not returned when the object is destroyed, the thread is left behind with what
+/// it holds, because joining it would hang the caller; it ends when the call returns. A call
+/// that has not begun is not made then.
 class HangingCallWorker {
  public:
   /// `signal` may be shared by several workers, so that their owner can wait for any of them.

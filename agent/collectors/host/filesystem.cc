@@ -38,7 +38,10 @@ class FilesystemCollector final : public Collector {
       : paths_(settings.paths),
         mount_points_exclude_(settings.mount_points_exclude),
         fs_types_exclude_(settings.fs_types_exclude),
-        pool_(world.clock, std::move(statfs), settings.statfs_deadline),
+        deadline_(settings.statfs_deadline),
+        pool_(world.statfs
+                  ? std::move(world.statfs)
+                  : std::make_shared<StatfsPool>(world.clock, std::move(statfs), deadline_)),
         refused_(world.metrics.counter("tocsin_agent_statfs_refused_total",
                                        "Mounts not asked because too many others were stuck.")) {}
 
@@ -57,12 +60,13 @@ class FilesystemCollector final : public Collector {
     });
     drop_repeated(mounts);
 
+    pool_->set_deadline(deadline_);
     std::vector<StatfsPool::Request> requests;
     requests.reserve(mounts.size());
     for (const Mount& mount : mounts) {
       requests.push_back({paths_.under_root(mount.mountpoint), is_remote_fstype(mount.fstype)});
     }
-    const std::vector<StatfsPool::Answer> answers = pool_.ask(requests);
+    const std::vector<StatfsPool::Answer> answers = pool_->ask(requests);
     for (std::size_t i = 0; i < mounts.size(); ++i) add(sink, mounts[i], answers[i]);
     return base::ok();
   }
@@ -108,7 +112,8 @@ class FilesystemCollector final : public Collector {
   HostPaths paths_;
   Pattern mount_points_exclude_;
   Pattern fs_types_exclude_;
-  StatfsPool pool_;
+  base::Duration deadline_;
+  std::shared_ptr<StatfsPool> pool_;
   base::Counter refused_;
   FileReader reader_;
   std::optional<bool> in_chroot_;  // Asked once: a running process does not move.
@@ -165,7 +170,7 @@ bool is_remote_fstype(std::string_view fstype) {
 
 std::unique_ptr<Collector> make_filesystem_collector(const HostSettings& settings, HostWorld world,
                                                      StatfsFunction statfs) {
-  return std::make_unique<FilesystemCollector>(settings, world, std::move(statfs));
+  return std::make_unique<FilesystemCollector>(settings, std::move(world), std::move(statfs));
 }
 
 }  // namespace tocsin::agent

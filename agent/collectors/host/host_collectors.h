@@ -21,6 +21,8 @@ class Table;
 
 namespace tocsin::agent {
 
+class StatfsPool;
+
 /// What `[host]` in the agent's configuration says. Patterns are RE2 and match anywhere in the
 /// name.
 struct HostSettings {
@@ -49,6 +51,7 @@ struct HostSettings {
 struct HostWorld {
   const base::Clock& clock;
   base::Metrics& metrics;
+  std::shared_ptr<StatfsPool> statfs = nullptr;  ///< Outlives reloads; null: one for these alone.
 };
 
 /// Reads the table `[host]`, checks patterns and collector names, and finishes the table.

@@ -38,7 +38,9 @@ using StatfsFunction = std::function<StatfsReply(const std::string& path)>;
 /// Calls statfs(2).
 StatfsReply real_statfs(const std::string& path);
 
-/// Owner: the filesystem collector. ask() blocks for the deadline at most.
+/// Owner: the filesystem collector, or those of one configuration after the other: calls that hang
+/// keep their threads over a reload, and the next collector gets no others for the same mounts.
+/// ask() blocks for the deadline at most.
 class StatfsPool {
  public:
   static constexpr std::size_t kWorkersMax = 8;
@@ -60,6 +62,8 @@ class StatfsPool {
 
   StatfsPool(const base::Clock& clock, StatfsFunction statfs, base::Duration deadline);
   ~StatfsPool();
+
+  void set_deadline(base::Duration deadline) { deadline_ = deadline; }
 
   /// Returns one answer for each request, in their order.
   std::vector<Answer> ask(std::span<const Request> requests);

@@ -182,4 +182,26 @@ TEST_CASE("the real call knows this machine") {
   CHECK(real_statfs("/no/such/path").error == ENOENT);
 }
 
+TEST_CASE("a mount that hangs over many reloads keeps one thread") {
+  FakeMounts mounts;
+  mounts.hang("/mnt/nfs");
+  const base::RealClock clock;
+  base::Metrics metrics;
+  const auto pool = std::make_shared<StatfsPool>(clock, mounts.function(), kDeadline);
+  HostSettings settings;
+  settings.paths.proc = std::string(TOCSIN_SOURCE_DIR) + "/tests/data/proc/proc";
+  settings.statfs_deadline = kDeadline;
+  const std::size_t before = threads_alive();
+  for (int reload = 0; reload < 5; ++reload) {
+    const auto collector = make_filesystem_collector(settings, {clock, metrics, pool});
+    RecordingSink sink;
+    REQUIRE(collector->collect(sink));
+    CHECK(sink.has_name("node_filesystem_size_bytes"));
+    CHECK(sink.value("tocsin_agent_mount_stuck,mountpoint=/mnt/nfs") == 1);
+  }
+  CHECK(threads_alive() <= before + 2);  // one that hangs, one for the others
+  mounts.release_all();
+  drain(*pool);
+}
+
 }  // namespace tocsin::agent

@@ -199,6 +199,7 @@ TEST_CASE("a worker left behind with its call does not hang its owner") {
   struct Gate {
     base::Mutex mutex;
     base::Condition changed;
+    bool begun = false;
     bool open = false;
     bool passed = false;
   };
@@ -207,11 +208,14 @@ TEST_CASE("a worker left behind with its call does not hang its owner") {
     HangingCallWorker worker(clock, "test", signal);
     worker.start([gate] {
       base::MutexLock lock(gate->mutex);
+      gate->begun = true;
+      gate->changed.notify_all();
       gate->changed.wait(gate->mutex, [&] { return gate->open; });
       gate->passed = true;
       gate->changed.notify_all();
     });
-    CHECK_FALSE(worker.wait(base::Duration{1}));
+    base::MutexLock lock(gate->mutex);
+    gate->changed.wait(gate->mutex, [&] { return gate->begun; });
     CHECK(worker.busy());
   }
   base::MutexLock lock(gate->mutex);

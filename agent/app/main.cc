@@ -52,6 +52,8 @@ SIGHUP reloads the settings; SIGTERM stops. Without any file: host metrics every
 http://127.0.0.1:9464.
 )";
 
+constexpr int kKeptBytes = 1 << 20;
+
 enum class Mode { Run, Once, Check, Version, Help };
 
 struct Arguments {
@@ -169,7 +171,11 @@ std::optional<int> run_command(std::span<char*> words) {
 
 int main(int argc, char** argv) {
   // Few threads and small rounds: one arena, so that memory freed by one thread serves the others.
+  // What a round needs is kept for the next: giving it back, and having it cleared by the kernel
+  // again, cost a tenth of the CPU time.
   ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  ::mallopt(M_MMAP_THRESHOLD, kKeptBytes);
   const std::span<char*> words(argv, static_cast<std::size_t>(argc));
   if (const auto status = run_command(words)) return *status;
   const Arguments arguments = parse_arguments(words.subspan(1));

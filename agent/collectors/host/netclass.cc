@@ -16,22 +16,22 @@ struct Property {
   const char* file;
 };
 
-// Read each round; the first five tell whether the rest must be read again.
-constexpr std::array<Property, 7> kLive{{
+// Read each round: they tell whether the rest must be read again. The changes of the carrier are
+// the sum of those up and down.
+constexpr std::array<Property, 5> kLive{{
     {{"node_network_iface_id", "Number of the device.", MetricType::Gauge}, "ifindex"},
     {{"node_network_flags", "Flags of the device.", MetricType::Gauge}, "flags"},
     {{"node_network_carrier", "1 if there is a carrier.", MetricType::Gauge}, "carrier"},
     {{"node_network_carrier_changes_total", "Times the carrier came or went.", MetricType::Counter},
      "carrier_changes"},
     {{"node_network_mtu_bytes", "Largest packet the device sends.", MetricType::Gauge}, "mtu"},
+}};
+
+constexpr std::array<Property, 11> kSettled{{
     {{"node_network_carrier_up_changes_total", "Times the carrier came.", MetricType::Counter},
      "carrier_up_count"},
     {{"node_network_carrier_down_changes_total", "Times the carrier went.", MetricType::Counter},
      "carrier_down_count"},
-}};
-constexpr std::size_t kChangeMarks = 5;
-
-constexpr std::array<Property, 9> kSettled{{
     {{"node_network_address_assign_type", "How the address was given: 0 permanent, 1 random, ...",
       MetricType::Gauge},
      "addr_assign_type"},
@@ -113,7 +113,7 @@ class NetclassCollector final : public Collector {
     bool changed = !device.known;
     for (std::size_t i = 0; i < kLive.size(); ++i) {
       const auto value = number(folder, kLive[i].file);
-      changed = changed || (i < kChangeMarks && value != device.live[i]);
+      changed = changed || value != device.live[i];
       device.live[i] = value;
     }
     std::string operstate = text(folder, "operstate");

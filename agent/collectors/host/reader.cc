@@ -2,9 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -15,6 +18,8 @@ namespace tocsin::agent {
 namespace {
 
 constexpr std::size_t kFirstReadBytes = 4096;
+constexpr std::size_t kKeptMax = 8;
+constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
 base::Error read_error(const std::string& path, int number) {
   base::ErrorCode code = base::ErrorCode::Io;
@@ -48,16 +53,19 @@ Folder::~Folder() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-// Returns 0 or the error number.
-int FileReader::read_from(int folder, const char* path, std::string_view& content) {
-  const int fd = ::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) return errno;
+FileReader::~FileReader() {
+  for (const Kept& kept : kept_) ::close(kept.fd);
+}
+
+// Returns 0 or the error number. From the beginning, wherever the last read ended.
+int FileReader::read_all(int fd, Pieces pieces, std::string_view& content) {
   if (buffer_.size() < kFirstReadBytes) buffer_.resize(kFirstReadBytes);
   std::size_t done = 0;
   int failure = 0;
   for (;;) {
     if (done == buffer_.size()) buffer_.resize(buffer_.size() * 2);
-    const ssize_t got = ::read(fd, buffer_.data() + done, buffer_.size() - done);
+    const ssize_t got =
+        ::pread(fd, buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) failure = errno;
     if (got <= 0) break;
@@ -66,30 +74,54 @@ int FileReader::read_from(int folder, const char* path, std::string_view& conten
       failure = EFBIG;
       break;
     }
+    if (pieces == Pieces::One && done < buffer_.size()) break;
   }
-  ::close(fd);
   content = std::string_view(buffer_).substr(0, done);
+  return failure;
+}
+
+int FileReader::read_attribute(int folder, const char* path, std::string_view& content) {
+  const int fd = ::openat(folder, path, kOpenFlags);
+  if (fd < 0) return errno;
+  const int failure = read_all(fd, Pieces::One, content);
+  ::close(fd);
   return failure;
 }
 
 base::Result<std::string_view> FileReader::read(const std::string& path) {
   std::string_view content;
-  if (const int failure = read_from(AT_FDCWD, path.c_str(), content); failure != 0) {
-    return read_error(path, failure);
+  for (const Kept& kept : kept_) {
+    if (kept.path == path && read_all(kept.fd, Pieces::Many, content) == 0) return content;
   }
+  const int fd = ::open(path.c_str(), kOpenFlags);
+  if (fd < 0) return read_error(path, errno);
+  const int failure = read_all(fd, Pieces::Many, content);
+  const bool known =
+      std::any_of(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.path == path; });
+  if (failure == 0 && !known && kept_.size() < kKeptMax && is_procfs(fd)) {
+    kept_.push_back({path, fd});
+  } else {
+    ::close(fd);
+  }
+  if (failure != 0) return read_error(path, failure);
   return content;
 }
 
 std::optional<std::string_view> FileReader::attribute(const std::string& path) {
   std::string_view content;
-  if (read_from(AT_FDCWD, path.c_str(), content) != 0) return std::nullopt;
+  if (read_attribute(AT_FDCWD, path.c_str(), content) != 0) return std::nullopt;
   return base::trim(content);
 }
 
 std::optional<std::string_view> FileReader::attribute(const Folder& folder, const char* name) {
   std::string_view content;
-  if (!folder || read_from(folder.fd(), name, content) != 0) return std::nullopt;
+  if (!folder || read_attribute(folder.fd(), name, content) != 0) return std::nullopt;
   return base::trim(content);
+}
+
+bool is_procfs(int fd) {
+  struct statfs status {};
+  return ::fstatfs(fd, &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
 }
 
 std::vector<std::string> names_in(const std::string& folder) {

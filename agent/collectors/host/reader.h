@@ -2,8 +2,9 @@
 // absent.
 //
 // A round reads some hundred files of /proc and /sys every ten seconds. base::FileSystem makes a
-// string for each and words an error for each missing one; here a read costs its three system calls
-// and nothing else.
+// string for each and words an error for each missing one; here a read costs its system calls and
+// nothing else. Finding a file costs as much as reading it, so those of /proc that are read in each
+// round stay open.
 #pragma once
 
 #include <cstdint>
@@ -46,21 +47,39 @@ class Folder {
 class FileReader {
  public:
   explicit FileReader(std::size_t bytes_max = std::size_t{16} << 20U) : bytes_max_(bytes_max) {}
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
 
+  /// A file of procfs stays open for the next time: a reader has few of them, by fixed names.
   /// Errors: NotFound, PermissionDenied, LimitExceeded, Io; the message names the file.
   base::Result<std::string_view> read(const std::string& path);
 
-  /// Returns the file's content without trailing white space, or nullopt whatever the reason; many
+  /// Returns the content of a file that the kernel makes in one piece (an attribute in /sys, what
+  /// /proc says of one process) without trailing white space, or nullopt whatever the reason; many
   /// attributes in /sys exist and give an error on reading.
   std::optional<std::string_view> attribute(const std::string& path);
   std::optional<std::string_view> attribute(const Folder& folder, const char* name);
 
  private:
-  int read_from(int folder, const char* path, std::string_view& content);
+  /// Whether the first read that does not fill the buffer has all there is. Files that the kernel
+  /// makes of many records are read a page's worth at a time, and end with an empty read only.
+  enum class Pieces { One, Many };
+  struct Kept {
+    std::string path;
+    int fd = -1;
+  };
+
+  int read_attribute(int folder, const char* path, std::string_view& content);
+  int read_all(int fd, Pieces pieces, std::string_view& content);
 
   std::size_t bytes_max_;
   std::string buffer_;
+  std::vector<Kept> kept_;
 };
+
+/// Returns whether an open file or folder is of procfs itself, and not of a copy in a test.
+bool is_procfs(int fd);
 
 /// Returns the names in a folder in no order, without "." and ".."; empty if it cannot be read.
 std::vector<std::string> names_in(const std::string& folder);

@@ -3,9 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -49,12 +47,6 @@ std::map<std::string, std::string> read_users(const std::string& path) {
     if (fields.size() > 3) names.emplace(fields[2], fields[0]);
   });
   return names;
-}
-
-/// Returns whether the folder is the kernel's and no copy.
-bool is_procfs(int folder) {
-  struct statfs status {};
-  return ::fstatfs(folder, &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
 }
 
 /// Counts the descriptors of a process; nullopt if the kernel does not let us. Since Linux 6.2 the

@@ -7,6 +7,7 @@
 #include "alertd/api/channel_handlers.h"
 #include "alertd/api/explain_handlers.h"
 #include "alertd/api/report_handlers.h"
+#include "alertd/app/datasource_routes.h"
 #include "alertd/app/health.h"
 #include "alertd/app/links.h"
 #include "alertd/app/task_link.h"
@@ -96,7 +97,15 @@ base::Result<void> App::open_store() {
   const base::MonotonicTime begin = world_.clock.monotonic();
   TC_TRY(store_, tsdb::Store::open(settings_.store, world_.files, world_.store, world_.metrics));
   // What comes in from outside, and our own metrics, wake the rules that read it.
-  intake_ = std::make_unique<ruler::ShowingAppender>(*store_, arrivals_, world_.clock);
+  const forward::ForwardWorld forwarding{world_.forward ? *world_.forward : world_.background,
+                                         world_.forwards ? *world_.forwards : world_.http,
+                                         world_.files,
+                                         world_.random,
+                                         world_.metrics,
+                                         metadata_};
+  forwarding_ = std::make_unique<forward::ForwardingAppender>(
+      *store_, settings_.forwards, forwarding, base::join_path(settings_.data_folder, "forward"));
+  intake_ = std::make_unique<ruler::ShowingAppender>(*forwarding_, arrivals_, world_.clock);
   const auto took = std::chrono::duration_cast<base::Duration>(world_.clock.monotonic() - begin);
   base::log_info(kComponent, "store in {} is open after {}: {} series", settings_.store.folder,
                  base::format_duration(took), store_->status().series);
@@ -212,10 +221,18 @@ base::Result<void> App::load_rules() {
       std::make_shared<const std::vector<relabel::Rule>>(settings_.alert_relabel);
   options.group.external_url = settings_.external_url;
   options.group.parse = settings_.parse;
+  const datasource::DatasourceWorld asking{world_.eval,
+                                           world_.datasources ? *world_.datasources : world_.http,
+                                           world_.random, world_.metrics};
+  datasources_ =
+      std::make_unique<datasource::Datasources>(settings_.datasources, asking, engine_, *store_);
   model::AlertSink* const labelled = provenance_sink_.get();
   model::AlertSink& sink = labelled ? *labelled : *dispatcher_;
-  const ruler::RulerWorld ruler_world{world_.eval, engine_,        *store_,   *store_,
-                                      sink,        world_.metrics, &arrivals_};
+  const ruler::RulerWorld ruler_world{
+      world_.eval, engine_,
+      *store_,     *forwarding_,
+      sink,        world_.metrics,
+      &arrivals_,  [this](const ruler::RuleGroup& group) { return datasources_->make(group); }};
   // Refused rules must not start the daemon; they are read once more by start(), which runs them.
   const ruler::CheckResult check =
       ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
@@ -283,6 +300,7 @@ std::vector<api::Route> App::extra_routes() {
   for (api::Route& route : api::channel_routes(*channel_view_)) routes.push_back(std::move(route));
   for (api::Route& route : api::explain_routes(*explain_desk_)) routes.push_back(std::move(route));
   for (api::Route& route : report_routes()) routes.push_back(std::move(route));
+  for (api::Route& route : datasource_routes(*datasources_)) routes.push_back(std::move(route));
   for (api::Route& route : task_keeper_->routes()) routes.push_back(std::move(route));
   for (api::Route& route : backup_routes()) routes.push_back(std::move(route));
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,

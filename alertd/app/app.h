@@ -29,6 +29,8 @@
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
 #include "alertd/app/task_keeper.h"
+#include "alertd/datasource/datasources.h"
+#include "alertd/forward/forwarding_appender.h"
 #include "alertd/heartbeat/heartbeat.h"
 #include "alertd/incident/dispatcher.h"
 #include "alertd/ingest/agent_registry.h"
@@ -68,6 +70,9 @@ struct World {
   base::Executor* cluster = nullptr;  ///< Talks with peers; null: on `background`.
   base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
   net::ImapClient* imap = nullptr;          ///< Null: no mailbox is looked into.
+  net::HttpClient* datasources = nullptr;   ///< Asks other engines; null: `http` does.
+  net::HttpClient* forwards = nullptr;      ///< Sends to other receivers; null: `http` does.
+  base::Executor* forward = nullptr;        ///< One thread, owns their queues; null: `background`.
 };
 
 /// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.
@@ -146,11 +151,14 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   // The store answers until it is gone, and each answer may wake rules.
   ruler::Arrivals arrivals_;
   std::unique_ptr<ruler::ShowingAppender> intake_;
+  std::unique_ptr<forward::ForwardingAppender>
+      forwarding_;  ///< Before the store, for all who write.
   std::unique_ptr<tsdb::Store> store_;
   std::unique_ptr<ingest::AgentRegistry> agents_;
   std::unique_ptr<ingest::RemoteWriteHandler> ingest_;
   std::unique_ptr<TaskKeeper> task_keeper_;
   promql::Engine engine_;
+  std::unique_ptr<datasource::Datasources> datasources_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<incident::Dispatcher> dispatcher_;
   std::unique_ptr<ClusterLink> cluster_;  ///< Null: we have no peers.

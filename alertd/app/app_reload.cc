@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::string_view kComponent = "alertd/app";
 
+bool same_datasource_choice(const Settings& a, const Settings& b) {
+  const ruler::DatasourceChoice& one = a.rule_files.datasources;
+  const ruler::DatasourceChoice& other = b.rule_files.datasources;
+  return one.all == other.all && one.by_name == other.by_name;
+}
+
 bool same_repository(const std::optional<rulegit::GitSettings>& a,
                      const std::optional<rulegit::GitSettings>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
@@ -91,6 +97,13 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   }
   if (!same_promql(now, settings_)) {
     outcome.warnings.emplace_back("[promql] takes effect at the next start");
+  }
+  if (!forwarding_->reload(now.forwards)) {
+    outcome.warnings.emplace_back("names of [[forward]] take effect at the next start");
+  }
+  if (!datasources_->reload(now.datasources) || !same_datasource_choice(now, settings_)) {
+    outcome.warnings.emplace_back(
+        "names of [[datasource]] and what [rules] says of them take effect at the next start");
   }
   if (!same_repository(now.rules_git, settings_.rules_git)) {
     outcome.warnings.emplace_back(

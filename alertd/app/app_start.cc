@@ -92,6 +92,7 @@ void App::start_rules(const std::function<void(base::Result<void>)>& done) {
 void App::now_ready() {
   // Not before: the first of our own samples are to show the rule groups too.
   self_metrics_->start(kSelfMetricsInterval);
+  forwarding_->start();
   task_keeper_->start();
   own_backup_->start();
   heartbeats_->start(settings_.heartbeats);
@@ -116,6 +117,7 @@ void App::stop() {
   if (cluster_) cluster_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
+  forwarding_->stop();
   notifier_->stop();
   // Given back after the last commit, so that the other daemon need not wait for its end.
   dispatcher_->stop([this] { lease_->stop(); });

@@ -105,9 +105,9 @@ story::RuleSights ExplainWitness::look(const model::Labels& labels,
       sight.source = fmt::format("{}:{}", rule.place.file, rule.place.line);
       sight.hold = hold_of(rule, std::nullopt);
       if (at) {
-        look_at_series(rule, labels, *at, sight);
+        look_at_series(rule, labels, *at, group->datasource.empty(), sight);
       } else {
-        look_at_alerts(rule, labels, sight);
+        look_at_alerts(rule, labels, group->datasource.empty(), sight);
       }
       sights.rules.push_back(std::move(sight));
     }
@@ -117,7 +117,7 @@ story::RuleSights ExplainWitness::look(const model::Labels& labels,
 
 /// As the ruler holds it now.
 void ExplainWitness::look_at_alerts(const ruler::RuleView& rule, const model::Labels& labels,
-                                    RuleSight& sight) const {
+                                    bool here, RuleSight& sight) const {
   sight.evaluated_at = rule.last_evaluation;
   for (const ruler::AlertView& alert : rule.alerts) {
     if (!story::is_meant(labels, alert.labels, alert.severity)) continue;
@@ -133,7 +133,7 @@ void ExplainWitness::look_at_alerts(const ruler::RuleView& rule, const model::La
     sight.detail = rule.last_error;
   } else if (!rule.last_evaluation) {
     sight.state = RuleSight::State::Waiting;
-  } else {
+  } else if (here) {
     sight.detail = missing_data(rule, labels, *rule.last_evaluation);
     if (!sight.detail.empty()) sight.state = RuleSight::State::NoData;
   }
@@ -141,7 +141,7 @@ void ExplainWitness::look_at_alerts(const ruler::RuleView& rule, const model::La
 
 /// As the series of alerts say it was.
 void ExplainWitness::look_at_series(const ruler::RuleView& rule, const model::Labels& labels,
-                                    WallTime at, RuleSight& sight) const {
+                                    WallTime at, bool here, RuleSight& sight) const {
   const std::string of_rule =
       "{" + model::Matcher::equal(std::string(model::kAlertName), rule.name).to_string() + "}";
   for (const promql::VectorSample& one : query("ALERTS" + of_rule, at)) {
@@ -162,7 +162,7 @@ void ExplainWitness::look_at_series(const ruler::RuleView& rule, const model::La
     }
     return;
   }
-  sight.detail = missing_data(rule, labels, at);
+  if (here) sight.detail = missing_data(rule, labels, at);
   if (!sight.detail.empty()) sight.state = RuleSight::State::NoData;
 }
 

@@ -28,10 +28,11 @@ class ExplainWitness final : public story::Witness {
 
  private:
   story::RuleSights look(const model::Labels& labels, std::optional<base::WallTime> at) const;
-  void look_at_alerts(const ruler::RuleView& rule, const model::Labels& labels,
+  /// `here`: the rule reads our store, which can be asked for what is missing.
+  void look_at_alerts(const ruler::RuleView& rule, const model::Labels& labels, bool here,
                       story::RuleSight& sight) const;
   void look_at_series(const ruler::RuleView& rule, const model::Labels& labels, base::WallTime at,
-                      story::RuleSight& sight) const;
+                      bool here, story::RuleSight& sight) const;
   std::string missing_data(const ruler::RuleView& rule, const model::Labels& labels,
                            base::WallTime at) const;
   std::vector<promql::VectorSample> query(const std::string& expr, base::WallTime at) const;

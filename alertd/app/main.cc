@@ -49,14 +49,15 @@ struct Threads {
         queries(clock, "query", 2),
         background(clock, "background", 1),
         git(clock, "git", 1),
-        cluster(clock, "cluster", 1) {}
+        cluster(clock, "cluster", 1),
+        forward(clock, "forward", 1) {}
 
-  base::AsioExecutor io, store, eval, core, notify, queries, background, git, cluster;
+  base::AsioExecutor io, store, eval, core, notify, queries, background, git, cluster, forward;
 
   /// In the order of the data path: nobody is handed work by someone who still runs.
   void stop() {
     for (base::AsioExecutor* executor :
-         {&io, &cluster, &queries, &git, &eval, &background, &core, &notify, &store}) {
+         {&io, &cluster, &queries, &git, &eval, &background, &core, &notify, &store, &forward}) {
       executor->stop();
     }
   }
@@ -145,17 +146,39 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
 
   const auto http = net::make_http_client(clock, 4, 10'000);
   const auto mail = net::make_mail_client(clock, 2, 10'000);
+  // Engines that hang must not keep messages to people waiting, nor each other.
+  const auto datasource_http =
+      settings.datasources.empty()
+          ? nullptr
+          : net::make_http_client(clock, datasource::requests_at_once(settings.datasources),
+                                  10'000);
+  const auto forward_http =
+      settings.forwards.empty()
+          ? nullptr
+          : net::make_http_client(clock, static_cast<unsigned>(settings.forwards.size()), 10'000);
   const auto commands = base::make_command_runner(clock, 2, 1'000);
   const auto imap = net::make_imap_client(clock);
-  const World world{clock,           *files,
-                    *random,         metrics,
-                    *http,           *mail,
-                    **state,         base::host_name(),
-                    threads.store,   threads.eval,
-                    threads.core,    threads.notify,
-                    threads.queries, threads.background,
-                    &threads.git,    &threads.cluster,
-                    commands.get(),  imap.get()};
+  const World world{clock,
+                    *files,
+                    *random,
+                    metrics,
+                    *http,
+                    *mail,
+                    **state,
+                    base::host_name(),
+                    threads.store,
+                    threads.eval,
+                    threads.core,
+                    threads.notify,
+                    threads.queries,
+                    threads.background,
+                    &threads.git,
+                    &threads.cluster,
+                    commands.get(),
+                    imap.get(),
+                    datasource_http.get(),
+                    forward_http.get(),
+                    &threads.forward};
   const std::string cluster_address =
       settings.alertmanager ? settings.alertmanager->flags.cluster_listen : std::string();
   auto app = App::make(world, std::move(settings), config_path);

@@ -132,6 +132,7 @@ std::vector<api::RuleGroupInfo> RuleViewAdapter::groups() const {
     info.file = group->file;
     info.interval = group->interval;
     info.query_offset = group->query_offset;
+    info.datasource = group->datasource;
     info.limit = group->limit;
     info.evaluation_time = group->evaluation_time;
     info.last_evaluation = group->last_evaluation;

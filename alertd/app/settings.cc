@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "alertd/app/alertmanager_settings.h"
@@ -168,6 +169,32 @@ void read_evaluation(config::Table& table, Settings& settings) {
   }
 }
 
+// Which groups are evaluated elsewhere.
+void read_datasource_choice(config::Table& table, Settings& settings) {
+  ruler::DatasourceChoice& choice = settings.rule_files.datasources;
+  choice.known.emplace();
+  std::string names = "\"local\"";
+  for (const datasource::DatasourceSettings& one : settings.datasources) {
+    choice.known->push_back(one.name);
+    names += fmt::format(", \"{}\"", one.name);
+  }
+  const auto check = [&](std::string_view key, const std::string& name) {
+    const auto& known = *choice.known;
+    if (name.empty() || name == datasource::kLocal ||
+        std::find(known.begin(), known.end(), name) != known.end()) {
+      return;
+    }
+    table.error(key, fmt::format("there is no datasource '{}'", name),
+                fmt::format("[[datasource]] names them; there is {}", names));
+  };
+  choice.all = table.string("datasource", "");
+  check("datasource", choice.all);
+  for (const auto& [group, name] : table.string_map("datasource_of")) {
+    check("datasource_of", name);
+    choice.by_name.emplace(group, name);
+  }
+}
+
 void read_rules(config::Table table, const base::FileSystem& files, Settings& settings) {
   std::vector<std::string> paths;
   if (files.is_folder(std::string(kShippedRules))) paths.emplace_back(kShippedRules);
@@ -181,6 +208,7 @@ void read_rules(config::Table table, const base::FileSystem& files, Settings& se
   settings.rule_poll_interval = table.duration("poll_interval", std::chrono::seconds(5));
   settings.resend_delay = table.duration("resend_delay", settings.resend_delay);
   read_evaluation(table, settings);
+  read_datasource_choice(table, settings);
   settings.restart_window = table.duration("restart_window", settings.restart_window);
   const std::string severity =
       table.one_of("default_severity", "medium", {"critical", "high", "medium", "low"});
@@ -311,6 +339,8 @@ void read_all(config::Table& root, const base::FileSystem& files, Settings& sett
   read_ingest(root.table("ingest"), settings);
   read_task_clock(root.table("tasks"), settings);
   settings.heartbeats = heartbeat::read_heartbeat_settings(root);
+  settings.datasources = datasource::read_datasources(root);
+  settings.forwards = forward::read_forwards(root);
   read_rules(root.table("rules"), files, settings);
   read_promql(root.table("promql"), settings);
 

@@ -13,6 +13,8 @@
 #include "alertd/app/alertmanager_flags.h"
 #include "alertd/app/mail_replies.h"
 #include "alertd/bulletin/send_settings.h"
+#include "alertd/datasource/datasource_settings.h"
+#include "alertd/forward/forward_settings.h"
 #include "alertd/heartbeat/heartbeat.h"
 #include "alertd/incident/incident.h"
 #include "alertd/ingest/remote_write_handler.h"
@@ -94,6 +96,8 @@ struct Settings {
   report::StatusPageSettings status_page;
   std::vector<bulletin::SendSettings> reports_sent;  ///< `[[report.send]]`
   std::vector<heartbeat::HeartbeatSettings> heartbeats;
+  std::vector<datasource::DatasourceSettings> datasources;
+  std::vector<forward::ForwardSettings> forwards;
 };
 
 /// Returns whether `[promql]` says the same in both.

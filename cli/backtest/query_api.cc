@@ -1,6 +1,7 @@
 #include "cli/backtest/query_api.h"
 
 #include "common/base/strings.h"
+#include "common/net/url.h"
 
 namespace tocsin::backtest {
 namespace {
@@ -22,6 +23,14 @@ base::ErrorCode code_of(const cli::ApiAnswer& answer) {
 
 }  // namespace
 
+QueryApi QueryApi::of_datasource(const std::string& name) const {
+  QueryApi other(api_);
+  if (!name.empty()) {
+    other.instant_path_ = "/api/v1/datasource/" + net::percent_encode(name) + "/query";
+  }
+  return other;
+}
+
 base::Result<QueryAnswer> QueryApi::ask(cli::ApiRequest request) {
   ++queries_;
   request.method = "POST";  // an expression may be longer than a URL
@@ -34,7 +43,7 @@ base::Result<QueryAnswer> QueryApi::ask(cli::ApiRequest request) {
 
 base::Result<QueryAnswer> QueryApi::instant(const std::string& expr, base::WallTime at) {
   cli::ApiRequest request;
-  request.path = "/api/v1/query";
+  request.path = instant_path_;
   request.query = {{"query", expr}, {"time", api_time(at)}};
   return ask(std::move(request));
 }

@@ -18,6 +18,10 @@ class QueryApi {
  public:
   explicit QueryApi(cli::ApiClient& api) : api_(api) {}
 
+  /// Returns one whose instant queries the server passes on to its datasource of that name; "" is
+  /// the server itself.
+  QueryApi of_datasource(const std::string& name) const;
+
   /// Errors: Unavailable (no answer), Timeout, LimitExceeded (the server says it is too much),
   /// InvalidArgument (it does not take the expression, or evaluating failed).
   base::Result<QueryAnswer> instant(const std::string& expr, base::WallTime at);
@@ -30,6 +34,7 @@ class QueryApi {
   base::Result<QueryAnswer> ask(cli::ApiRequest request);
 
   cli::ApiClient& api_;
+  std::string instant_path_ = "/api/v1/query";
   std::size_t queries_ = 0;
 };
 

@@ -140,6 +140,7 @@ base::Result<std::vector<ruler::RuleGroup>> read_rules_in_force(std::string_view
     group.file = text_of(*object, "file");
     group.interval = duration_of(*object, "interval");
     group.query_offset = duration_of(*object, "queryOffset");
+    group.datasource = text_of(*object, "datasource");
     group.limit = static_cast<std::size_t>(number_of(*object, "limit").value_or(0));
     if (group.interval <= base::Duration{0}) {
       return corrupt("group '" + group.name + "' has no interval");

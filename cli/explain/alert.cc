@@ -188,7 +188,8 @@ base::Result<RuleExplanation> explain_rule(backtest::QueryApi& api, const ruler:
   out.source = rule.place.line > 0 ? rule.place.file + ":" + std::to_string(rule.place.line)
                                    : rule.place.file;
   const WallTime query_at = at - group.query_offset;
-  Explainer explainer(api, query_at, wanted, {});
+  backtest::QueryApi engine = api.of_datasource(group.datasource);
+  Explainer explainer(engine, query_at, wanted, {});
   TC_TRY(out.expression, explainer.explain(rule.expr_text, *rule.expr));
   if (rule.kind == ruler::RuleKind::Recording) {
     out.summary = out.expression.root.empty() ? "records nothing" : "records";

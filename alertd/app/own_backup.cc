@@ -160,7 +160,7 @@ std::vector<api::Route> OwnBackup::routes() {
 }
 
 void OwnBackup::begin(api::ApiCall call) {
-  if (making_) {
+  if (making_ && !making_->error) {
     call.respond(api::failure(
         base::error(base::ErrorCode::Unavailable,
                     fmt::format("a backup is being made or fetched ({}); try again when it is done",
@@ -315,10 +315,11 @@ void OwnBackup::answer(Making& making) {
                       {"filesHashed", making.hashed},
                       {"files", making.manifest.files.size()}};
   if (making.ready) object["manifest"] = json::parse(backup::to_json(making.manifest));
+  const bool told = !making.waiting.empty();
   for (net::Respond& respond : std::exchange(making.waiting, {})) {
     respond(making.error ? api::failure(*making.error, 400) : api::success(object));
   }
-  if (making.error) forget();
+  if (making.error && told) forget();
 }
 
 OwnBackup::MakingPtr OwnBackup::find(const api::ApiCall& call) const {
@@ -386,6 +387,7 @@ void OwnBackup::keep_alive() {
     base::log_warning(kComponent, "nobody fetched the backup; it is cleared away");
     making_->error = base::error(base::ErrorCode::Timeout, "the backup took too long");
     answer(*making_);
+    if (making_) forget();
   });
 }
 

@@ -135,6 +135,21 @@ TEST_CASE("the n-th operation fails once") {
   }
 }
 
+TEST_CASE("a series known from what a failed sync left is logged again") {
+  TestStore t;
+  REQUIRE(t.open());
+  const Labels up{{"__name__", "up"}};
+  t.files.fail_at(2, true);  // the append is there, its sync fails, and nothing works after it
+  CHECK(!*t.append(up, kNow, 1));
+  t.files.crash(sim::Unsynced::Kept, sim::UnsyncedNames::Kept);  // kill -9
+  REQUIRE(t.open());
+  CHECK(t.appended(up, kNow + 1, 2));
+  t.store.reset();
+  t.files.crash(sim::Unsynced::Lost, sim::UnsyncedNames::Kept);
+  REQUIRE(t.open());
+  CHECK(t.contents().at(up.to_string()).back() == Sample{kNow + 1, 2});
+}
+
 TEST_CASE("failures while opening damage nothing") {
   for (std::uint64_t at = 1; at <= 12; ++at) {
     CAPTURE(at);

@@ -24,7 +24,8 @@ class Loader final : public RecordVisitor {
     table_.saw_ref(ref);
     const Slot known = table_.find(labels.packed());
     // The same labels under a new ref: the series was dropped by retention and came back.
-    set_slot(ref, known != kNoSlot ? known : adopt(Series(ref, std::move(labels))));
+    // Not `logged`: its record may be in the part of a file that a failed sync left in memory only.
+    set_slot(ref, known != kNoSlot ? known : table_.adopt(Series(ref, std::move(labels))));
   }
 
   void on_sample(SeriesRef ref, const model::Sample& sample) override {
@@ -45,7 +46,8 @@ class Loader final : public RecordVisitor {
     const Slot known = table_.find(series.labels().packed());
     for (const ChunkPtr& chunk : series.sealed()) report_.samples += chunk->view().count;
     report_.samples += series.open().count();
-    set_slot(ref, known != kNoSlot ? known : adopt(std::move(series)));
+    series.logged = true;
+    set_slot(ref, known != kNoSlot ? known : table_.adopt(std::move(series)));
   }
 
   void on_disk(SeriesRef ref) {
@@ -60,11 +62,6 @@ class Loader final : public RecordVisitor {
   std::uint64_t next_segment() const { return next_segment_; }
 
  private:
-  // A series keeps the ref it has in the log, so it need not be logged again.
-  Slot adopt(Series series) {
-    series.logged = true;
-    return table_.adopt(std::move(series));
-  }
   Slot slot_of(SeriesRef ref) const {
     if (ref.value < dense_.size()) return dense_[ref.value];
     const auto at = sparse_.find(ref.value);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ struct ServerRequest {
   std::string peer_address;  ///< "127.0.0.1"
   bool peer_is_loopback = false;
   bool tls = false;
+  std::shared_ptr<void> pass;        ///< What Admit put here for the handler.
+  std::shared_ptr<void> connection;  ///< The same, kept for all requests of the connection.
   /// Becomes true when the peer closes the connection (or its side of it) before the answer; null
   /// in tests. Seen within a quarter of a second.
   std::shared_ptr<const std::atomic<bool>> hung_up;
@@ -46,6 +49,15 @@ struct ServerResponse {
 using Respond = std::function<void(ServerResponse)>;
 using Handler = std::function<void(ServerRequest, Respond)>;
 
+/// What is decided about a request before its body is read.
+struct Admission {
+  std::optional<ServerResponse> refusal;  ///< Answered in place of the handler; the last answer.
+  base::Duration delay{0};                ///< Before the refusal is answered.
+  std::size_t body_bytes_max = 0;         ///< Below the server's own; 0: that.
+};
+/// Looks at a request that has no body yet; must not block. Thread: any.
+using Admit = std::function<Admission(ServerRequest& head)>;
+
 struct ServerOptions {
   std::string listen = "127.0.0.1:9464";  ///< "address:port"; port 0 takes a free one; "[::1]:80".
   std::string tls_cert_file;              ///< PEM chain; empty: plain HTTP.
@@ -53,11 +65,14 @@ struct ServerOptions {
   std::size_t header_bytes_max = 16 << 10;
   std::size_t body_bytes_max = 16 << 20;
   std::size_t connections_max = 4096;
+  /// Of one peer address and without a whole request yet; beyond, they are closed.
+  std::size_t connections_new_per_peer_max = 256;
   std::size_t bytes_in_flight_max = 256
                                     << 20;  ///< Bodies being read, all connections; beyond: 503.
   base::Duration header_timeout{5'000};
   base::Duration body_timeout{30'000};
   base::Duration idle_timeout{120'000};
+  Admit admit;                       ///< Null: everything is read.
   base::Metrics* metrics = nullptr;  ///< Outlives the server; null: not counted.
 };
 

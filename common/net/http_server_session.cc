@@ -31,7 +31,10 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr std::size_t kReadBytes = 64 << 10;
+constexpr const char* kRetryAfter = "5";  // seconds
 constexpr std::size_t kLingerBytesMax = 4 << 20;
+/// After a refusal before the body: what is on its way anyway.
+constexpr std::size_t kLingerBytesRefused = 256 << 10;
 constexpr std::size_t kRefusedConnectionsMax = 64;
 constexpr base::Duration kLinger{1'000};
 constexpr std::size_t kSlowestBytesPerSecond = 64 << 10;
@@ -70,6 +73,14 @@ class Session final : public SessionBase {
     peer_ = peer_text(socket().remote_endpoint(ignored), peer_is_loopback_);
     socket().set_option(tcp::no_delay(true), ignored);
   }
+  ~Session() override { prove(); }
+
+  /// Counts the connection among those of its peer that have not sent a request yet; false if there
+  /// are too many of them.
+  bool join() {
+    counted_ = shared_->join(peer_);
+    return counted_;
+  }
 
   void drain() override {
     asio::post(strand_, [self = shared_from_this(), this] {
@@ -107,14 +118,20 @@ class Session final : public SessionBase {
   asio::awaitable<void> run_refusal() {
     if constexpr (!kTls) {
       keep_alive_ = false;
-      co_await write(error_response(
-          503, "unavailable",
-          fmt::format("more than {} connections", shared_->options.connections_max)));
+      ServerResponse response =
+          error_response(503, "unavailable",
+                         fmt::format("more than {} connections", shared_->options.connections_max));
+      response.headers.emplace_back("Retry-After", kRetryAfter);
+      co_await write(response);
     }
     co_await finish();
   }
 
  private:
+  void prove() {
+    if (std::exchange(counted_, false)) shared_->leave(peer_);
+  }
+
   enum class OnExpiry { Cancel, Close };
   enum class Fill { Bytes, Closed, Expired, Full };
   using Parser = http::request_parser<http::string_body>;
@@ -180,11 +197,15 @@ class Session final : public SessionBase {
     busy_ = false;
     if (!co_await read_header(*parser, first, refusal)) co_return false;
     busy_ = true;
-    if (!refusal) refusal = check_header(*parser, held);
+    if (!refusal) refusal = check_header(*parser);
+    ServerRequest request;
+    if (!refusal) refusal = take_head(*parser, request);
+    if (!refusal) refusal = co_await admit(*parser, request);
+    const auto length = refusal ? boost::optional<std::uint64_t>() : parser->content_length();
+    if (length && !held.grow_to(static_cast<std::size_t>(*length))) refusal = refuse_in_flight();
     if (!refusal && !co_await read_body(*parser, held, refusal)) co_return false;
     disarm();
-    ServerRequest request;
-    if (!refusal) refusal = take_request(*parser, request);
+    if (!refusal) refusal = take_body(*parser, request);
     parser.reset();
     if (refusal) {
       keep_alive_ = false;
@@ -234,7 +255,7 @@ class Session final : public SessionBase {
     }
   }
 
-  std::optional<ServerResponse> check_header(const Parser& parser, HeldBytes& held) {
+  std::optional<ServerResponse> check_header(const Parser& parser) {
     const auto& message = parser.get();
     head_ = message.method() == http::verb::head;
     if (message.version() != 10 && message.version() != 11) {
@@ -254,9 +275,30 @@ class Session final : public SessionBase {
         base::to_lower(std::string_view(expect.data(), expect.size())) != "100-continue") {
       return refuse(417, "bad_data", "unknown expectation");
     }
-    const auto length = parser.content_length();
-    if (length && !held.grow_to(static_cast<std::size_t>(*length))) return refuse_in_flight();
     return std::nullopt;
+  }
+
+  /// Asks whoever knows the senders; may wait before a refusal.
+  asio::awaitable<std::optional<ServerResponse>> admit(Parser& parser, ServerRequest& request) {
+    if (!shared_->options.admit) co_return std::nullopt;
+    request.connection = connection_;
+    Admission admission = shared_->options.admit(request);
+    connection_ = request.connection;
+    if (!admission.refusal) {
+      if (admission.body_bytes_max > 0) {
+        parser.body_limit(std::min(admission.body_bytes_max, shared_->options.body_bytes_max));
+      }
+      co_return std::nullopt;
+    }
+    disarm();
+    shared_->count_refused("admission");
+    if (admission.delay.count() > 0 && !shared_->stopping) {
+      asio::steady_timer pause(strand_, admission.delay);
+      error_code ignored;
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    linger_bytes_max_ = kLingerBytesRefused;
+    co_return std::move(admission.refusal);
   }
 
   /// Returns false if the connection ended.
@@ -308,9 +350,9 @@ class Session final : public SessionBase {
     co_return true;
   }
 
-  /// Moves the parsed message into `request`.
-  std::optional<ServerResponse> take_request(Parser& parser, ServerRequest& request) {
-    auto message = parser.release();
+  /// Copies the parsed header into `request`.
+  std::optional<ServerResponse> take_head(const Parser& parser, ServerRequest& request) {
+    const auto& message = parser.get();
     keep_alive_ = message.keep_alive();
     version_ = message.version();
     const auto method = message.method_string();
@@ -326,10 +368,15 @@ class Session final : public SessionBase {
     if (!parsed) return refuse(400, "bad_data", parsed.error().message);
     request.path = std::move(parsed->path);
     request.query = std::move(parsed->query);
-    request.body = std::move(message.body());
     request.peer_address = peer_;
     request.peer_is_loopback = peer_is_loopback_;
     request.tls = kTls;
+    return std::nullopt;
+  }
+
+  std::optional<ServerResponse> take_body(Parser& parser, ServerRequest& request) {
+    request.body = std::move(parser.get().body());
+    prove();
     if (is_form(request.header("content-type"))) {
       auto form = parse_form(request.body, request.query);
       if (!form) return refuse(400, "bad_data", "form body: " + form.error().message);
@@ -395,7 +442,7 @@ class Session final : public SessionBase {
       socket().shutdown(tcp::socket::shutdown_send, error);
       std::array<char, 4096> waste;
       std::size_t total = 0;
-      while (!error && total < kLingerBytesMax && !shared_->stopping) {
+      while (!error && total < linger_bytes_max_ && !shared_->stopping) {
         total += co_await socket().async_read_some(
             asio::buffer(waste), asio::redirect_error(asio::use_awaitable, error));
       }
@@ -408,9 +455,11 @@ class Session final : public SessionBase {
     return error_response(status, type, std::move(message));
   }
   ServerResponse refuse_in_flight() {
-    return refuse(503, "unavailable",
-                  fmt::format("request bodies in flight exceed {} bytes; try again",
-                              shared_->options.bytes_in_flight_max));
+    ServerResponse response = refuse(503, "unavailable",
+                                     fmt::format("request bodies in flight exceed {} bytes",
+                                                 shared_->options.bytes_in_flight_max));
+    response.headers.emplace_back("Retry-After", kRetryAfter);
+    return response;
   }
   ServerResponse refuse_parse(const error_code& error) {
     const ServerOptions& options = shared_->options;
@@ -433,13 +482,16 @@ class Session final : public SessionBase {
   beast::flat_buffer buffer_;
   std::shared_ptr<Slot> slot_;
   std::string peer_;
+  std::shared_ptr<void> connection_;  // of Admit
   std::uint64_t generation_ = 0;
+  std::size_t linger_bytes_max_ = kLingerBytesMax;
   unsigned version_ = 11;
   bool peer_is_loopback_ = false;
   bool expired_ = false;
   bool busy_ = false;
   bool head_ = false;
   bool keep_alive_ = false;
+  bool counted_ = false;  // no whole request came yet
 };
 
 using PlainSession = Session<tcp::socket>;
@@ -470,6 +522,7 @@ void launch(const std::shared_ptr<Shared>& shared, const std::shared_ptr<S>& ses
 void start_session(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Gate>& gate,
                    tcp::socket socket, const Strand& strand) {
   bool refused = false;
+  bool joined = false;
   std::shared_ptr<SessionBase> base_session;
   std::shared_ptr<PlainSession> plain;
   std::shared_ptr<TlsSession> tls;
@@ -480,11 +533,14 @@ void start_session(const std::shared_ptr<Shared>& shared, const std::shared_ptr<
   }
   if (context) {
     tls = std::make_shared<TlsSession>(shared, gate, strand, std::move(socket), *context);
+    joined = tls->join();
     base_session = tls;
   } else {
     plain = std::make_shared<PlainSession>(shared, gate, strand, std::move(socket));
+    joined = plain->join();
     base_session = plain;
   }
+  if (!joined) return shared->count_refused("connections_new");
   {
     base::MutexLock lock(shared->mutex);
     if (shared->stopping) return;

@@ -9,6 +9,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -67,6 +68,20 @@ struct Shared {
     return true;
   }
 
+  /// Counts a connection of `peer` that has not sent a request yet; false if there are too many.
+  bool join(const std::string& peer) EXCLUDES(mutex) {
+    base::MutexLock lock(mutex);
+    std::size_t& count = new_connections[peer];
+    if (count >= options.connections_new_per_peer_max) return false;
+    ++count;
+    return true;
+  }
+  void leave(const std::string& peer) EXCLUDES(mutex) {
+    base::MutexLock lock(mutex);
+    const auto at = new_connections.find(peer);
+    if (at != new_connections.end() && --at->second == 0) new_connections.erase(at);
+  }
+
   base::AsioExecutor& executor;
   const ServerOptions options;
   const Handler handler;
@@ -78,6 +93,7 @@ struct Shared {
   base::Condition session_ended;
   std::shared_ptr<asio::ssl::context> tls GUARDED_BY(mutex);  // null: plain; replaced on reload
   std::set<std::shared_ptr<SessionBase>> sessions GUARDED_BY(mutex);
+  std::map<std::string, std::size_t> new_connections GUARDED_BY(mutex);
 };
 
 /// Bytes of one request that count against bytes_in_flight_max; given back when destroyed.

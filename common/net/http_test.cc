@@ -456,6 +456,71 @@ TEST_CASE("header, body and in-flight limits") {
           .starts_with("HTTP/1.1 200 "));
 }
 
+TEST_CASE("who knows the senders decides before the body is read") {
+  ServerOptions options;
+  std::atomic<int> connections = 0;
+  options.admit = [&connections](ServerRequest& head) {
+    Admission admission;
+    CHECK(head.body.empty());
+    if (head.path == "/no") {
+      admission.refusal = ServerResponse{429, {{"Retry-After", "7"}}, "text/plain", "later"};
+      admission.delay = Duration{20};
+    }
+    admission.body_bytes_max = 10;
+    if (head.connection == nullptr) {
+      ++connections;
+      head.connection = std::make_shared<int>(1);
+    }
+    head.pass = std::make_shared<std::string>("pass of " + head.path);
+    return admission;
+  };
+  Fixture fixture(options, [](const ServerRequest& request, const Respond& respond) {
+    ServerResponse response;
+    response.body = *std::static_pointer_cast<std::string>(request.pass);
+    respond(std::move(response));
+  });
+  // The body never comes; the answer does, and is the last on the connection.
+  const std::string refused =
+      fixture.say("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+  CHECK(refused.starts_with("HTTP/1.1 429 "));
+  CHECK(refused.find("Retry-After: 7") != std::string::npos);
+  CHECK(refused.find("Connection: close") != std::string::npos);
+  CHECK(fixture.refused("admission") == 1);
+  const std::string large = fixture.say(
+      "POST /yes HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n"
+      "0\r\n\r\n");
+  CHECK(large.starts_with("HTTP/1.1 413 "));
+  const std::string taken = fixture.say(
+      "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+      "POST /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx");
+  CHECK(taken.find("pass of /a") != std::string::npos);
+  CHECK(taken.find("pass of /b") != std::string::npos);
+  CHECK(connections == 3);
+}
+
+TEST_CASE("connections that never ask are bounded for each peer") {
+  ServerOptions options;
+  options.connections_new_per_peer_max = 2;
+  Fixture fixture(options);
+  {
+    RawConnection silent_a(fixture.server->port());
+    RawConnection silent_b(fixture.server->port());
+    const auto full = [&] {
+      return RawConnection(fixture.server->port()).read_all().empty() &&
+             fixture.refused("connections_new") > 0;
+    };
+    bool closed = false;
+    for (int i = 0; i < 100 && !closed; ++i) closed = full();
+    CHECK(closed);
+    // One that has asked does not count.
+    silent_a.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    silent_a.read_until("\r\n\r\n");
+    const std::string answer =
+        fixture.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    CHECK(answer.starts_with("HTTP/1.1 200 "));
+  }
+}
+
 TEST_CASE("a slow header or body is answered with 408, an idle connection closed silently") {
   ServerOptions options;
   options.header_timeout = Duration{400};

@@ -114,7 +114,10 @@ class Decoder {
       }
       TC_TRY(add_sample(rest.get_message()));
     }
-    if (begun_) batch_.set_known(known);
+    if (begun_) {
+      batch_.set_known(known);
+      batch_.set_key(key_);  // the store may have it anew
+    }
     return base::ok();
   }
 

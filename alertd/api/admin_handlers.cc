@@ -17,13 +17,26 @@ base::Error bad(std::string message) {
   return base::error(base::ErrorCode::InvalidArgument, std::move(message));
 }
 
+json::object counts_json(const std::map<std::string, std::uint64_t>& counts) {
+  json::object object;
+  for (const auto& [name, count] : counts) object[name] = count;
+  return object;
+}
+
 json::object agent_json(const AgentInfo& agent) {
   return {{"name", clean(agent.name)},
           {"labels", labels_json(agent.labels)},
           {"createdAt", base::format_rfc3339(agent.created_at)},
           {"lastSeen", agent.last_seen ? json::value(base::format_rfc3339(*agent.last_seen))
                                        : json::value(nullptr)},
-          {"version", clean(agent.version)}};
+          {"version", clean(agent.version)},
+          {"series", agent.series},
+          {"seriesLimit", agent.series_max},
+          {"seriesRefused", agent.series_refused},
+          {"samples", agent.samples},
+          {"samplesRefused", agent.samples_refused},
+          {"limits", counts_json(agent.limits)},
+          {"requestsLimited", counts_json(agent.requests_limited)}};
 }
 
 json::object numbers_json(const std::vector<std::pair<std::string, double>>& numbers) {

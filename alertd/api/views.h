@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -140,7 +141,14 @@ struct AgentInfo {
   model::Labels labels;  ///< Stamped on everything it sends.
   base::WallTime created_at;
   std::optional<base::WallTime> last_seen;
-  std::string version;  ///< As it said last; empty if it never came.
+  std::string version;           ///< As it said last; empty if it never came.
+  std::uint64_t series = 0;      ///< In the store, written since its start.
+  std::uint64_t series_max = 0;  ///< 0: no limit.
+  std::uint64_t series_refused = 0;
+  std::uint64_t samples = 0;  ///< Received since the start, and those of them not stored.
+  std::uint64_t samples_refused = 0;
+  std::map<std::string, std::uint64_t> limits;            ///< By the setting's name.
+  std::map<std::string, std::uint64_t> requests_limited;  ///< Refused, by the setting's name.
 };
 
 /// A new agent and its token, which is shown once and stored only as a hash.

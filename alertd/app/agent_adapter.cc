@@ -20,6 +20,14 @@ api::AgentInfo AgentAdapter::to_api(const ingest::Agent& agent) const {
     info.last_seen = seen->last_seen;
     info.version = seen->version;
   }
+  const ingest::SenderStatus sent = ingest_.sender_status(agent.name);
+  info.series = sent.series;
+  info.series_max = sent.limits.series;
+  info.series_refused = sent.series_refused;
+  info.samples = sent.samples;
+  info.samples_refused = sent.samples_refused;
+  info.limits = ingest::by_name(sent.limits);
+  info.requests_limited = sent.requests_limited;
   return info;
 }
 

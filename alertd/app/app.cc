@@ -18,6 +18,7 @@
 namespace tocsin::alertd {
 namespace {
 
+constexpr std::string_view kWritePath = "/api/v1/write";
 constexpr std::string_view kComponent = "alertd/app";
 constexpr std::size_t kInstanceBytesMax = 256;
 
@@ -55,8 +56,10 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   app->agents_ =
       std::make_unique<ingest::AgentRegistry>(world.files, world.clock, world.random, agents_file);
   TC_TRY(app->agents_->load());
+  app->settings_.ingest.seed = world.random.next();
   app->ingest_ = std::make_unique<ingest::RemoteWriteHandler>(
       app->settings_.ingest, *app->agents_, *app->intake_, world.clock, world.metrics);
+  if (world.ingest != nullptr) app->ingest_->decode_on(*world.ingest);
   app->ingest_->keep_metadata_in(app->metadata_);
   app->ingest_->registry_changed();
   TC_TRY(
@@ -166,6 +169,11 @@ base::Result<void> App::join_cluster() {
                            {executor, world_.http, world_.files, world_.random, world_.metrics},
                            *dispatcher_));
   return base::ok();
+}
+
+net::Admission App::admit(net::ServerRequest& head) {
+  if (head.method != "POST" || !head.path.ends_with(kWritePath)) return {};
+  return ingest_->admit(head);
 }
 
 void App::handle_peer(net::ServerRequest request, net::Respond respond) {
@@ -302,6 +310,10 @@ std::vector<api::Route> App::extra_routes() {
   for (api::Route& route : report_routes()) routes.push_back(std::move(route));
   for (api::Route& route : datasource_routes(*datasources_)) routes.push_back(std::move(route));
   for (api::Route& route : task_keeper_->routes()) routes.push_back(std::move(route));
+  cardinality_ = std::make_unique<CardinalityAdapter>(*store_, *ingest_, world_.queries);
+  for (api::Route& route : api::cardinality_routes(*cardinality_)) {
+    routes.push_back(std::move(route));
+  }
   for (api::Route& route : backup_routes()) routes.push_back(std::move(route));
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
                                                  open ? api::Access::Open : api::Access::Write)) {

@@ -16,6 +16,7 @@
 #include "alertd/app/adapters.h"
 #include "alertd/app/alertmanager_adapter.h"
 #include "alertd/app/bulletin_desk.h"
+#include "alertd/app/cardinality_adapter.h"
 #include "alertd/app/channel_adapter.h"
 #include "alertd/app/cluster_link.h"
 #include "alertd/app/explain_witness.h"
@@ -70,6 +71,7 @@ struct World {
   base::Executor* cluster = nullptr;  ///< Talks with peers; null: on `background`.
   base::CommandRunner* commands = nullptr;  ///< For channels of the kind "command"; may be none.
   net::ImapClient* imap = nullptr;          ///< Null: no mailbox is looked into.
+  base::Executor* ingest = nullptr;         ///< Decodes pushes; null: where they come in.
   net::HttpClient* datasources = nullptr;   ///< Asks other engines; null: `http` does.
   net::HttpClient* forwards = nullptr;      ///< Sends to other receivers; null: `http` does.
   base::Executor* forward = nullptr;        ///< One thread, owns their queues; null: `background`.
@@ -96,6 +98,8 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   /// start().
   void after_reload(base::Task task) { after_reload_ = std::move(task); }
 
+  /// Before the body of a request is read.
+  net::Admission admit(net::ServerRequest& head);
   void handle(net::ServerRequest request, net::Respond respond) {
     api_->handle(std::move(request), std::move(respond));
   }
@@ -184,6 +188,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<ChannelAdapter> channel_view_;
   std::unique_ptr<OnCallAdapter> oncall_view_;
   std::unique_ptr<ExplainWitness> witness_;
+  std::unique_ptr<CardinalityAdapter> cardinality_;
   std::unique_ptr<story::Desk> explain_desk_;
   std::unique_ptr<ReportAdapter> report_view_;
   std::unique_ptr<ReportKeeper> report_keeper_;

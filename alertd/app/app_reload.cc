@@ -72,6 +72,7 @@ base::Result<api::ReloadOutcome> App::reload_now(const std::string& source) {
   const ruler::LoadOutcome rules = ruler_->load(loaded.settings.alert_relabel);
   if (!rules.ok) return refused(rules.diagnostics, rules.sources);
   ingest_->registry_changed();
+  ingest_->take_limits(loaded.settings.ingest.senders);
   notifier_->reload(loaded.settings.notify);
   dispatcher_->reload(loaded.settings.routing, loaded.settings.incident);
   alertmanager_view_->reload(shown_settings(loaded.settings));

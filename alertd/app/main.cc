@@ -42,6 +42,7 @@ struct Arguments {
 struct Threads {
   explicit Threads(const base::Clock& clock)
       : io(clock, "io", 2),
+        ingest(clock, "ingest", std::max(1U, base::processor_count() / 2)),
         store(clock, "store", 1),
         eval(clock, "eval", std::max(1U, base::processor_count())),
         core(clock, "core", 1),
@@ -52,12 +53,12 @@ struct Threads {
         cluster(clock, "cluster", 1),
         forward(clock, "forward", 1) {}
 
-  base::AsioExecutor io, store, eval, core, notify, queries, background, git, cluster, forward;
+  base::AsioExecutor io, ingest, store, eval, core, notify, queries, background, git, cluster, forward;
 
   /// In the order of the data path: nobody is handed work by someone who still runs.
   void stop() {
     for (base::AsioExecutor* executor :
-         {&io, &cluster, &queries, &git, &eval, &background, &core, &notify, &store, &forward}) {
+         {&io, &ingest, &cluster, &queries, &git, &eval, &background, &core, &notify, &store, &forward}) {
       executor->stop();
     }
   }
@@ -130,11 +131,8 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   const auto files = base::make_real_file_system();
   const auto random = base::make_real_random();
   base::Metrics metrics;
-  const net::ServerOptions server_options = [&] {
-    net::ServerOptions options = settings.server;
-    options.metrics = &metrics;
-    return options;
-  }();
+  net::ServerOptions server_options = settings.server;
+  server_options.metrics = &metrics;
 
   if (const auto made = files->create_folders(settings.data_folder); !made) {
     return fail(kExitRuntime, made.error().message + "; set [store] path to a folder of yours");
@@ -176,6 +174,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                     &threads.cluster,
                     commands.get(),
                     imap.get(),
+                    &threads.ingest,
                     datasource_http.get(),
                     forward_http.get(),
                     &threads.forward};
@@ -188,6 +187,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
     return fail(config ? kExitConfig : kExitRuntime, app.error().message);
   }
 
+  server_options.admit = [&app](net::ServerRequest& head) { return (*app)->admit(head); };
   // Listen first: agents are answered 503 until the state is back, instead of not at all.
   auto server = net::HttpServer::start(threads.io, server_options,
                                        [&app](net::ServerRequest request, net::Respond respond) {

@@ -244,6 +244,7 @@ void read_promql(config::Table table, Settings& settings) {
 void read_ingest(config::Table table, Settings& settings) {
   settings.ingest.loopback_without_token = table.boolean("loopback_without_token", true);
   settings.server.body_bytes_max = table.bytes("body_limit", settings.server.body_bytes_max);
+  settings.ingest.senders = ingest::read_ingest_limits(table);
   table.finish();
 }
 

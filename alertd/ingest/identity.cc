@@ -124,6 +124,7 @@ IdentityVerdict check_and_stamp(model::WriteBatch& batch, const Agent* agent) {
   if (agent == nullptr) return verdict;
   Stamper stamper(batch, *agent);
   for (std::size_t i = 0; i < batch.series_count(); ++i) {
+    if (batch.series()[i].known != nullptr) continue;  // as it was found right before
     if (IdentityVerdict wrong = stamper.stamp(i); wrong.fault != IdentityFault::None) return wrong;
   }
   return verdict;

@@ -29,6 +29,13 @@ class FakeAppender final : public model::Appender {
     } else {
       model::AppendOutcome outcome = answer;
       outcome.samples_appended += batch->sample_count();
+      for (std::uint32_t i = 0; knows && i < batch->series_count(); ++i) {
+        const auto& series = batch->series()[i];
+        if (series.known != nullptr) continue;
+        outcome.known.emplace_back(
+            i, model::KnownSeries{
+                   std::make_shared<const Labels>(Labels::from_sorted(batch->labels(series))), i});
+      }
       done(outcome);
     }
   }
@@ -37,6 +44,7 @@ class FakeAppender final : public model::Appender {
   std::optional<base::Error> error;
   model::AppendOutcome answer;
   bool hold = false;
+  bool knows = false;  ///< Tells of series as the store does.
 };
 
 struct World {
@@ -274,11 +282,7 @@ TEST_CASE("malformed requests get a clear answer") {
   latin1.add_label("city", "M\xfcnchen");
   latin1.add_sample({kNow, 1});
   expect(body(proto::encode_v1(latin1)), 400, "label value of 'city' is not UTF-8");
-  w.options.limits.body_bytes_max = 10;
   w.options.limits.samples_max = 0;
-  w.start();
-  expect(body(good), 413, "compressed body bytes");
-  w.options.limits.body_bytes_max = 1000;
   w.start();
   expect(body(good), 413, "samples in request: 1, limit 0");
 
@@ -319,7 +323,7 @@ TEST_CASE("a store in trouble makes the sender wait") {
 
 TEST_CASE("one sender cannot occupy everything") {
   World w;
-  w.options.in_flight_max = 2;
+  w.options.senders.agents.requests_in_flight = 2;
   w.start();
   w.appender.hold = true;
   std::vector<int> statuses;
@@ -342,7 +346,154 @@ TEST_CASE("one sender cannot occupy everything") {
   CHECK(w.appender.held.size() == 1);
   w.appender.held.front()(model::AppendOutcome{});
   CHECK(statuses.back() == 204);
-  CHECK(w.refused("in_flight") == 1);
+  CHECK(w.refused("requests_in_flight") == 1);
+  CHECK(w.metric("tocsin_alertd_ingest_limited_total", "sender", "db1") == 1);
+}
+
+TEST_CASE("over a rate: refused until the debt is paid, others are not concerned") {
+  World w;
+  SenderLimits& limits = w.options.senders.agents;
+  limits.samples_per_second = 10;
+  limits.burst = std::chrono::seconds(1);
+  w.start();
+  WriteBatch many;
+  for (int i = 0; i < 60; ++i) many.add(Labels{{"__name__", "up"}}, {kNow + i, 1});
+  CHECK(w.post(many, w.token).status == 204);  // 10 were left: 50 are owed
+  const auto response = w.post(one(Labels{{"__name__", "up"}}), w.token);
+  expect(response, 429, "sender 'db1' is over its limit samples_per_second");
+  CHECK(header(response, "Retry-After") == "5");
+  CHECK(w.post(many, "").status == 204);
+  w.clock.advance(base::Duration{5'100});
+  CHECK(w.post(one(Labels{{"__name__", "up"}}), w.token).status == 204);
+  CHECK(w.handler->sender_status("db1").requests_limited.at("samples_per_second") == 1);
+  limits.samples_per_second = 0;
+  w.handler->take_limits(w.options.senders);
+  for (int i = 0; i < 3; ++i) CHECK(w.post(many, w.token).status == 204);
+}
+
+TEST_CASE("what decoding costs is charged before it is done, also of what cannot be decoded") {
+  World w;
+  w.options.senders.agents.bytes_per_second = 1'000;
+  w.options.senders.agents.burst = std::chrono::seconds(1);
+  w.start();
+  // It says that it is 16 MB, and is nothing.
+  const std::string bomb("\x80\x80\x80\x08\x00\x00", 6);
+  expect(*w.send(World::request(bomb, w.token)), 413, "declared size for a body of 6 bytes");
+  const auto response = w.post(one(Labels{{"__name__", "up"}}), w.token);
+  expect(response, 429, "bytes_per_second");
+  CHECK(header(response, "Retry-After") == "60");
+  CHECK(w.appender.batches.empty());
+}
+
+TEST_CASE("before the body: limits, places, connections") {
+  World w;
+  w.options.senders.agents.requests_in_flight = 2;
+  w.options.senders.agents.connections = 2;
+  w.options.senders.agents.request_bytes = 5'000;
+  w.start();
+  const auto head = [&](const std::string& length, std::shared_ptr<void> connection = {}) {
+    net::ServerRequest request = World::request("", w.token);
+    if (!length.empty()) request.headers.emplace_back("content-length", length);
+    request.connection = std::move(connection);
+    return request;
+  };
+  net::ServerRequest first = head("100");
+  const net::Admission taken = w.handler->admit(first);
+  CHECK(!taken.refusal);
+  CHECK(taken.body_bytes_max == 5'000);
+  CHECK(first.pass != nullptr);
+  net::ServerRequest large = head("5001", first.connection);
+  const net::Admission refused = w.handler->admit(large);
+  REQUIRE(refused.refusal);
+  expect(*refused.refusal, 413, "body of 5001 bytes; the limit of sender 'db1' is 5000");
+  net::ServerRequest second = head("", first.connection);  // chunked: may be as long as it may be
+  CHECK(!w.handler->admit(second).refusal);
+  net::ServerRequest third = head("1", first.connection);
+  const net::Admission full = w.handler->admit(third);
+  REQUIRE(full.refusal);
+  expect(*full.refusal, 429, "2 requests of sender 'db1'");
+  CHECK(full.delay.count() > 0);
+  second = {};
+  CHECK(!w.handler->admit(third).refusal);
+  third.pass = nullptr;
+  // Its third connection.
+  net::ServerRequest other = head("1");
+  CHECK(!w.handler->admit(other).refusal);
+  other.pass = nullptr;
+  net::ServerRequest another = head("1");
+  const net::Admission connected = w.handler->admit(another);
+  REQUIRE(connected.refusal);
+  expect(*connected.refusal, 429, "has 2 connections");
+  net::ServerRequest nobody = World::request("", "tca_wrong");
+  CHECK(w.handler->admit(nobody).refusal->status == 401);
+  // The place is handed to the handler with the request.
+  first.body = proto::encode_v1(one(Labels{{"__name__", "up"}}));
+  CHECK(w.send(std::move(first))->status == 204);
+}
+
+TEST_CASE("a sender that sends again is not taken apart again") {
+  World w;
+  w.options.seed = 7;
+  w.start();
+  w.appender.knows = true;
+  WriteBatch batch;
+  batch.add(Labels{{"__name__", "load1"}}, {kNow, 1});
+  batch.add(Labels{{"__name__", "tocsin_agent_heartbeat_timestamp_seconds"}}, {kNow, 2});
+  std::vector<std::string> heard;
+  w.handler->hear_with([&](std::span<const model::LabelView> labels, model::Sample sample) {
+    heard.push_back(fmt::format("{} {}", Labels::from_sorted(labels).to_string(), sample.value));
+  });
+  for (const bool v2 : {false, true}) {
+    auto send = [&] {
+      net::ServerRequest request =
+          World::request(v2 ? proto::encode_v2(batch) : proto::encode_v1(batch), w.token);
+      if (v2) request.headers[0].second = proto::kContentTypeV2;
+      CHECK(w.send(std::move(request))->status == 204);
+      return w.appender.batches.back();
+    };
+    const auto first = send();
+    CHECK(first->series()[0].known == nullptr);
+    heard.clear();
+    const auto second = send();
+    REQUIRE(second->series().size() == 2);
+    for (const WriteBatch::Series& series : second->series()) REQUIRE(series.known != nullptr);
+    CHECK(*second->series()[0].known->labels ==
+          Labels{{"__name__", "load1"}, {"env", "prod"}, {"host", "db1"}, {"instance", "db1"}});
+    CHECK(second->samples(second->series()[1])[0].value == 2);
+    CHECK(heard.size() == 1);
+    CHECK(heard.front().find("host=\"db1\"") != std::string::npos);
+  }
+  // Another identity: what was stamped then is not what is stamped now.
+  REQUIRE(w.registry.remove("db1"));
+  const std::string renewed = w.registry.add({"db1", Labels{{"env", "test"}}, {}})->reveal();
+  w.handler->registry_changed();
+  CHECK(w.post(batch, renewed).status == 204);
+  CHECK(w.appender.batches.back()->series()[0].known == nullptr);
+}
+
+TEST_CASE("new series over the limit: the sender hears of it, the rest is written") {
+  World w;
+  w.options.senders.exceptions["db1"].series = 7;
+  w.start();
+  w.appender.answer.samples_appended = static_cast<std::uint64_t>(-1);
+  w.appender.answer.series_refused = w.appender.answer.series_over_owner = 1;
+  w.appender.answer.owner_series = 7;
+  WriteBatch batch = one(Labels{{"__name__", "up"}});
+  batch.add(Labels{{"__name__", "new"}}, {kNow, 1});
+  const auto response = w.post(batch, w.token);
+  expect(response, 400,
+         "sender 'db1' has 7 series and may have 7; refused 1 new series, wrote 1 samples");
+  CHECK(header(response, "X-Prometheus-Remote-Write-Samples-Written") == "1");
+  CHECK(header(response, "X-Tocsin-Refused") == "series_limit=1");
+  CHECK(w.appender.batches.back()->owner_series_max == 7);
+  CHECK(w.metric("tocsin_alertd_ingest_series_refused_total", "sender", "db1") == 1);
+  CHECK(w.metric("tocsin_alertd_ingest_series", "sender", "db1") == 7);
+  CHECK(w.metric("tocsin_alertd_ingest_series_limit", "sender", "db1") == 7);
+  const SenderStatus status = w.handler->sender_status("db1");
+  CHECK(status.series == 7);
+  CHECK(status.series_refused == 1);
+  CHECK(status.samples == 2);
+  CHECK(status.samples_refused == 1);
 }
 
 TEST_CASE("what the store refused is told") {

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/check.h"
 #include "proto/codec.h"
@@ -33,6 +35,27 @@ void check_batch(const WriteBatch& batch, const tocsin::proto::Limits& limits) {
   TC_CHECK(again && again->sample_count() == batch.sample_count(), "does not come back");
 }
 
+// A memory changes how series are found, never what they are.
+void check_memory(tocsin::proto::Version version, std::string_view body,
+                  const tocsin::proto::Limits& limits, const WriteBatch& plain) {
+  const tocsin::proto::Memory memory{std::make_shared<tocsin::model::KnownSeriesTable>(), 42};
+  for (int round = 0; round < 2; ++round) {
+    const auto batch = tocsin::proto::decode(version, body, limits, memory);
+    TC_CHECK(batch && batch->series_count() == plain.series_count(), "memory changes the series");
+    std::vector<tocsin::model::LabelView> scratch;
+    for (std::size_t i = 0; i < plain.series_count(); ++i) {
+      const auto& series = batch->series()[i];
+      const auto labels = tocsin::model::Labels::from_sorted(batch->labels_of(series, scratch));
+      TC_CHECK(labels == tocsin::model::Labels::from_sorted(plain.labels(plain.series()[i])),
+               "memory changes labels");
+      TC_CHECK(series.sample_count == plain.series()[i].sample_count, "memory changes samples");
+      if (series.key == 0 || series.known != nullptr) continue;
+      memory.table->add(series.key,
+                        {std::make_shared<const tocsin::model::Labels>(labels), 0, false});
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -43,7 +66,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string_view body : {bytes, std::string_view(packed)}) {
     for (const auto version : {tocsin::proto::Version::V1, tocsin::proto::Version::V2}) {
       const auto batch = tocsin::proto::decode(version, body, limits);
-      if (batch) check_batch(*batch, limits);
+      if (!batch) continue;
+      check_batch(*batch, limits);
+      check_memory(version, body, limits, *batch);
     }
   }
   return 0;

@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <array>
 #include <string>
 
 #include "common/base/strings.h"
@@ -10,7 +11,8 @@ namespace tocsin::api {
 namespace {
 
 constexpr std::size_t kWorthIt = 1024;
-constexpr int kLevel = 1;             // a third more bytes than the default, four times as fast
+// Measured on range queries: 4 times as fast as level 6, the result a third to a half larger.
+constexpr int kLevel = 1;
 constexpr int kWindowGzip = 15 + 16;  // zlib: the largest window, a gzip header
 constexpr int kMemory = 8;
 
@@ -20,15 +22,20 @@ std::string gzipped(std::string_view text) {
   if (deflateInit2(&stream, kLevel, Z_DEFLATED, kWindowGzip, kMemory, Z_DEFAULT_STRATEGY) != Z_OK) {
     return {};
   }
-  std::string out(deflateBound(&stream, text.size()), '\0');
   // zlib's interface takes no const; it reads only. Its sizes have 32 bits.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
   stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const bool done = deflate(&stream, Z_FINISH) == Z_STREAM_END;
-  out.resize(done ? stream.total_out : 0);
+  std::string out;
+  std::array<char, 64 << 10> part;
+  int result = Z_OK;
+  while (result == Z_OK) {
+    stream.next_out = reinterpret_cast<Bytef*>(part.data());
+    stream.avail_out = static_cast<uInt>(part.size());
+    result = deflate(&stream, Z_FINISH);
+    out.append(part.data(), part.size() - stream.avail_out);
+  }
   deflateEnd(&stream);
+  if (result != Z_STREAM_END) out.clear();
   return out;
 }
 

@@ -34,6 +34,7 @@ int run_action(const ActionOptions& options, Context& context);
 int run_news(const NewsOptions& options, Context& context);
 int run_stats(const StatsOptions& options, Context& context);
 int run_agent(const AgentOptions& options, Context& context);
+int run_top(const TopOptions& options, Context& context);
 int run_inventory(const InventoryOptions& options, Context& context);
 int run_status(Context& context);
 int run_send_test(const SendTestOptions& options, Context& context);

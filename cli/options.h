@@ -12,6 +12,7 @@
 #include "cli/backup_options.h"
 #include "cli/report_options.h"
 #include "cli/test_rules.h"
+#include "cli/top_options.h"
 #include "common/base/time.h"
 
 namespace tocsin::cli {
@@ -170,7 +171,7 @@ struct CompletionOptions {
 using Command =
     std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
-                 ImportOptions, InventoryOptions, BacktestOptions, ExplainOptions, TestOptions,
+                 ImportOptions, InventoryOptions, TopOptions, BacktestOptions, ExplainOptions, TestOptions,
                  ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions, ChangeOptions,
                  ReportOptions, ActionOptions, NewsOptions, StatsOptions, BackupOptions,
                  RestoreOptions>;

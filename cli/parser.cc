@@ -50,6 +50,7 @@ struct Program {
   AgentOptions agent_add{AgentOptions::Action::Add, {}, {}};
   AgentOptions agent_list;
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
+  TopOptions top;
   SendTestOptions send_test;
   ChannelOptions channels;
   ChannelOptions channel_preview{ChannelOptions::Action::Preview, {}, {}, {}};
@@ -119,6 +120,17 @@ void add_reading_commands(Program& program) {
   incidents->add_flag("--ids", program.incidents.ids_only, "print only the ids");
 
   app.add_subcommand("status", "say whether the daemon is healthy");
+}
+
+void add_top(Program& program) {
+  CLI::App* top = program.app.add_subcommand("top", "what there is most of: series");
+  top->require_subcommand(1);
+  CLI::App* series =
+      top->add_subcommand("series", "which agents, hosts, metrics and labels have most series");
+  series->add_option("--by", program.top.by, "one list only; default: all of them")
+      ->check(CLI::IsMember({"agent", "host", "metric", "label", "pair", "memory"}));
+  series->add_option("-n,--limit", program.top.limit, "rows of each list")
+      ->check(CLI::Range(1, 10'000));
 }
 
 void add_changing_commands(Program& program) {
@@ -277,6 +289,7 @@ std::unique_ptr<Program> make_program() {
   auto program = std::make_unique<Program>();
   add_global_options(*program);
   add_reading_commands(*program);
+  add_top(*program);
   add_changing_commands(*program);
   add_channel_commands(*program);
   add_incident_actions(*program);
@@ -318,6 +331,7 @@ Command chosen(const Program& program) {
     return program.channel_preview;
   }
   if (name == "drill") return program.drill;
+  if (name == "top") return program.top;
   if (name == "completion") return program.completion;
   if (name == "agent") {
     const std::string& action = command->get_subcommands().front()->get_name();

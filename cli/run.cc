@@ -69,6 +69,7 @@ int dispatch(const Command& command, Context& context, base::FileSystem& files) 
       return run_channel(options, context, files);
     }
     int operator()(const DrillOptions& options) const { return run_drill(options, context); }
+    int operator()(const TopOptions& options) const { return run_top(options, context); }
     int operator()(const InventoryOptions& options) const {
       return run_inventory(options, context);
     }

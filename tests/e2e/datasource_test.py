@@ -108,6 +108,11 @@ timeout = "3s"
                          if one["labels"]["alertname"] == "High"}
             self.assertEqual(summaries, {(where, "a of 2") for where in ("local",) + ENGINES})
 
+            # Explaining a rule asks the engine that evaluates it.
+            told = world.tocsin("explain", "High", "--group", "vm").stdout
+            self.assertIn("load1", told)
+            self.assertIn("9", told)
+
             # An engine that is gone ends nothing; the others go on.
             engines["vm"].stop()
             loads.values = {"a": 0.5, "b": 0.5}

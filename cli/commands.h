@@ -22,6 +22,7 @@ struct Context {
 
 int run_query(const QueryOptions& options, Context& context);
 int run_alerts(const AlertsOptions& options, Context& context);
+int run_tasks(const TasksOptions& options, Context& context);
 int run_incidents(const IncidentsOptions& options, Context& context);
 int run_ack(const AckOptions& options, Context& context);
 int run_resolve(const ResolveOptions& options, Context& context);

@@ -5,9 +5,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <sstream>
 
-#include "common/base/sim_executor.h"
+#include "cli/command_test_fixture.h"
 
 namespace tocsin::cli {
 namespace {
@@ -16,23 +15,7 @@ bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-/// Gives the answer it was told, and remembers what was asked.
-class FakeApi final : public ApiClient {
- public:
-  ApiAnswer answer;
-  ApiRequest request;
-  ApiAnswer call(const ApiRequest& asked) override {
-    request = asked;
-    return answer;
-  }
-};
-
-struct Fixture {
-  FakeApi api;
-  base::SimClock clock{*base::parse_rfc3339("2026-11-23T12:00:00Z")};
-  std::ostringstream out, err;
-  Context context{api, OutputFormat::Table, {}, clock, out, err};
-};
+using Fixture = CommandFixture;
 
 TEST_CASE("query: vector, matrix, scalar, nothing") {
   Fixture f;

@@ -6,11 +6,12 @@
 #include <variant>
 #include <vector>
 
+#include "cli/backup_options.h"
 #include "cli/check.h"
 #include "cli/import.h"
 #include "cli/inventory_options.h"
-#include "cli/backup_options.h"
 #include "cli/report_options.h"
+#include "cli/tasks_options.h"
 #include "cli/test_rules.h"
 #include "cli/top_options.h"
 #include "common/base/time.h"
@@ -171,10 +172,10 @@ struct CompletionOptions {
 using Command =
     std::variant<QueryOptions, AlertsOptions, IncidentsOptions, AckOptions, ResolveOptions,
                  AgentOptions, StatusOptions, SendTestOptions, CheckOptions, CompletionOptions,
-                 ImportOptions, InventoryOptions, TopOptions, BacktestOptions, ExplainOptions, TestOptions,
-                 ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions, ChangeOptions,
-                 ReportOptions, ActionOptions, NewsOptions, StatsOptions, BackupOptions,
-                 RestoreOptions>;
+                 ImportOptions, InventoryOptions, TopOptions, BacktestOptions, ExplainOptions,
+                 TestOptions, ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions,
+                 ChangeOptions, ReportOptions, ActionOptions, NewsOptions, StatsOptions,
+                 TasksOptions, BackupOptions, RestoreOptions>;
 
 struct Invocation {
   GlobalOptions global;

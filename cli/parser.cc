@@ -39,6 +39,7 @@ struct Program {
   QueryOptions query;
   std::string query_format;
   AlertsOptions alerts;
+  TasksOptions tasks;
   IncidentsOptions incidents;
   AckOptions ack;
   ResolveOptions resolve;
@@ -113,6 +114,12 @@ void add_reading_commands(Program& program) {
   alerts->add_option("-l,--label", program.alerts.labels, "only alerts with this label")
       ->check(CLI::Validator(check_pair, "NAME=VALUE"));
   alerts->add_flag("--exit-code", program.alerts.exit_code, "exit 1 if one of them is firing");
+
+  CLI::App* tasks =
+      app.add_subcommand("tasks", "list the tasks of hosts: what has to happen, and by when");
+  tasks->add_option("--host", program.tasks.host, "only this host's");
+  tasks->add_flag("--problems", program.tasks.problems, "only what is overdue, hung or failed");
+  tasks->add_flag("--exit-code", program.tasks.exit_code, "exit 1 if one of them is");
 
   CLI::App* incidents = app.add_subcommand("incidents", "list incidents, or show one");
   incidents->add_option("id", program.incidents.id, "such as T-1042");
@@ -305,6 +312,7 @@ Command chosen(const Program& program) {
   const std::string& name = command->get_name();
   if (name == "query") return program.query;
   if (name == "alerts") return program.alerts;
+  if (name == "tasks") return program.tasks;
   if (name == "incidents") return program.incidents;
   if (name == "ack") return program.ack;
   if (name == "resolve") return program.resolve;

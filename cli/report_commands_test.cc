@@ -1,31 +1,14 @@
 #include <doctest/doctest.h>
 
-#include <sstream>
-
-#include "cli/commands.h"
+#include "cli/command_test_fixture.h"
 #include "cli/parser.h"
 #include "common/base/file_system.h"
-#include "common/base/sim_executor.h"
 
 namespace tocsin::cli {
 namespace {
 
-/// Answers what it is told to and remembers the last request.
-class FakeApi final : public ApiClient {
- public:
-  ApiAnswer answer;
-  ApiRequest request;
-  ApiAnswer call(const ApiRequest& asked) override {
-    request = asked;
-    return answer;
-  }
-};
-
-struct Fixture {
-  FakeApi api;
-  base::SimClock clock{*base::parse_rfc3339("2026-11-26T12:00:00Z")};
-  std::ostringstream out, err;
-  Context context{api, OutputFormat::Table, {}, clock, out, err};
+struct Fixture : CommandFixture {
+  Fixture() : CommandFixture("2026-11-26T12:00:00Z") {}
 };
 
 template <class Options>

@@ -42,6 +42,7 @@ int dispatch(const Command& command, Context& context, base::FileSystem& files) 
     base::FileSystem& files;
     int operator()(const QueryOptions& options) const { return run_query(options, context); }
     int operator()(const AlertsOptions& options) const { return run_alerts(options, context); }
+    int operator()(const TasksOptions& options) const { return run_tasks(options, context); }
     int operator()(const IncidentsOptions& options) const {
       return run_incidents(options, context);
     }

@@ -82,17 +82,23 @@ json::value time_json(std::int64_t time_ms) {
 }
 
 json::object task_json(const tasks::TaskKey& key, const tasks::Task& task) {
+  json::object evidence;
+  for (const auto& [name, value] : task.evidence) evidence[api::clean(name)] = value;
   return {{"host", api::clean(key.host)},
           {"task", api::clean(key.task)},
+          {"mode", task.info_ms == 0 ? "heartbeat" : api::clean(task.mode)},
           {"owner", api::clean(task.owner)},
           {"enabled", task.enabled},
           {"overdue", task.overdue},
           {"hung", task.hung},
           {"failed", task.failed},
+          {"running", task.running || task.beat_since_ms != 0},
           {"registered", time_json(task.registered_ms)},
           {"lastSuccess", time_json(task.last_success_ms)},
+          {"nextDue", time_json(tasks::due_ms(task))},
           {"lastHeard", time_json(task.told_ms)},
-          {"maxAgeSeconds", static_cast<double>(task.max_age_ms) / 1000.0}};
+          {"maxAgeSeconds", static_cast<double>(task.max_age_ms) / 1000.0},
+          {"evidence", std::move(evidence)}};
 }
 
 /// The series of a task; names that nobody else may write.
@@ -213,6 +219,8 @@ void TaskKeeper::hear(std::span<const model::LabelView> labels, model::Sample sa
                                 .metric = metric,
                                 .value = sample.value,
                                 .timestamp_ms = sample.timestamp_ms,
+                                .name = value_of(labels, "name"),
+                                .mode = value_of(labels, "mode"),
                                 .owner = value_of(labels, "owner"),
                                 .on_missed = value_of(labels, "on_missed"),
                                 .on_failed = value_of(labels, "on_failed"),

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -209,6 +210,35 @@ TEST_CASE("a damaged book is put aside, and nothing is written without tasks") {
   bench.files.set_content(kPath, "damaged");
   bench.restart();
   CHECK(bench.files.content("/data/tasks.json.damaged") == "damaged");
+}
+
+TEST_CASE("the list says when a task is due, and what its last run brought") {
+  Bench bench;
+  const std::int64_t now = base::to_ms(bench.clock.wall());
+  const auto hear = [&](const char* metric, double value) {
+    const model::LabelView labels[] = {{"__name__", metric}, {"host", "db1"},  {"mode", "report"},
+                                       {"name", "bytes"},    {"owner", "dba"}, {"task", "backup"}};
+    bench.keeper->hear(labels, {now, value});
+  };
+  const auto list = [&] {
+    std::string body;
+    bench.keeper->routes()[1].handler(
+        {{}, {}, "test", [&](const net::ServerResponse& response) { body = response.body; }});
+    return body;
+  };
+  hear("task_info", 1);
+  hear("task_max_age_seconds", 3600);
+  hear("task_last_success_timestamp_seconds", static_cast<double>(now) / 1000 - 600);
+  hear("task_evidence", 42);
+  const std::string due = base::format_rfc3339(bench.clock.wall() + std::chrono::minutes(50));
+  CHECK(list().find("\"mode\":\"report\"") != std::string::npos);
+  CHECK(list().find("\"nextDue\":\"" + due + "\"") != std::string::npos);
+  CHECK(list().find("\"evidence\":{\"bytes\":4.2E1}") != std::string::npos);
+  // A run without this number: its series ends.
+  hear("task_evidence", std::numeric_limits<double>::quiet_NaN());
+  hear("task_enabled", 0);
+  CHECK(list().find("\"evidence\":{}") != std::string::npos);
+  CHECK(list().find("\"nextDue\":null") != std::string::npos);
 }
 
 }  // namespace

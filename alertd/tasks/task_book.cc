@@ -12,6 +12,7 @@ using base::ErrorCode;
 
 constexpr std::size_t kTasksMax = 20'000;
 constexpr std::size_t kTasksOfHostMax = 500;
+constexpr std::size_t kEvidenceMax = 32;
 /// Parts of one round may come in several requests, and rounds are at most ten minutes apart.
 constexpr std::int64_t kSameRoundMs = 15 * 60 * 1000;
 
@@ -33,11 +34,21 @@ bool assign_severity(model::Severity& field, std::string_view text) {
 
 bool take_info(Task& task, const TaskSample& sample) {
   task.info_ms = std::max(task.info_ms, sample.timestamp_ms);
+  task.mode = sample.mode;
   bool changed = assign(task.owner, std::string(sample.owner));
   changed |= assign_severity(task.on_missed, sample.on_missed);
   changed |= assign_severity(task.on_failed, sample.on_failed);
   changed |= assign_severity(task.on_overrun, sample.on_overrun);
   return changed;
+}
+
+void take_evidence(Task& task, const TaskSample& sample) {
+  const std::string name(sample.name);
+  if (std::isnan(sample.value)) {
+    task.evidence.erase(name);
+  } else if (task.evidence.size() < kEvidenceMax || task.evidence.contains(name)) {
+    task.evidence[name] = sample.value;
+  }
 }
 
 /// A time that an agent says, never later than now: a lying clock must not put the alarm off.
@@ -113,7 +124,8 @@ Task* TaskBook::find_or_make(const TaskKey& key, base::WallTime now) {
 }
 
 bool TaskBook::take(const TaskSample& given, base::WallTime now) {
-  if (std::isnan(given.value)) return true;
+  const bool is_evidence = given.metric == "task_evidence";
+  if (std::isnan(given.value) && !is_evidence) return true;
   // A clock that was ahead once must not make what comes later look old.
   TaskSample sample = given;
   sample.timestamp_ms = std::min(sample.timestamp_ms, base::to_ms(now));
@@ -127,6 +139,7 @@ bool TaskBook::take(const TaskSample& given, base::WallTime now) {
   if (is_info) task->told_ms = base::to_ms(now);
   // A queue that is sent late must not undo what is known since.
   if (sample.timestamp_ms < task->info_ms) return true;
+  if (is_evidence) take_evidence(*task, sample);
   bool changed = take_terms(*task, sample) || take_run(*task, sample, now);
   if (sample.metric == "task_last_success_timestamp_seconds") {
     changed |=
@@ -176,13 +189,13 @@ std::vector<Verdict> TaskBook::judge(base::WallTime now, bool frozen) {
   };
   for (auto& [key, task] : tasks_) {
     if (!task.enabled) continue;
-    const std::int64_t max_age = limit_in_force(task.max_age_ms, task.max_age_told_ms, task);
     const std::int64_t max_duration =
         limit_in_force(task.max_duration_ms, task.max_duration_told_ms, task);
     Verdict verdict{&key, &task, task.last_success_ms == 0, 0};
     const std::int64_t from = verdict.never_succeeded ? task.registered_ms : task.last_success_ms;
     verdict.age_seconds = static_cast<double>(std::max<std::int64_t>(now_ms - from, 0)) / 1000.0;
-    settle(task.overdue, max_age > 0 && now_ms - from > max_age);
+    const std::int64_t due = due_ms(task);
+    settle(task.overdue, due > 0 && now_ms > due);
     const std::int64_t since = since_of(task);
     settle(task.hung, max_duration > 0 && since > 0 && now_ms - since > max_duration);
     // What an agent says of a run needs no clock.
@@ -202,6 +215,12 @@ void TaskBook::forget_host(std::string_view host) {
   const std::size_t gone =
       std::erase_if(tasks_, [&](const auto& one) { return one.first.host == host; });
   if (gone > 0) ++changes_;
+}
+
+std::int64_t due_ms(const Task& task) {
+  const std::int64_t max_age = limit_in_force(task.max_age_ms, task.max_age_told_ms, task);
+  if (!task.enabled || max_age == 0) return 0;
+  return max_age + (task.last_success_ms == 0 ? task.registered_ms : task.last_success_ms);
 }
 
 double level(bool raised, model::Severity severity) {

@@ -35,7 +35,9 @@ struct TaskSample {
   std::string_view metric = {};
   double value = 0;  ///< NaN (a series that ended) says nothing.
   std::int64_t timestamp_ms = 0;
+  std::string_view name = {};  ///< Of task_evidence.
   // Of task_info:
+  std::string_view mode = {};
   std::string_view owner = {};
   std::string_view on_missed = {};
   std::string_view on_failed = {};
@@ -76,6 +78,9 @@ struct Task {
   std::int64_t beat_since_ms = 0;
   std::int64_t beat_end_ms = 0;
   bool beat_ok = true;
+  // Told again in every round of the agent, and so not kept on disk.
+  std::string mode;                        ///< "watch", "report", ...; empty: not heard of.
+  std::map<std::string, double> evidence;  ///< Numbers that the last run brought.
   // Verdicts, kept over restarts.
   bool overdue = false;
   bool hung = false;
@@ -150,6 +155,10 @@ std::vector<TaskKey> TaskBook::forget_unconfigured(Heard heard) {
   for (const TaskKey& key : gone) forget(key);
   return gone;
 }
+
+/// When the task becomes overdue unless it succeeds before, in milliseconds since 1970; 0: no clock
+/// runs for it.
+std::int64_t due_ms(const Task& task);
 
 /// Returns 0 for no, else 1 (low) to 4 (critical).
 double level(bool raised, model::Severity severity);

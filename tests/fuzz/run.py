@@ -68,6 +68,7 @@ FUZZERS = {
     "remote_write_fuzz": (decisions, None, 65536),
     "remote_read_fuzz": (decisions, None, 65536),
     "wal_fuzz": (decisions, None, 65536),
+    "segment_fuzz": (decisions, None, 65536),
 }
 
 

@@ -33,12 +33,7 @@ expr = 'load1 > 4'
 severity = "high"
 for = "1m"
 no_data = "alert"
-summary = '{{ $labels.host }}: {{ with query "sum(load1)"
-}
-}
-{{.| first | value}} {
-  { end }
-}'
+summary = '{{ $labels.host }}: {{ with query "sum(load1)" }}{{ . | first | value }}{{ end }}'
 runbook = "https://x.org"
 [[group.alert]]
 name = "Levels"

@@ -205,9 +205,16 @@ void Keeper::begin_giving(const std::string& key) {
     executor_.post([this, alive, key, epoch] {
       if (!*alive || !giving_.contains(key)) return;
       to_give_[key] = epoch;
-      if (running_) tend();
+      if (running_ && give_timer_ == 0) after(options_.collect, give_timer_, &Keeper::give);
     });
   });
+}
+
+void Keeper::give() {
+  const base::Result<void> given = finish_giving();
+  // The next sign of life tries again.
+  if (!given) failures_.report("giving", given.error().message);
+  if (given) failures_.clear("giving");
 }
 
 base::Result<void> Keeper::finish_giving() {
@@ -322,7 +329,7 @@ void Keeper::stop() {
   post([this] {
     running_ = false;
     following_ = false;
-    for (base::TimerId* timer : {&tend_timer_, &flush_timer_, &look_timer_}) {
+    for (base::TimerId* timer : {&tend_timer_, &flush_timer_, &give_timer_, &look_timer_}) {
       executor_.cancel(std::exchange(*timer, 0));
     }
     base::Result<void> kept = base::ok();

@@ -107,6 +107,7 @@ class Keeper {
   base::Result<void> take(const std::vector<std::string>& keys);
   base::Result<void> talk(const Board& board);
   void begin_giving(const std::string& key);
+  void give();
   base::Result<void> finish_giving();
   void drop(const std::string& key);
   bool changed(const GroupSave& save) const;
@@ -123,7 +124,7 @@ class Keeper {
   base::FailureLog failures_{"alertd/sharing"};
   bool running_ = false;
   bool following_ = false;
-  base::TimerId tend_timer_ = 0, flush_timer_ = 0, look_timer_ = 0;
+  base::TimerId tend_timer_ = 0, flush_timer_ = 0, give_timer_ = 0, look_timer_ = 0;
 
   std::vector<std::string> known_;  ///< Sorted.
   std::string fingerprint_;

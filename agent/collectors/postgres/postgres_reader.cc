@@ -131,14 +131,8 @@ std::vector<PostgresReader::Due> PostgresReader::due(const std::vector<std::stri
 
 void PostgresReader::ask(postgres::Connection& connection, const Due& due) {
   const base::MonotonicTime began = clock_.monotonic();
+  if (began >= deadline_) return out_of_time(due);
   CheckAnswer answer;
-  if (began >= deadline_) {
-    if (answers_.contains(due.key)) return;  // it keeps its last answer for this round
-    answer.failed = base::error(ErrorCode::Timeout, "no time was left in this round");
-    keep(due, std::move(answer));
-    asked_at_.erase(due.key);
-    return;
-  }
   const auto rows = connection.run(due.check->sql.c_str());
   if (!rows) {
     const bool absent =
@@ -161,11 +155,13 @@ void PostgresReader::ask(postgres::Connection& connection, const Due& due) {
 }
 
 void PostgresReader::ask_database(const std::string& database, const std::vector<Due>& due) {
+  if (clock_.monotonic() >= deadline_) {
+    for (const Due& each : due) out_of_time(each);
+    return;
+  }
   postgres::Settings session = settings_.session;
   session.database = database;
-  Result<std::unique_ptr<postgres::Connection>> connection =
-      base::error(ErrorCode::Timeout, "no time was left in this round");
-  if (clock_.monotonic() < deadline_) connection = postgres::Connection::connect(session);
+  const auto connection = postgres::Connection::connect(session);
   for (const Due& each : due) {
     if (connection) {
       ask(**connection, each);
@@ -175,6 +171,15 @@ void PostgresReader::ask_database(const std::string& database, const std::vector
       keep(each, std::move(answer));
     }
   }
+}
+
+/// It keeps its last answer, and is asked first in the next round, not when its turn comes again.
+void PostgresReader::out_of_time(const Due& due) {
+  if (answers_.contains(due.key)) return;
+  CheckAnswer answer;
+  answer.failed = base::error(ErrorCode::Timeout, "no time was left in this round");
+  keep(due, std::move(answer));
+  asked_at_.erase(due.key);
 }
 
 void PostgresReader::keep(const Due& due, CheckAnswer answer) {

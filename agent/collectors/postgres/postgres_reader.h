@@ -49,6 +49,7 @@ class PostgresReader {
   std::vector<Due> due(const std::vector<std::string>& databases, base::MonotonicTime now) const;
   void ask(postgres::Connection& connection, const Due& due);
   void ask_database(const std::string& database, const std::vector<Due>& due);
+  void out_of_time(const Due& due);
   void keep(const Due& due, CheckAnswer answer);
 
   PostgresSettings settings_;

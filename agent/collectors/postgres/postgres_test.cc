@@ -114,6 +114,18 @@ struct UpSink final : RoundSink {
   double up = -1;
 };
 
+/// Time goes by while one looks at it.
+class SteppingClock final : public base::Clock {
+ public:
+  base::WallTime wall() const override { return {}; }
+  base::MonotonicTime monotonic() const override { return now_ += step; }
+
+  base::Duration step{0};
+
+ private:
+  mutable base::MonotonicTime now_{std::chrono::hours(1)};
+};
+
 std::size_t thread_count() {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
@@ -258,6 +270,21 @@ TEST_CASE("postgres: blocked sessions, old transactions, a table that is not the
                  {{"state", "idle in transaction"}, {"datname", bench.database()}}) == 1);
   CHECK(value_of(round, "pg_locks_count",
                  {{"mode", "accessexclusivelock"}, {"datname", bench.database()}}) == 1);
+}
+
+TEST_CASE(
+    "postgres: what a round had no time for is asked in the next one, not when its turn comes "
+    "again") {
+  Bench bench;
+  if (bench.server == nullptr) return;
+  SteppingClock clock;
+  PostgresReader reader(bench.settings(), clock);
+  clock.step = base::Duration{250};
+  const std::string late = failures_of(reader.read());
+  CHECK(late.find("no time was left") != std::string::npos);
+  CHECK(late.find("index_unused/" + bench.database()) != std::string::npos);
+  clock.step = base::Duration{0};
+  CHECK(failures_of(reader.read()) == "");
 }
 
 TEST_CASE(

@@ -21,6 +21,8 @@ constexpr MetricInfo kFiles{"log_files", "Files of the log."};
 constexpr MetricInfo kFileSize{"log_file_size_bytes", "Size of a file."};
 constexpr MetricInfo kRotationAge{"log_last_rotation_age_seconds",
                                   "Since a file was rotated; since it began, if it never was."};
+constexpr MetricInfo kArchives{"log_archive_files", "Older parts of a file that are kept."};
+constexpr MetricInfo kArchiveBytes{"log_archive_bytes", "Their size, compressed as they are."};
 constexpr MetricInfo kLag{"log_lag_bytes", "Bytes that are written and not read yet."};
 constexpr MetricInfo kRead{"log_read_bytes_total", "Bytes that were read.", kCounterType};
 constexpr MetricInfo kReadLines{"log_read_lines_total", "Lines that were read.", kCounterType};
@@ -219,6 +221,8 @@ void LogsReader::tell_tail(const Job& job, SampleBuffer& samples) const {
     if (!base::is_utf8(path)) continue;  // no label's value
     const model::LabelView label{"path", path};
     samples.add(kFileSize, {log, label}, static_cast<double>(file.size));
+    samples.add(kArchives, {log, label}, static_cast<double>(file.archives));
+    samples.add(kArchiveBytes, {log, label}, static_cast<double>(file.archive_bytes));
     if (file.rotated) samples.add(kRotationAge, {log, label}, seconds_of(now - *file.rotated));
   }
 }

@@ -397,14 +397,20 @@ void Tail::measure() {
     const auto status = followed.current->file.status();
     file.size = status ? status->size : 0;
     const auto before = stats_.files.find(path);
-    if (before != stats_.files.end()) file.rotated = before->second.rotated;
+    if (before != stats_.files.end()) {
+      const std::uint64_t size = file.size;
+      file = before->second;
+      file.size = size;
+    }
     if (!look) continue;
     file.rotated.reset();
+    file.archives = file.archive_bytes = 0;
     for (const std::string& sibling : rotated_siblings(files_, path)) {
       const auto older = log_file_status(sibling);
-      if (older && (!file.rotated || *file.rotated < older->modified)) {
-        file.rotated = older->modified;
-      }
+      if (!older) continue;
+      ++file.archives;
+      file.archive_bytes += older->size;
+      if (!file.rotated || *file.rotated < older->modified) file.rotated = older->modified;
     }
     if (!file.rotated && status) file.rotated = status->born;
   }

@@ -53,6 +53,8 @@ struct TailStats {
   struct File {
     std::uint64_t size = 0;
     std::optional<base::WallTime> rotated;  ///< When it began to be, or its older part ended.
+    std::uint64_t archives = 0;             ///< Older parts that are kept, at most 500.
+    std::uint64_t archive_bytes = 0;        ///< Their size, compressed as they are.
   };
   std::map<std::string, File> files;
   std::optional<base::WallTime> last_line;

@@ -324,6 +324,8 @@ TEST_CASE("tail: what is no regular file, more files than allowed, and when a fi
   const auto& file = rotated.tail->stats().files.at(rotated.path("a.log"));
   REQUIRE(file.rotated);
   CHECK(rotated.clock.wall() - *file.rotated > std::chrono::hours{49});
+  CHECK(file.archives == 1);
+  CHECK(file.archive_bytes == 2);
 }
 
 TEST_CASE("log state: what is damaged is left out") {

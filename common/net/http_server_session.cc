@@ -378,8 +378,13 @@ class Session final : public SessionBase {
     request.body = std::move(parser.get().body());
     prove();
     if (is_form(request.header("content-type"))) {
-      auto form = parse_form(request.body, request.query);
-      if (!form) return refuse(400, "bad_data", "form body: " + form.error().message);
+      Query form;  // before the URL's: of a name in both the body's value is meant
+      auto parsed_form = parse_form(request.body, form);
+      if (!parsed_form) {
+        return refuse(400, "bad_data", "form body: " + parsed_form.error().message);
+      }
+      form.merge(request.query);
+      request.query = std::move(form);
     }
     return std::nullopt;
   }

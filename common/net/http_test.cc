@@ -133,6 +133,11 @@ TEST_CASE("a request is answered, with query, form body and HEAD") {
   REQUIRE_MESSAGE(got, got);
   CHECK(got->body == "q=up%7B%7Da=1;q=up{};");
 
+  form.url = fixture.url("/h?q=url");
+  got = fixture.fetch(form);
+  REQUIRE_MESSAGE(got, got);
+  CHECK(got->body == "q=up%7B%7Dq=up{};q=url;");  // the first of a name counts
+
   HttpRequest head;
   head.method = "HEAD";
   head.url = fixture.url("/h?z=9");

@@ -39,4 +39,7 @@ class EndOfLife {
 /// The data file: lines "product version YYYY-MM-DD".
 std::string_view end_of_life_data();
 
+/// As of which day the makers' announcements are in it.
+inline constexpr std::string_view kEndOfLifeDataOf = "2025-10-01";
+
 }  // namespace tocsin::agent

@@ -1,5 +1,7 @@
-// The last day of security updates that cost nothing extra, as the makers announce it. A month
-// without a day is its last day.
+// The last day of security updates that cost nothing extra, as the makers had announced it by
+// kEndOfLifeDataOf: makers move such days, so `[packages] end_of_life` overrides any line, and
+// node_end_of_life_data_timestamp_seconds tells how old the table is. A month without a day is its
+// last day.
 //
 // Debian: of LTS. Ubuntu: of the standard support. RHEL and those that follow it: of maintenance.
 #include "agent/collectors/packages/end_of_life.h"

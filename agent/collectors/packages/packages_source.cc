@@ -45,6 +45,8 @@ constexpr MetricInfo kOs{"os_end_of_life_timestamp_seconds",
                          "When the system gets its last updates."};
 constexpr MetricInfo kProduct{"product_end_of_life_timestamp_seconds",
                               "When a product gets its last updates."};
+constexpr MetricInfo kDataOf{"node_end_of_life_data_timestamp_seconds",
+                             "As of which day the agent knows when products end."};
 constexpr MetricInfo kOutdated{"node_processes_outdated_libraries",
                                "Processes that run libraries which were replaced."};
 constexpr MetricInfo kOutdatedSince{"node_processes_outdated_libraries_since_timestamp_seconds",
@@ -193,6 +195,8 @@ class Packages {
     const auto text = files_.read(path("/etc/os-release"), kFileBytesMax);
     round.check("end_of_life",
                 text ? add_os(round, parse_os_release(*text)) : Result<void>(text.error()));
+    const auto of = base::parse_rfc3339(std::string(kEndOfLifeDataOf) + "T00:00:00Z");
+    if (of) round.add(kDataOf, base::to_seconds(*of));
     std::map<std::string, std::set<std::string>> products;
     for (const std::string& folder :
          glob(files_, settings_.root, "/usr/lib/postgresql/*/bin/postgres", kProductsMax).paths) {
@@ -220,9 +224,9 @@ class Packages {
   static base::Error unknown(const std::string& product, const std::string& version) {
     return base::error(
         ErrorCode::NotFound,
-        fmt::format("until when '{0} {1}' gets updates is not known here: set [packages] "
-                    "end_of_life = {{ \"{0} {1}\" = \"YYYY-MM-DD\" }}",
-                    product, version));
+        fmt::format("until when '{0} {1}' gets updates is not known here (the table is of {2}): "
+                    "set [packages] end_of_life = {{ \"{0} {1}\" = \"YYYY-MM-DD\" }}",
+                    product, version, kEndOfLifeDataOf));
   }
 
   Result<void> add_os(KeptRound& round, const OsRelease& os) {

@@ -181,6 +181,7 @@ TEST_CASE("nothing waits") {
   CHECK(round.value("node_kernel_outdated") == 0);
   CHECK(round.value("node_processes_outdated_libraries") == 0);
   CHECK(round.value("os_end_of_life_timestamp_seconds,id=debian,version=12") == 1'845'936'000);
+  CHECK(round.value("node_end_of_life_data_timestamp_seconds") == 1'759'276'800);
   for (const auto& [series, value] : round.samples) {
     CAPTURE(series);
     CHECK(series.find("_since_") == std::string::npos);

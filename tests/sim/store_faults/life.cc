@@ -20,18 +20,13 @@ std::string name_of(const std::string& host) {
 }
 
 /// Some hundred samples are to fill several files of each kind.
-template <class Options>
-void use_small_files(Options& options, base::Random& dice) {
-  if constexpr (requires { options.log_file_bytes; }) {
-    options.log_file_bytes = 500 + dice.below(4'000);
-    options.chunk_samples = static_cast<unsigned>(10 + dice.below(111));
-    options.flush_bytes = 300 + dice.below(4'000);
-    options.flush_age = Duration{static_cast<std::int64_t>(5 + dice.below(120)) * 60'000};
-    options.merged_bytes_max = 2'000 + dice.below(20'000);
-    options.merged_span_max = Duration{static_cast<std::int64_t>(30 + dice.below(240)) * 60'000};
-  } else {
-    options.segment_bytes = 500 + dice.below(4'000);
-  }
+void use_small_files(tsdb::StoreOptions& options, base::Random& dice) {
+  options.log_file_bytes = 500 + dice.below(4'000);
+  options.chunk_samples = static_cast<unsigned>(10 + dice.below(111));
+  options.flush_bytes = 300 + dice.below(4'000);
+  options.flush_age = Duration{static_cast<std::int64_t>(5 + dice.below(120)) * 60'000};
+  options.merged_bytes_max = 2'000 + dice.below(20'000);
+  options.merged_span_max = Duration{static_cast<std::int64_t>(30 + dice.below(240)) * 60'000};
 }
 
 std::string host_of(const std::string& series) {

@@ -2,11 +2,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "alertd/incident/dispatcher.h"
-#include "alertd/incident/fake_state_store.h"
+#include "alertd/incident/dispatcher_test_daemon.h"
 #include "alertd/routing/matcher_text.h"
-#include "alertd/routing/route_config.h"
-#include "common/base/sim_executor.h"
 #include "common/base/strings.h"
 
 namespace tocsin::incident {
@@ -39,25 +36,12 @@ Communication communication_of(bool automatic) {
   return communication;
 }
 
-struct Daemon {
-  base::SimClock clock{kBegin};
-  base::SimExecutor executor{clock};
-  base::Metrics metrics;
-  std::shared_ptr<FakeStateStore::Disk> disk = std::make_shared<FakeStateStore::Disk>();
-  std::unique_ptr<FakeStateStore> store;
-  std::unique_ptr<Dispatcher> dispatcher;
-
-  explicit Daemon(bool automatic = false) : automatic_(automatic) { boot(); }
+struct Daemon : TestDaemon {
+  explicit Daemon(bool automatic = false) : TestDaemon(kBegin), automatic_(automatic) { boot(); }
 
   void boot() {
-    base::set_log_level(base::LogLevel::Error);
-    dispatcher.reset();
-    store = std::make_unique<FakeStateStore>(disk);
-    DispatcherOptions options;
-    options.routing.root.receiver = "oncall";
-    options.routing.root.group_by = {"alertname"};
+    DispatcherOptions options = test_options();
     options.routing.root.timing = {seconds(0), minutes(1), hours(400)};
-    routing::complete_routes(options.routing.root);
     options.settings.receivers = {
         {"ada", {"chat"}}, {"dean", {"mail"}}, {"oncall", {"pager"}}, {"staff", {"chat"}}};
     oncall::Person ada;
@@ -67,8 +51,7 @@ struct Daemon {
     options.settings.communication =
         std::make_shared<const Communication>(communication_of(automatic_));
     options.settings.dependencies.add({"registration", {}, {}});
-    dispatcher = std::make_unique<Dispatcher>(options, executor, *store, metrics);
-    dispatcher->start([](base::Result<void> result) { CHECK(result); });
+    boot_with(std::move(options));
     executor.run_ready();
   }
 
@@ -85,14 +68,11 @@ struct Daemon {
   }
 
   std::string send(Command command) {
-    std::string answer = "none";
     command.actor = "ada";
     command.source = "api 192.0.2.7";
-    dispatcher->command(std::move(command), executor, [&answer](base::Result<IncidentRecord> done) {
-      answer = done ? done->id : done.error().message;
-    });
-    executor.run_ready();
-    return answer;
+    const auto done = this->command(std::move(command));
+    if (!done) return "none";
+    return *done ? (*done)->id : done->error().message;
   }
 
   std::string tell(NewsState state, const std::string& text = {},

@@ -2,10 +2,7 @@
 // nothing; what it took over it goes on with, and what was told is not told again.
 #include <doctest/doctest.h>
 
-#include "alertd/incident/dispatcher.h"
-#include "alertd/incident/fake_state_store.h"
-#include "alertd/routing/route_config.h"
-#include "common/base/sim_executor.h"
+#include "alertd/incident/dispatcher_test_daemon.h"
 
 namespace tocsin::incident {
 namespace {
@@ -19,10 +16,8 @@ struct Pair {
   struct Daemon {
     Daemon(Pair& pair, std::string daemon_name, std::size_t queue_max)
         : name(std::move(daemon_name)), store(pair.disk) {
-      DispatcherOptions options;
+      DispatcherOptions options = test_options();
       options.queue_max = queue_max;
-      options.routing.root.receiver = "oncall";
-      options.routing.root.group_by = {"alertname"};
       options.routing.root.timing.group_wait = base::Duration{0};
       routing::complete_routes(options.routing.root);
       options.settings.receivers = {{"oncall", {"pager"}}};

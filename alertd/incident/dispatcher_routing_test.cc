@@ -2,12 +2,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "alertd/incident/dispatcher.h"
-#include "alertd/incident/fake_state_store.h"
+#include "alertd/incident/dispatcher_test_daemon.h"
 #include "alertd/incident/routing_codec.h"
 #include "alertd/routing/matcher_text.h"
-#include "alertd/routing/route_config.h"
-#include "common/base/sim_executor.h"
 
 namespace tocsin::incident {
 namespace {
@@ -18,35 +15,22 @@ using std::chrono::seconds;
 
 const base::WallTime kBegin = base::wall_time(1'700'000'000'000);
 
-struct Daemon {
-  base::SimClock clock{kBegin};
-  base::SimExecutor executor{clock};
-  base::Metrics metrics;
-  std::shared_ptr<FakeStateStore::Disk> disk = std::make_shared<FakeStateStore::Disk>();
-  std::unique_ptr<FakeStateStore> store;
-  std::unique_ptr<Dispatcher> dispatcher;
+struct Daemon : TestDaemon {
+  Daemon() : TestDaemon(kBegin) {}
+
   std::vector<std::string> committed;  ///< Kinds of records that peers were told of.
 
   void boot(bool alertmanager = false) {
-    base::set_log_level(base::LogLevel::Error);
-    dispatcher.reset();
-    store = std::make_unique<FakeStateStore>(disk);
-    DispatcherOptions options;
-    options.routing.root.receiver = "oncall";
-    options.routing.root.group_by = {"alertname"};
-    options.routing.root.timing = {seconds(10), minutes(1), hours(4)};
+    DispatcherOptions options = test_options();
     if (alertmanager) {
       options.routing.alertmanager = true;
       options.routing.root.path = "{}";
       options.routing.receivers = {{"oncall", {{"pager", true}, {"mail", false}}}};
     }
-    routing::complete_routes(options.routing.root);
-    options.settings.receivers = {{"oncall", {"pager", "mail"}}};
     options.committed = [this](const StateChange& change) {
       for (const KeptRecord& record : change.records_upsert) committed.push_back(record.kind);
     };
-    dispatcher = std::make_unique<Dispatcher>(options, executor, *store, metrics);
-    dispatcher->start([](base::Result<void> result) { CHECK(result); });
+    boot_with(std::move(options));
     executor.run_ready();
   }
 
@@ -78,13 +62,6 @@ struct Daemon {
     edit.silence.created_by = "ann";
     edit.silence.comment = "disks";
     return this->edit(edit);
-  }
-
-  std::shared_ptr<const Snapshot> snapshot() {
-    std::shared_ptr<const Snapshot> result;
-    dispatcher->snapshot(executor, [&result](auto snapshot) { result = std::move(snapshot); });
-    executor.run_ready();
-    return result;
   }
 
   /// "pager firing FirstNotification; ..."

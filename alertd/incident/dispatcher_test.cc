@@ -3,11 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <optional>
-
-#include "alertd/incident/fake_state_store.h"
-#include "alertd/routing/route_config.h"
-#include "common/base/sim_executor.h"
+#include "alertd/incident/dispatcher_test_daemon.h"
 
 namespace tocsin::incident {
 namespace {
@@ -30,37 +26,20 @@ model::Alert make_alert(std::string_view name, std::string_view host, base::Wall
   return alert;
 }
 
-/// A process that can be killed: everything but the disk and the clock goes.
-struct World {
-  World() { base::set_log_level(base::LogLevel::Error); }
+struct World : TestDaemon {
+  World() : TestDaemon(kStart) {}
 
-  base::SimClock clock{kStart};
-  base::SimExecutor executor{clock};
-  base::Metrics metrics;
-  std::shared_ptr<FakeStateStore::Disk> disk = std::make_shared<FakeStateStore::Disk>();
-  std::unique_ptr<FakeStateStore> store;
-  std::unique_ptr<Dispatcher> dispatcher;
   int outbox_calls = 0;
   std::size_t rows_seen = 0;  ///< Durable rows when outbox_changed was called last.
 
   void boot(std::size_t queue_max = 1000) {
-    dispatcher.reset();
-    store = std::make_unique<FakeStateStore>(disk);
-    DispatcherOptions options;
+    DispatcherOptions options = test_options();
     options.queue_max = queue_max;
-    options.routing.root.receiver = "oncall";
-    options.routing.root.group_by = {"alertname"};
-    options.routing.root.timing.group_wait = seconds(10);
-    options.routing.root.timing.group_interval = minutes(1);
-    options.routing.root.timing.repeat_interval = hours(4);
-    routing::complete_routes(options.routing.root);
-    options.settings.receivers = {{"oncall", {"pager", "mail"}}};
     options.outbox_changed = [this] {
       ++outbox_calls;
       rows_seen = disk->rows.size();
     };
-    dispatcher = std::make_unique<Dispatcher>(options, executor, *store, metrics);
-    dispatcher->start([](base::Result<void> result) { CHECK(result); });
+    boot_with(std::move(options));
   }
 
   double metric(const std::string& name, const base::MetricLabels& labels = {}) const {
@@ -68,23 +47,6 @@ struct World {
       if (point.name == name && point.labels == labels) return point.value;
     }
     return -1;
-  }
-
-  /// Returns the answer, if it came at once.
-  std::optional<base::Result<IncidentRecord>> send(Command command) {
-    const auto answer = std::make_shared<std::optional<base::Result<IncidentRecord>>>();
-    dispatcher->command(std::move(command), executor,
-                        [answer](base::Result<IncidentRecord> result) { *answer = result; });
-    executor.run_ready();
-    return *answer;
-  }
-
-  std::shared_ptr<const Snapshot> snapshot() {
-    std::shared_ptr<const Snapshot> result;
-    dispatcher->snapshot(executor, [&result](auto snapshot) { result = std::move(snapshot); });
-    executor.run_ready();
-    REQUIRE(result);
-    return result;
   }
 
   /// What is in the outbox, in order: "T-1001 pager firing FirstNotification".
@@ -169,7 +131,7 @@ TEST_CASE("dispatcher: a full queue refuses and counts") {
   world.dispatcher->post(std::vector<model::Alert>(3, make_alert("A", "a", kStart)));
   world.dispatcher->post({make_alert("A", "a", kStart)});
   CHECK(world.metric("tocsin_alertd_alerts_refused_total") == 4);  // not the first post: it is one
-  const auto answer = world.send(acknowledge_command("T-1"));      // room for 3 / 10 = 0 commands
+  const auto answer = world.command(acknowledge_command("T-1"));   // room for 3 / 10 = 0 commands
   REQUIRE(answer.has_value());
   CHECK(answer->error().code == ErrorCode::Unavailable);
 }
@@ -207,28 +169,28 @@ TEST_CASE("dispatcher: commands answer when they are durable, with typed errors"
   world.boot();
   world.dispatcher->post({make_alert("DiskFull", "a", world.clock.wall())});
   world.executor.run_for(seconds(10));
-  CHECK(world.send(acknowledge_command("T-9"))->error().code == ErrorCode::NotFound);
-  CHECK(world.send(acknowledge_command("1001"))->error().code == ErrorCode::NotFound);
+  CHECK(world.command(acknowledge_command("T-9"))->error().code == ErrorCode::NotFound);
+  CHECK(world.command(acknowledge_command("1001"))->error().code == ErrorCode::NotFound);
   Command nobody = acknowledge_command("T-1001");
   nobody.actor.clear();
-  CHECK(world.send(nobody)->error().code == ErrorCode::InvalidArgument);
+  CHECK(world.command(nobody)->error().code == ErrorCode::InvalidArgument);
   Command forever = acknowledge_command("T-1001");
   forever.expires_in = hours(24 * 8);
-  CHECK(world.send(forever)->error().code == ErrorCode::InvalidArgument);
+  CHECK(world.command(forever)->error().code == ErrorCode::InvalidArgument);
   Command lengthy = acknowledge_command("T-1001");
   lengthy.comment = std::string(5000, 'x');
-  CHECK(world.send(lengthy)->error().code == ErrorCode::LimitExceeded);
+  CHECK(world.command(lengthy)->error().code == ErrorCode::LimitExceeded);
 
   world.store->fate = [](std::uint64_t n) { return n < 4 ? Fate::FailsBefore : Fate::Works; };
-  CHECK(!world.send(acknowledge_command("T-1001")).has_value());
+  CHECK(!world.command(acknowledge_command("T-1001")).has_value());
   world.executor.run_for(seconds(5));
   CHECK(world.disk->incidents.at(1001).state == IncidentState::Acknowledged);
 
   Command close = acknowledge_command("T-1001");
   close.kind = Command::Kind::Resolve;
-  CHECK(world.send(close)->value().state == IncidentState::Resolved);
-  CHECK(world.send(close)->error().code == ErrorCode::InvalidArgument);
-  CHECK(world.send(acknowledge_command("T-1001"))->error().code == ErrorCode::InvalidArgument);
+  CHECK(world.command(close)->value().state == IncidentState::Resolved);
+  CHECK(world.command(close)->error().code == ErrorCode::InvalidArgument);
+  CHECK(world.command(acknowledge_command("T-1001"))->error().code == ErrorCode::InvalidArgument);
 }
 
 TEST_CASE("dispatcher: deliveries come back into the timeline") {
@@ -282,14 +244,14 @@ TEST_CASE("dispatcher: after a reload the new receiver hears, also of acknowledg
   world.dispatcher->reload(routing, settings);
   world.executor.run_ready();
   CHECK(world.sent().size() == 2);  // a reload does not page
-  CHECK(world.send(acknowledge_command("T-1001")).value());
+  CHECK(world.command(acknowledge_command("T-1001")).value());
   CHECK(world.sent().back() == "T-1001 phone acknowledged Acknowledged");
 
   routing.root.receiver = "empty";
   world.dispatcher->reload(routing, settings);
   Command close = acknowledge_command("T-1001");
   close.kind = Command::Kind::Resolve;
-  CHECK(world.send(close).value());
+  CHECK(world.command(close).value());
   CHECK(world.sent().size() == 3);
   CHECK(world.disk->events.rbegin()->second.kind == "not_notified");
   CHECK(world.metric("tocsin_alertd_decisions_total",

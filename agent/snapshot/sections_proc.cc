@@ -150,7 +150,7 @@ void add_sockets(SnapshotWork& work) {
   boost::json::array sockets;
   std::size_t left_out = 0;
   for (const char* protocol : {"tcp", "tcp6", "udp", "udp6"}) {
-    // One's own table, so that of the host: also where /proc shows another network namespace.
+    // Of the reader's own network namespace: containers have sockets that are not in it.
     const auto text = work.files.read(work.proc(fmt::format("/net/{}", protocol)), 16U << 20U);
     if (!text) {
       work.lacks(fmt::format("sockets of {}", protocol), text.error());
@@ -167,7 +167,9 @@ void add_sockets(SnapshotWork& work) {
       socket["protocol"] = protocol;
       socket["local"] = unhex_address(fields[1]);
       socket["remote"] = unhex_address(fields[2]);
-      socket["state"] = state_name(fields[3]);
+      // A UDP socket that takes from anybody is "closed" to the kernel.
+      const bool takes = protocol[0] == 'u' && fields[3] == "07";
+      socket["state"] = takes ? "listens" : state_name(fields[3]);
       socket["uid"] = base::parse_i64(fields[7]).value_or(-1);
       const auto owner = work.process_of_socket.find(base::parse_u64(fields[9]).value_or(0));
       if (owner != work.process_of_socket.end()) socket["pid"] = owner->second;

@@ -102,6 +102,9 @@ TEST_CASE("snapshot: a host in files, and what cannot be read is named") {
              "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
              "timeout inode\n   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 "
              "00000000    33        0 4711 1 0 100 0 0 10 0\n");
+  host.write("proc/net/udp6",
+             "0: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 "
+             "00000000:00000000 00:00000000 00000000 101 0 9 2 0 0\n");
   host.write("root/var/log/auth.log", "one\ntoken=abc\n");
   SnapshotRequest request;
   request.reason = "by hand";
@@ -123,6 +126,10 @@ TEST_CASE("snapshot: a host in files, and what cannot be read is named") {
   CHECK(socket.at("local") == "127.0.0.1:8080");
   CHECK(socket.at("state") == "listens");
   CHECK(socket.at("pid") == 77);
+  const auto& udp = json.at("sockets").at(1).as_object();
+  CHECK(udp.at("local") == "[0:0:0:0:0:0:0:1]:53");
+  CHECK(udp.at("state") == "listens");
+  CHECK_FALSE(udp.contains("pid"));
   CHECK(json.at("logs").at("/var/log/auth.log").at(0) == "token=***");
   CHECK(json.at("texts").at("/proc/loadavg") == "9.00 1 1 1/2 3\n");
   CHECK(json.at("missing").as_object().contains("sockets of udp"));

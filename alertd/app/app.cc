@@ -79,6 +79,7 @@ base::Result<std::unique_ptr<App>> App::make(const World& world, Settings settin
   TC_TRY(app->join_cluster());
   TC_TRY(app->make_lease());
   TC_TRY(app->follow_repository());
+  app->share_groups();
   TC_TRY(app->load_rules());
   // Beyond this point rules are known to be good; nothing evaluates before start().
 
@@ -229,24 +230,48 @@ base::Result<void> App::load_rules() {
       std::make_shared<const std::vector<relabel::Rule>>(settings_.alert_relabel);
   options.group.external_url = settings_.external_url;
   options.group.parse = settings_.parse;
+  options.shared_changed = [this](std::vector<std::string> keys) {
+    if (sharing_) sharing_->know(std::move(keys));
+  };
   const datasource::DatasourceWorld asking{world_.eval,
                                            world_.datasources ? *world_.datasources : world_.http,
                                            world_.random, world_.metrics};
   datasources_ =
       std::make_unique<datasource::Datasources>(settings_.datasources, asking, engine_, *store_);
-  model::AlertSink* const labelled = provenance_sink_.get();
-  model::AlertSink& sink = labelled ? *labelled : *dispatcher_;
+  model::AlertSink& sink = alert_sink();
   const ruler::RulerWorld ruler_world{
-      world_.eval, engine_,
-      *store_,     *forwarding_,
-      sink,        world_.metrics,
-      &arrivals_,  [this](const ruler::RuleGroup& group) { return datasources_->make(group); }};
+      world_.eval,   engine_,
+      *store_,       *forwarding_,
+      sink,          world_.metrics,
+      &arrivals_,    [this](const ruler::RuleGroup& group) { return datasources_->make(group); },
+      sharing_.get()};
   // Refused rules must not start the daemon; they are read once more by start(), which runs them.
   const ruler::CheckResult check =
       ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
   if (!check.ok()) return refused(check.diagnostics, check.sources);
   ruler_ = std::make_unique<ruler::Ruler>(ruler_world, options, world_.files);
+  if (sharing_) sharing_->attach(*ruler_);
   return base::ok();
+}
+
+model::AlertSink& App::alert_sink() const {
+  model::AlertSink* const labelled = provenance_sink_.get();
+  return labelled ? *labelled : *dispatcher_;
+}
+
+// Which of the daemons evaluates which group. The lease of incidents is beside it: who has that one
+// tells people of the alerts of all.
+void App::share_groups() {
+  if (!world_.group_store || !world_.groups) return;
+  sharing::KeeperOptions options;
+  options.name = lease_->holder();
+  options.session = world_.random.hex(8);
+  options.term = settings_.state.lease;
+  options.poll = options.term / 6;
+  options.settle = options.term;
+  options.assignment.overdue = 2 * options.poll;
+  sharing_ = std::make_unique<SharingLink>(options, *world_.group_store, *world_.groups,
+                                           world_.metrics, alert_sink());
 }
 
 void App::make_api() {
@@ -315,6 +340,9 @@ std::vector<api::Route> App::extra_routes() {
     routes.push_back(std::move(route));
   }
   for (api::Route& route : backup_routes()) routes.push_back(std::move(route));
+  if (sharing_) {
+    for (api::Route& route : sharing_->routes()) routes.push_back(std::move(route));
+  }
   for (api::Route& route : alertmanager_->routes(open ? api::Access::Open : api::Access::Read,
                                                  open ? api::Access::Open : api::Access::Write)) {
     routes.push_back(std::move(route));
@@ -396,6 +424,7 @@ api::StatusInfo App::status() const {
   info.parts.push_back({"store", !store.read_only, store.last_error});
   info.parts.push_back({"rules", rules.last_load_ok, rules.last_load_error});
   if (settings_.state.postgres) info.parts.push_back({"lease", true, lease_->describe()});
+  if (sharing_) info.parts.push_back({"groups", sharing_->healthy(), sharing_->describe()});
   if (rules_git_) {
     info.parts.push_back(
         {"rules from git", rules_git_->healthy(), rules_git_->describe(world_.clock.wall())});

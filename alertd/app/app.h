@@ -29,6 +29,7 @@
 #include "alertd/app/rules_git.h"
 #include "alertd/app/self_metrics.h"
 #include "alertd/app/settings.h"
+#include "alertd/app/sharing_link.h"
 #include "alertd/app/task_keeper.h"
 #include "alertd/datasource/datasources.h"
 #include "alertd/forward/forwarding_appender.h"
@@ -75,6 +76,10 @@ struct World {
   net::HttpClient* datasources = nullptr;   ///< Asks other engines; null: `http` does.
   net::HttpClient* forwards = nullptr;      ///< Sends to other receivers; null: `http` does.
   base::Executor* forward = nullptr;        ///< One thread, owns their queues; null: `background`.
+  /// Both: groups with a datasource are shared with other daemons; `groups` is a thread that may
+  /// block. Null: every group is ours.
+  sharing::GroupStore* group_store = nullptr;
+  base::Executor* groups = nullptr;
 };
 
 /// Lifecycle: make, start, (reload)*, stop, then stop the executors, then destroy.
@@ -124,6 +129,8 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   void make_dispatcher();
   base::Result<void> join_cluster();
   base::Result<void> make_lease();
+  void share_groups();
+  model::AlertSink& alert_sink() const;
   void take_over();
   void first_start();
   void answer_start(base::Result<void> result);
@@ -167,6 +174,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<incident::Dispatcher> dispatcher_;
   std::unique_ptr<ClusterLink> cluster_;  ///< Null: we have no peers.
   std::unique_ptr<LeaseKeeper> lease_;
+  std::unique_ptr<SharingLink> sharing_;             ///< Null: no group is shared.
   std::function<void(base::Result<void>)> started_;  ///< Of start(), until it is answered.
   bool cluster_started_ = false;                     ///< Owned by core, as the next.
   bool told_ = false;                    ///< The rules know what was told before. Owned by core.

@@ -16,8 +16,18 @@ constexpr base::Duration kLoadAgain{1'000};
 void App::start(std::function<void(base::Result<void>)> done) {
   started_ = std::move(done);
   LeaseKeeper::Hooks hooks;
-  hooks.taken = [this] { take_over(); };
+  // What waits from a time in which we told people may be out of date for shared groups: their
+  // last word comes before anything is taken in.
+  hooks.taken = [this] {
+    if (!sharing_) return take_over();
+    sharing_->follow([this] {
+      world_.core.post([this] {
+        if (lease_->held()) take_over();
+      });
+    });
+  };
   hooks.lost = [this] {
+    if (sharing_) sharing_->unfollow();
     notifier_->stop();
     report_keeper_->stop();
     report_sender_->stop();
@@ -75,6 +85,7 @@ void App::answer_start(base::Result<void> result) {
 void App::start_rules(const std::function<void(base::Result<void>)>& done) {
   const ruler::LoadOutcome outcome = ruler_->load();
   if (!outcome.ok) return done(refused(outcome.diagnostics, outcome.sources));
+  if (sharing_) sharing_->start();
   if (rules_git_) rules_git_->start([this] { ruler_->load(); });
   if (mail_replies_) mail_replies_->start();
   // Not before: whoever asks a daemon that is ready for its rules must not be told that it has
@@ -118,6 +129,7 @@ void App::stop() {
   if (rules_git_) rules_git_->stop();
   ruler_->stop();
   forwarding_->stop();
+  if (sharing_) sharing_->stop();
   notifier_->stop();
   // Given back after the last commit, so that the other daemon need not wait for its end.
   dispatcher_->stop([this] { lease_->stop(); });

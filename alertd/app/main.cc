@@ -9,6 +9,7 @@
 
 #include "alertd/app/alertmanager_settings.h"
 #include "alertd/app/app.h"
+#include "alertd/state/postgres_group_store.h"
 #include "alertd/state/postgres_state_store.h"
 #include "alertd/state/sqlite_state_store.h"
 #include "common/base/asio_executor.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int kExitConfig = 2;
 constexpr int kExitRuntime = 1;
+constexpr base::Duration kGiveBackMax{3'000};
 constexpr std::string_view kComponent = "alertd";
 
 constexpr std::string_view kHelp =
@@ -51,14 +53,16 @@ struct Threads {
         background(clock, "background", 1),
         git(clock, "git", 1),
         cluster(clock, "cluster", 1),
+        groups(clock, "groups", 1),
         forward(clock, "forward", 1) {}
 
-  base::AsioExecutor io, ingest, store, eval, core, notify, queries, background, git, cluster, forward;
+  base::AsioExecutor io, ingest, store, eval, core, notify, queries, background, git, cluster,
+      groups, forward;
 
   /// In the order of the data path: nobody is handed work by someone who still runs.
   void stop() {
-    for (base::AsioExecutor* executor :
-         {&io, &ingest, &cluster, &queries, &git, &eval, &background, &core, &notify, &store, &forward}) {
+    for (base::AsioExecutor* executor : {&io, &ingest, &cluster, &queries, &git, &eval, &groups,
+                                         &background, &core, &notify, &store, &forward}) {
       executor->stop();
     }
   }
@@ -102,6 +106,24 @@ base::Result<void> wait_for_start(App& app) {
   return *started;
 }
 
+/// Waits until what was asked of the executor is done, a few seconds at most: groups are given back
+/// at once, instead of being missed until the term is over.
+void finish(base::Executor& executor) {
+  struct End {
+    base::Mutex mutex;
+    base::Condition changed;
+    bool reached = false;
+  };
+  const auto end = std::make_shared<End>();
+  executor.post([end] {
+    base::MutexLock lock(end->mutex);
+    end->reached = true;
+    end->changed.notify_all();
+  });
+  base::MutexLock lock(end->mutex);
+  end->changed.wait_for(end->mutex, kGiveBackMax, [&] { return end->reached; });
+}
+
 base::Result<std::unique_ptr<incident::StateStore>> open_state(const Settings& settings,
                                                                const base::Clock& clock) {
   if (settings.state.postgres) {
@@ -142,6 +164,10 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
   auto state = open_state(settings, clock);
   if (!state) return fail(kExitRuntime, state.error().message);
 
+  const auto groups = settings.state.postgres
+                          ? state::make_postgres_group_store(settings.state.server, clock)
+                          : nullptr;
+
   const auto http = net::make_http_client(clock, 4, 10'000);
   const auto mail = net::make_mail_client(clock, 2, 10'000);
   // Engines that hang must not keep messages to people waiting, nor each other.
@@ -177,48 +203,52 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                     &threads.ingest,
                     datasource_http.get(),
                     forward_http.get(),
-                    &threads.forward};
+                    &threads.forward,
+                    groups.get(),
+                    &threads.groups};
   const std::string cluster_address =
       settings.alertmanager ? settings.alertmanager->flags.cluster_listen : std::string();
-  auto app = App::make(world, std::move(settings), config_path);
-  if (!app) {
+  auto made = App::make(world, std::move(settings), config_path);
+  if (!made) {
     threads.stop();
-    const bool config = app.error().code == base::ErrorCode::InvalidArgument;
-    return fail(config ? kExitConfig : kExitRuntime, app.error().message);
+    const bool config = made.error().code == base::ErrorCode::InvalidArgument;
+    return fail(config ? kExitConfig : kExitRuntime, made.error().message);
   }
+  const std::unique_ptr<App> app = std::move(*made);
 
-  server_options.admit = [&app](net::ServerRequest& head) { return (*app)->admit(head); };
+  server_options.admit = [&app](net::ServerRequest& head) { return app->admit(head); };
   // Listen first: agents are answered 503 until the state is back, instead of not at all.
   auto server = net::HttpServer::start(threads.io, server_options,
                                        [&app](net::ServerRequest request, net::Respond respond) {
-                                         (*app)->handle(std::move(request), std::move(respond));
+                                         app->handle(std::move(request), std::move(respond));
                                        });
   if (!server) {
     threads.stop();
     return fail(kExitRuntime, server.error().message);
   }
-  auto peer_server = listen_for_peers(threads.io, cluster_address, **app);
+  auto peer_server = listen_for_peers(threads.io, cluster_address, *app);
   if (!peer_server) {
     (*server)->stop();
     threads.stop();
     return fail(kExitRuntime, peer_server.error().message);
   }
-  (*app)->after_reload([&server] {
+  app->after_reload([&server] {
     if (const auto taken = (*server)->reload_tls(); !taken) {
       base::log_error(kComponent, "the old certificate stays: {}", taken.error().message);
     }
   });
   int exit_code = 0;
-  if (const auto started = wait_for_start(**app); started) {
+  if (const auto started = wait_for_start(*app); started) {
     base::log_info(kComponent, "listening on port {}", (*server)->port());
     base::notify_service_manager("READY=1");
     if (const auto interval = base::watchdog_interval()) feed_watchdog(threads.core, *interval);
-    serve(**app, signals);
+    serve(*app, signals);
   } else {
     exit_code = fail(kExitRuntime, started.error().message);
   }
   (*server)->stop();
-  (*app)->stop();
+  app->stop();
+  finish(threads.groups);
   if (*peer_server) (*peer_server)->stop();
   threads.stop();
   return exit_code;

@@ -117,9 +117,9 @@ void SharingLink::pass_on(const ruler::Forgetting& forgetting) {
                                            {"because", forgetting.because}}));
 }
 
-void SharingLink::follow(bool follow) {
+void SharingLink::follow(base::Task ready) {
   executor_.post([this] { told_.clear(); });
-  keeper_.follow(follow);
+  keeper_.follow(std::move(ready));
 }
 
 void SharingLink::tell(const std::vector<sharing::ChangedGroup>& changed) {
@@ -130,7 +130,9 @@ void SharingLink::tell(const std::vector<sharing::ChangedGroup>& changed) {
     const std::map<std::uint64_t, Told>& before = told_[group.key];
     for (model::Alert& alert : to_alerts(group.alerts, group.key)) {
       // What is left of a group that nobody evaluates any more.
-      if (alert.ends_at.value_or(alert.valid_until) + kToldAgainMax < now_wall) continue;
+      const base::WallTime until =
+          std::max(alert.ends_at.value_or(alert.valid_until), alert.valid_until);
+      if (until + kToldAgainMax < now_wall) continue;
       const std::uint64_t fingerprint = alert.fingerprint();
       const Told now{alert.updated_at, alert.ends_at};
       const auto known = before.find(fingerprint);

@@ -32,8 +32,11 @@ class SharingLink final : public ruler::GroupRecords {
   void pass_on(const ruler::Forgetting& forgetting) override;
   /// These are the shared groups of the rules that run.
   void know(std::vector<std::string> keys) { keeper_.know(std::move(keys)); }
-  /// This daemon tells people from now on, or does not any more.
-  void follow(bool follow);
+  /// This daemon is to tell people: `ready` runs, on the executor, when the last word about every
+  /// alert of a shared group was posted. What was posted earlier, in a time before, may be out of
+  /// date: so that is to come before the sink takes anything in.
+  void follow(base::Task ready = {});
+  void unfollow() { keeper_.unfollow(); }
 
   bool healthy() const { return keeper_.status().error.empty(); }
   /// For people: "holds 10 of 20 shared rule groups; 2 daemons: db1 (10), db2 (10)".

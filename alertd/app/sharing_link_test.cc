@@ -99,7 +99,7 @@ TEST_CASE("sharing link: alerts of the holder reach who tells people, and it alo
   SharedFleet::Daemon holder(fleet, "one");
   fleet.pass(3, {{"a", 1}});
   SharedFleet::Daemon teller(fleet, "two");
-  teller.link.follow(true);
+  teller.link.follow();
   CHECK(holder.link.held() == 1);
   fleet.pass(3, {{"a", 9}, {"b", 9}});
   CHECK(teller.told(false) == 2);
@@ -109,8 +109,8 @@ TEST_CASE("sharing link: alerts of the holder reach who tells people, and it alo
   CHECK(holder.link.describe() == "holds 1 of 1 shared rule groups; 2 daemons: one (1), two (0)");
 
   // Another one becomes the one that tells: it hears everything at once, what ended lately too.
-  teller.link.follow(false);
-  holder.link.follow(true);
+  teller.link.unfollow();
+  holder.link.follow();
   fleet.executor.run_for(base::Duration{100});
   CHECK(holder.told(false) == 1);
   CHECK(holder.told(true) == 1);
@@ -118,10 +118,10 @@ TEST_CASE("sharing link: alerts of the holder reach who tells people, and it alo
   // What is left of a group that nobody has evaluated for long is not told again.
   fleet.tables->groups["left over"].state = fleet.tables->groups["a.toml:load"].state;
   fleet.tables->groups["left over"].version = 1;
-  holder.link.follow(false);
+  holder.link.unfollow();
   fleet.executor.run_for(std::chrono::minutes(30));
   const std::size_t before = holder.sink.alerts.size();
-  holder.link.follow(true);
+  holder.link.follow();
   fleet.executor.run_for(base::Duration{1});
   for (std::size_t i = before; i < holder.sink.alerts.size(); ++i) {
     const model::Alert& alert = holder.sink.alerts[i];
@@ -136,7 +136,7 @@ TEST_CASE("sharing link: a takeover goes on with the alerts; what is forgotten i
   auto holder = std::make_unique<SharedFleet::Daemon>(fleet, "one");
   fleet.pass(3, {{"a", 9}, {"b", 1}});
   SharedFleet::Daemon other(fleet, "two");
-  other.link.follow(true);
+  other.link.follow();
   fleet.pass(3, {{"a", 9}, {"b", 1}});
   REQUIRE(other.told(false) == 1);
   const base::WallTime starts_at = other.sink.alerts.front().starts_at;

@@ -2,6 +2,7 @@
 // next holder. Alerts do not go to this process's sink but into the record: only what was kept
 // under the group's epoch is told, by whoever tells people.
 
+#include <algorithm>
 #include <chrono>
 
 #include "alertd/ruler/group.h"
@@ -114,7 +115,10 @@ void Group::keep_record() {
   const base::WallTime now = clock().wall();
   const std::size_t gone = std::erase_if(tenure_->alerts, [&](const auto& entry) {
     const model::Alert& alert = entry.second;
-    return alert.ends_at.value_or(alert.valid_until) + options_.state.resolved_keep < now;
+    // An end is kept as long as somebody may still believe what was said before it.
+    return std::max(alert.ends_at.value_or(alert.valid_until), alert.valid_until) +
+               options_.state.resolved_keep <
+           now;
   });
   GroupRecord record;
   record.key = tenure_->key;

@@ -13,6 +13,8 @@ namespace {
 constexpr std::string_view kComponent = "alertd/sharing";
 /// One write holds about that much; the rest waits for the next.
 constexpr std::size_t kSaveBytes = 16U << 20U;
+/// Who is to tell people waits for the alerts of all groups, but not for ever.
+constexpr int kLooksMax = 5;
 
 std::string fingerprint_of(const std::vector<std::string>& keys) {
   std::uint64_t hash = base::fnv1a("");
@@ -304,12 +306,21 @@ base::Result<void> Keeper::flush_once() {
   return base::ok();
 }
 
-void Keeper::follow(bool follow) {
-  post([this, follow] {
-    following_ = follow;
+void Keeper::follow(base::Task ready) {
+  post([this, ready = std::move(ready)]() mutable {
+    following_ = true;
     cursor_ = {};
+    ready_ = std::move(ready);
+    looks_failed_ = 0;
+    look();
+  });
+}
+
+void Keeper::unfollow() {
+  post([this] {
+    following_ = false;
+    ready_ = nullptr;
     executor_.cancel(std::exchange(look_timer_, 0));
-    if (following_ && running_) look();
   });
 }
 
@@ -321,8 +332,11 @@ void Keeper::look() {
     if (!changes->empty()) hooks_.changed(std::move(*changes));
   } else {
     failures_.report("alerts", changes.error().message);
+    ++looks_failed_;
   }
-  after(options_.look, look_timer_, &Keeper::look);
+  const bool enough = changes || looks_failed_ >= kLooksMax || !running_;
+  if (ready_ && enough) std::exchange(ready_, nullptr)();
+  if (running_) after(options_.look, look_timer_, &Keeper::look);
 }
 
 void Keeper::stop() {

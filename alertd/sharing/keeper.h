@@ -84,8 +84,11 @@ class Keeper {
   /// Says something to the other daemons.
   void say(std::string text);
 
-  /// This daemon tells people, or does not any more. Each beginning reads all groups.
-  void follow(bool follow);
+  /// This daemon is to tell people: all groups are read, then `ready` runs on the executor, and
+  /// what changes is read from then on. If they cannot be read for a while, it runs all the same.
+  void follow(base::Task ready = {});
+  /// It does not any more.
+  void unfollow();
 
   KeeperStatus status() const EXCLUDES(mutex_);
   /// Who holds what, read from the store for people; on the executor.
@@ -137,6 +140,8 @@ class Keeper {
   std::set<std::string> peers_;
   base::MonotonicTime peers_since_{};
   ChangesCursor cursor_;
+  base::Task ready_;  ///< Of follow(), until it has run.
+  int looks_failed_ = 0;
   std::vector<std::string> to_say_;
   std::set<std::int64_t> heard_;  ///< Words of the last board.
 

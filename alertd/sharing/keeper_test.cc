@@ -234,14 +234,32 @@ TEST_CASE("keeper: who follows hears the alerts of all, and all of them at each 
   Fleet fleet(20);
   Fleet::Daemon& first = fleet.join("one");
   Fleet::Daemon& second = fleet.join("two");
-  first.keeper->follow(true);
+  first.keeper->follow();
   fleet.executor.run_for(seconds(60));
   CHECK(first.heard.size() == 20);
   CHECK(second.heard.empty());
   fleet.kill(first);
-  second.keeper->follow(true);
+  second.keeper->follow();
   fleet.executor.run_for(base::Duration{100});
   CHECK(second.heard.size() == 20);
+}
+
+TEST_CASE("keeper: who is to tell people has heard everything before it begins") {
+  Fleet fleet(3);
+  Fleet::Daemon& first = fleet.join("one");
+  Fleet::Daemon& second = fleet.join("two");
+  fleet.executor.run_for(seconds(30));
+  std::size_t heard = 0;
+  first.keeper->follow([&] { heard = first.heard.size(); });
+  fleet.executor.run_for(base::Duration{1});
+  CHECK(heard == 3);
+  second.store.cut(true);
+  bool ready = false;
+  second.keeper->follow([&] { ready = true; });
+  fleet.executor.run_for(seconds(3));
+  CHECK_FALSE(ready);
+  fleet.executor.run_for(seconds(3));
+  CHECK(ready);  // not for ever
 }
 
 TEST_CASE("keeper: what one says the others hear, once, also after an outage") {

@@ -185,11 +185,6 @@ void Head::publish(SegmentSetPtr segments) {
   segments_ = std::move(segments);
 }
 
-SegmentSetPtr Head::segments() const {
-  const base::ReaderLock lock(mutex_);
-  return segments_;
-}
-
 bool Head::settle(Slot slot, std::int64_t idle_before_ms) {
   const base::WriterLock lock(mutex_);
   return slot < table_.slot_end() && table_.get(slot) != nullptr &&

@@ -95,7 +95,6 @@ class Head {
 
   /// Readers see these segments from now on.
   void publish(SegmentSetPtr segments) EXCLUDES(mutex_);
-  SegmentSetPtr segments() const EXCLUDES(mutex_);
   /// Calls settle() on a series; false if there is nothing to write or it is gone.
   bool settle(Slot slot, std::int64_t idle_before_ms) EXCLUDES(mutex_);
   /// Drops from memory what a published segment has.

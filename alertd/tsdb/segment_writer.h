@@ -35,8 +35,6 @@ class SegmentWriter {
   std::uint64_t number() const { return number_; }
   std::uint64_t bytes() const { return offset_ + buffer_.size(); }
   std::uint64_t samples() const { return samples_; }
-  /// Where the record is that add() is filling.
-  std::uint64_t record_offset() const { return bytes(); }
 
  private:
   struct Record {

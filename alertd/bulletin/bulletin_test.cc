@@ -45,7 +45,13 @@ class FakeSource final : public Source {
     std::vector<Curve> all;
     for (const auto& [key, value] : curves) {
       if (expr.find(key) == std::string_view::npos) continue;
-      Curve curve{model::Labels({{"instance", "db1"}, {"mountpoint", "/var"}, {"set", "db"}}), {}};
+      Curve curve{model::Labels({{"instance", "db1"},
+                                 {"mountpoint", "/var"},
+                                 {"set", "db"},
+                                 {"aim", "People who left are gone"},
+                                 {"control", "HR"},
+                                 {"check", "no leaver is on the payroll"}}),
+                  {}};
       for (WallTime when = span.from; when <= span.to; when += span.step) {
         if (const auto one = value(when)) curve.samples.push_back({base::to_ms(when), *one});
       }
@@ -251,6 +257,22 @@ TEST_CASE("compliance: passed, failed, gaps, nothing; each day") {
   CHECK(*open[4].number == 1);
   CHECK(section.grids[1].rows.size() == 25 * 31);
   CHECK(section.grids[1].folded);
+}
+
+TEST_CASE("compliance: an own control is a recording rule") {
+  FakeSource source;
+  const WallTime month = at("2026-10-01T00:00:00Z");
+  source.curves["control_check"] = [&](WallTime when) {
+    return when == month + hours(24 * 4 + 7) ? 0 : 1;
+  };
+  const Section section = section_of(made(Kind::Compliance, source), "controls");
+  CHECK(section.finding.starts_with("26 checks: 0 passed, 0 passed with gaps, 1 failed,"));
+  const auto& own = section.grids[0].rows.back();
+  CHECK(own[0].text == "HR People who left are gone");
+  CHECK(own[1].text == "no leaver is on the payroll");
+  CHECK(own[2].text == "FAILED");
+  CHECK(*own[3].number == 30);
+  CHECK(*own[4].number == 1);
 }
 
 TEST_CASE("incidents, response and noise") {

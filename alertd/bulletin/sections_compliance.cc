@@ -37,11 +37,13 @@ std::map<std::string, Day> empty_days(const Builder& builder) {
 }
 
 /// Looks at every hour; each look stands for the hour that ends with it.
-std::map<std::string, Day> look(const Builder& builder, Section& section,
-                                const ControlCheck& check) {
+std::vector<Curve> look(const Builder& builder, Section& section, std::string_view expr) {
+  return builder.over(section, expr, {builder.from() + kLook, builder.to(), kLook});
+}
+
+std::map<std::string, Day> days_of(const Builder& builder, const std::vector<Curve>& curves) {
   std::map<std::int64_t, bool> looks;  // time -> whether all held
-  const Span span{builder.from() + kLook, builder.to(), kLook};
-  for (const Curve& curve : builder.over(section, check.expr, span)) {
+  for (const Curve& curve : curves) {
     for (const model::Sample& sample : curve.samples) {
       const auto [at, added] = looks.try_emplace(sample.timestamp_ms, sample.value == 1);
       if (!added) at->second = at->second && sample.value == 1;
@@ -55,6 +57,34 @@ std::map<std::string, Day> look(const Builder& builder, Section& section,
     if (held) ++day.passed;
   }
   return days;
+}
+
+/// A check with its looks.
+struct Check {
+  std::string control;
+  std::string aim;
+  std::string name;
+  std::vector<Curve> curves;
+};
+
+std::vector<Check> all_checks(const Builder& builder, Section& section) {
+  std::vector<Check> checks;
+  for (const ControlCheck& check : control_checks()) {
+    checks.push_back({std::string(check.control), std::string(check.aim), std::string(check.name),
+                      look(builder, section, check.expr)});
+  }
+  std::map<std::pair<std::string, std::string>, Check> own;  // by control and check
+  for (Curve& curve : look(builder, section, kOwnControls)) {
+    const std::string control(curve.labels.get("control"));
+    const std::string name(curve.labels.get("check"));
+    Check& check = own[{control, name}];
+    check.control = control.empty() ? "own" : control;
+    check.name = name.empty() ? "-" : name;
+    if (check.aim.empty()) check.aim = curve.labels.get("aim");
+    check.curves.push_back(std::move(curve));
+  }
+  for (auto& [key, check] : own) checks.push_back(std::move(check));
+  return checks;
 }
 
 struct Sum {
@@ -98,20 +128,21 @@ Section controls_section(const Builder& builder) {
       2};
   Grid days{"Each day", {"Date", "Control", "Check", "Result", "Hours with evidence"}, 3, {}, true};
   std::map<Verdict, std::size_t> results;
-  for (const ControlCheck& check : control_checks()) {
+  const std::vector<Check> checks = all_checks(builder, section);
+  for (const Check& check : checks) {
     Sum sum;
-    for (const auto& [date, day] : look(builder, section, check)) {
+    for (const auto& [date, day] : days_of(builder, check.curves)) {
       sum.add(day);
-      days.rows.push_back({words(date), words(std::string(check.control)),
-                           words(std::string(check.name)), day_cell(day),
+      days.rows.push_back({words(date), words(check.control), words(check.name), day_cell(day),
                            number(static_cast<double>(day.looks), Unit::Count)});
     }
     ++results[sum.verdict()];
     const auto count = [](std::size_t days_of) {
       return number(static_cast<double>(days_of), Unit::Count);
     };
-    summary.rows.push_back({words(fmt::format("{} {}", check.control, check.aim)),
-                            words(std::string(check.name)), result_cell(sum), count(sum.passed),
+    const std::string control =
+        check.aim.empty() ? check.control : fmt::format("{} {}", check.control, check.aim);
+    summary.rows.push_back({words(control), words(check.name), result_cell(sum), count(sum.passed),
                             count(sum.failed), count(sum.nothing)});
   }
   std::stable_sort(days.rows.begin(), days.rows.end(),
@@ -122,7 +153,7 @@ Section controls_section(const Builder& builder) {
       "evidence, not a certificate: whether a control is enough is for people to judge");
   judge(section,
         fmt::format("{} checks: {} passed, {} passed with gaps, {} failed, {} without evidence",
-                    control_checks().size(), results[Verdict::Good], results[Verdict::Attention],
+                    checks.size(), results[Verdict::Good], results[Verdict::Attention],
                     results[Verdict::Bad], results[Verdict::NoEvidence]),
         "");
   return section;

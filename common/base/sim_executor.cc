@@ -6,12 +6,15 @@ namespace tocsin::base {
 
 TimerId SimExecutor::post_at(MonotonicTime due, Task task) {
   const TimerId id = ++last_;
-  queue_.emplace(std::pair{std::max(due, clock_.monotonic()), id}, std::move(task));
+  due = std::max(due, clock_.monotonic());
+  queue_.emplace(std::pair{due, id}, std::move(task));
+  due_.emplace(id, due);
   return id;
 }
 
 void SimExecutor::cancel(TimerId timer) {
-  std::erase_if(queue_, [&](const auto& entry) { return entry.first.second == timer; });
+  const auto found = due_.extract(timer);
+  if (found) queue_.erase({found.mapped(), timer});
 }
 
 bool SimExecutor::run_one(MonotonicTime until) {
@@ -23,6 +26,7 @@ bool SimExecutor::run_one(MonotonicTime until) {
     clock_.advance(std::chrono::ceil<Duration>(due - clock_.monotonic()));
   }
   const Task task = std::move(first->second);
+  due_.erase(first->first.second);
   queue_.erase(first);
   task();
   return true;

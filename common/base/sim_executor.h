@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "common/base/executor.h"
@@ -58,6 +59,7 @@ class SimExecutor final : public Executor {
   SimClock& clock_;
   TimerId last_ = 0;
   std::map<std::pair<MonotonicTime, TimerId>, Task> queue_;
+  std::unordered_map<TimerId, MonotonicTime> due_;  ///< Of each in the queue.
 };
 
 }  // namespace tocsin::base

@@ -219,6 +219,11 @@ void Notifier::add_row(OutboxRow row) {
   const DeliveryPtr delivery = queue_.add(std::move(row), now, due);
   if (!delivery) return;
   pending_.set(static_cast<double>(queue_.size()));
+  if (sent_a_newer_one(*delivery)) {
+    settle(delivery, incident::DeliveryState::Superseded,
+           "a newer one was sent before either could be stored");
+    return;
+  }
   if (const auto sent = ahead_.find(delivery->message().key); sent != ahead_.end()) {
     // It went out while its commit failed; the row only has to say so now.
     if (sent->second) {

@@ -143,6 +143,7 @@ class Notifier {
   bool may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now);
   void schedule(base::MonotonicTime at);
   bool expired(const Delivery& delivery) const;
+  bool sent_a_newer_one(const Delivery& delivery);
   void drop(const DeliveryPtr& delivery);
   void forget_everything();
 
@@ -214,6 +215,8 @@ class Notifier {
   std::uint32_t store_failures_ = 0;  // In a row.
   /// Sent without a row, because the commit failed: key -> what it came to.
   std::unordered_map<std::string, std::optional<incident::DeliveryState>> ahead_;
+  /// The newest message of a lane (channel, incident) that was sent without a row.
+  std::unordered_map<std::string, std::uint64_t> told_ahead_;
   /// Lanes (channel, incident) whose messages went to a failover channel: how often the incident
   /// had come back when the last one went that did not end it.
   std::unordered_map<std::string, std::uint32_t> detoured_;

@@ -75,10 +75,12 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
   const std::string& target = channel->second->settings.delivery.failover;
   if (target.empty()) return;
   delivery->failed_over = true;
-  base::log_warning(kComponent, "{} {}: a copy goes to {}: {}", delivery->channel_name,
-                    message.incident.id, target, why);
   if (detoured_.size() >= kDetouredMax) detoured_.erase(detoured_.begin());
   std::uint32_t& heard_of = detoured_[detour_key(delivery->channel_name, message)];
+  // Whoever knows the incident as over, or not at all in this life, need not hear who looks at it.
+  if (message.kind == NotificationKind::Acknowledged && message.incident.reopened > heard_of) {
+    return;
+  }
   Notification told = message;
   // The message that the incident came back may have been replaced by this one before it went
   // anywhere: whoever gets the copy knows the incident as over.
@@ -86,6 +88,8 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
     told.kind = NotificationKind::Reopened;
   }
   if (!told_to_end(message.kind)) heard_of = message.incident.reopened;
+  base::log_warning(kComponent, "{} {}: a copy goes to {}: {}", delivery->channel_name,
+                    message.incident.id, target, why);
   copy_to(told, target, fmt::format("instead of {}: {}", delivery->channel_name, why));
 }
 

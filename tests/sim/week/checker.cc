@@ -42,9 +42,10 @@ bool replaced(const Index& index, const Send& send, NotificationKind kind, std::
   const std::vector<Told>& rows = index.rows.at(send.incident);
   return std::any_of(rows.begin(), rows.end(), [&](const Told& told) {
     const incident::Notification& message = told.row->notification;
-    return told.row->state == DeliveryState::Superseded && message.kind == kind &&
-           channel_of(message) == send.channel && message.sequence > after &&
-           message.sequence < send.sequence;
+    const bool unheard =
+        told.row->state == DeliveryState::Superseded || told.row->state == DeliveryState::Dead;
+    return unheard && message.kind == kind && channel_of(message) == send.channel &&
+           message.sequence > after && message.sequence < send.sequence;
   });
 }
 

@@ -5,7 +5,6 @@ logs, probes, receivers of metrics; rules, and a notification that arrives.
 """
 
 import socket
-import time
 import unittest
 
 from harness import HookReceiver, World, free_port, route_to, wait_until
@@ -21,19 +20,19 @@ LOST = {("processes", "io"), ("inventory", "accounts"), ("inventory", "port_proc
 AGENT_CONFIG = """
 [agent]
 host = "testhost"
-interval = "1s"
+interval = "2s"
 [alertd]
 url = "http://127.0.0.1:{port}"
 [host]
 textfile_directory = "/var/log/app/textfile"
 [[postgres]]
 name = "main"
-timeout = "900ms"
+timeout = "1900ms"
 dsn = "{dsn}"
 [[redis]]
 name = "main"
 address = "127.0.0.1:{redis}"
-timeout = "900ms"
+timeout = "1900ms"
 [[scrape]]
 job = "alertd"
 url = "http://127.0.0.1:{port}/metrics"
@@ -60,6 +59,8 @@ from = "start"
 checks = ["accounts", "ports", "files"]
 [packages]
 checks = ["end_of_life"]
+[snapshots]
+on_load = 0.0001
 [statsd]
 listen = "127.0.0.1:{statsd}"
 [otlp]
@@ -124,6 +125,10 @@ class HardenedUnitsTest(unittest.TestCase):
         done = self.manager.run("sh", "-c", 'printf %s "$1" >> "$2"', "write", text, path)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def failed_checks(self):
+        return {(labels["server"], labels["check"])
+                for labels in map(dict, self.world.query("tocsin_agent_check_failed == 1"))}
+
     def running(self):
         states = [self.manager.show(unit, "SubState") for unit in (ALERTD, AGENT)]
         return states == ["running", "running"]
@@ -157,19 +162,19 @@ class HardenedUnitsTest(unittest.TestCase):
                       'namedprocess_namegroup_num_procs{groupname="daemon"} == 1',
                       'node_systemd_unit_state{name="tocsin-agent.service",state="active"} == 1',
                       'container_cpu_usage_seconds_total{name="tocsin-agent.service"} > 0', "nightly_job_rows == 12",
-                      "sec_accounts > 0", "os_end_of_life_timestamp_seconds > 0", 'log_errors_total{log="app"} > 0',
-                      'http_requests_total{job="web"} > 0', "sec_auth_failures_total > 0"):
+                      "sec_accounts > 0", "tocsin_agent_snapshots == 1", "os_end_of_life_timestamp_seconds > 0",
+                      'log_errors_total{log="app"} > 0', 'http_requests_total{job="web"} > 0', "sec_auth_failures_total > 0"):
             self.wait_for(lambda: self.world.query(query), query)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             out.sendto(b"shop.orders_failed:3|c", ("127.0.0.1", self.statsd))
         self.wait_for(self.hook.distinct, "the notification")
 
-        began = time.time()
-        wait_until(lambda: time.time() > began + 5, 10, "five rounds")
-        self.assertEqual(self.world.query("tocsin_agent_collector_success == 0"), {}, self.said())
-        failed = {(labels["server"], labels["check"])
-                  for labels in map(dict, self.world.query("tocsin_agent_check_failed == 1"))}
-        self.assertEqual(failed, LOST, self.said())
+        # A machine that is busy may miss a deadline once; what is refused is refused each time.
+        self.wait_for(lambda: self.world.query("tocsin_agent_collector_success == 0") == {}, "every collector to work")
+        try:
+            self.wait_for(lambda: self.failed_checks() == LOST, "the failed checks to be those of a user without rights")
+        except AssertionError:
+            self.assertEqual(self.failed_checks(), LOST, self.said())
 
         # Reload and stop, as a person does it.
         for unit in (ALERTD, AGENT):

@@ -73,7 +73,7 @@ class ServiceManager:
         self.world = world
         self.root = world.folder / "root"
         self.root.mkdir()
-        self.cgroup = self.make_cgroup()
+        self.cgroup = None
         self.copy_programs()
         self.write_etc(units, etc)
         self.process = None
@@ -135,6 +135,7 @@ class ServiceManager:
         (folder / "shadow").chmod(0o640)
 
     def start(self):
+        self.cgroup = self.make_cgroup()
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--cgroup", "--ipc", "--uts",
                    "sh", "-c", ENTER, "enter", str(self.root)]
         log = open(self.world.folder / "systemd.log", "ab")
@@ -182,6 +183,8 @@ class ServiceManager:
             if pid:
                 os.kill(pid, signal.SIGKILL)  # ends all of its namespace
             self.process.wait(20)
+        if self.cgroup is None:
+            return
         for _ in range(100):
             for folder, _, _ in os.walk(self.cgroup, topdown=False):
                 try:

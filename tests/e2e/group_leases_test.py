@@ -93,11 +93,17 @@ class Engine:
     """VictoriaMetrics; gets every series twice a second."""
 
     def __init__(self, world):
-        self.port = free_port()
-        world.start("victoria-metrics", shutil.which("victoria-metrics"),
-                    "-httpListenAddr=0.0.0.0:%d" % self.port, "-storageDataPath=%s/vm" % world.folder,
-                    "-retentionPeriod=1d", "-search.latencyOffset=0s")
-        wait_until(lambda: listening(self.port), 20, "VictoriaMetrics")
+        def up():
+            process = world.processes.get("victoria-metrics")
+            if process is None or process.poll() is not None:  # somebody else has taken the port
+                self.port = free_port()
+                world.start("victoria-metrics", shutil.which("victoria-metrics"),
+                            "-httpListenAddr=0.0.0.0:%d" % self.port,
+                            "-storageDataPath=%s/vm" % world.folder, "-retentionPeriod=1d",
+                            "-search.latencyOffset=0s")
+            return world.processes["victoria-metrics"].poll() is None and listening(self.port)
+
+        wait_until(up, 30, "VictoriaMetrics")
         self.lock = threading.Lock()
         self.values = {}  # series as text -> value
         self.stopping = threading.Event()

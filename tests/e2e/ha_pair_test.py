@@ -79,7 +79,7 @@ class HaPairTest(unittest.TestCase):
 
     def beat(self, worlds, task):
         for world in worlds:
-            status, body = world.request("POST", "/api/v1/tasks/%s/success?expect_every=4s" % task)
+            status, body = world.request("POST", "/api/v1/tasks/%s/success?expect_every=6s" % task)
             self.assertEqual(status, 200, body)
 
     def tasks(self, world):
@@ -95,7 +95,7 @@ class HaPairTest(unittest.TestCase):
         self.assertEqual(self.tasks(self.worlds[second]), {"told_both": False})
         # The active one dies; who says it to both goes on with the one that answers.
         self.worlds[first].stop("alertd", signal.SIGKILL)
-        end = time.monotonic() + 6
+        end = time.monotonic() + 8
         while time.monotonic() < end:
             self.beat([self.worlds[second]], "told_both")
             time.sleep(1)

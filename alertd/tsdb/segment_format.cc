@@ -32,10 +32,12 @@ void put_record(std::string_view payload, std::uint64_t number, std::uint64_t of
 
 std::optional<std::string_view> record_at(std::string_view file, std::uint64_t number,
                                           std::uint64_t offset) {
-  if (offset > file.size() || file.size() - offset < kRecordHeaderBytes) return std::nullopt;
+  // Of a file that was cut right behind a record that one is lost: the decoder reads whole words.
+  constexpr std::size_t kAround = kRecordHeaderBytes + kChunkPadding;
+  if (offset > file.size() || file.size() - offset < kAround) return std::nullopt;
   const std::string_view rest = file.substr(static_cast<std::size_t>(offset));
   const auto length = get_raw<std::uint32_t>(rest);
-  if (length == 0 || length > kRecordBytesMax || length > rest.size() - kRecordHeaderBytes) {
+  if (length == 0 || length > kRecordBytesMax || length > rest.size() - kAround) {
     return std::nullopt;
   }
   const std::string_view payload = rest.substr(kRecordHeaderBytes, length);

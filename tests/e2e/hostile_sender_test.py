@@ -62,6 +62,9 @@ class HostileSenderTest(unittest.TestCase):
     def start(self, extra):
         rules = (SOURCE / "rules/ingest.toml").read_text().replace('interval = "15s"',
                                                                    'interval = "2s"')
+        for runbook in ("ingest-limited.md", "ingest-series.md"):
+            self.world.write("rules/runbooks/" + runbook,
+                             (SOURCE / "rules/runbooks" / runbook).read_text())
         self.world.alertd_config(rules, extra + route_to(self.hook.url, ["alertname", "sender"]))
         self.world.start_alertd()
 

@@ -166,8 +166,10 @@ void settle_with(const SegmentSet& segments, SeriesTable& table) {
     if (table.get(slot) == nullptr || !table.at(slot).on_disk) continue;
     Series& series = table.at(slot);
     if (!series.sealed().empty()) series.drop_doubled(segments);
-    if (series.last_ms() > std::numeric_limits<std::int64_t>::min()) continue;
-    if (const auto newest = segments.newest(series.ref())) series.restore_newest(*newest);
+    if (series.last_ms() == std::numeric_limits<std::int64_t>::min()) {
+      if (const auto newest = segments.newest(series.ref())) series.restore_newest(*newest);
+    }
+    series.bound_disk();
   }
 }
 

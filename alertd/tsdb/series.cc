@@ -136,8 +136,15 @@ bool Series::settle(std::int64_t idle_before_ms) {
 }
 
 void Series::written(std::int64_t last_ms, const char* record) {
-  on_disk = true;
   record_ = record;
+  if (waiting_ && on_disk) {
+    // What a start read twice may be there with late samples that this record has not.
+    for (const ChunkPtr& chunk : waiting_->sealed) {
+      if (chunk->last_ms() == last_ms && chunk->first_ms() <= newest_on_disk_ms_) record_ = nullptr;
+    }
+  }
+  newest_on_disk_ms_ = on_disk ? std::max(newest_on_disk_ms_, last_ms) : last_ms;
+  on_disk = true;
   if (!waiting_) return;
   std::erase_if(waiting_->sealed,
                 [&](const ChunkPtr& chunk) { return chunk->last_ms() <= last_ms; });

@@ -71,10 +71,13 @@ class Series {
   const LateSamples* late() const {
     return waiting_ && !waiting_->late.empty() ? &waiting_->late : nullptr;
   }
-  /// Whether samples in [begin_ms, ...] may be in segments and not in memory.
+  /// Whether samples in [begin_ms, ...] may be in segments and not in memory. What came in order is
+  /// later in memory than on disk, but after a restart late samples may be on disk only.
   bool reaches_disk(std::int64_t begin_ms) const {
-    return on_disk && first_in_memory_ms() > begin_ms && last_ms() >= begin_ms;
+    return on_disk && newest_on_disk_ms_ >= begin_ms && last_ms() >= begin_ms;
   }
+  /// For the end of a start: no segment has anything later than its newest sample.
+  void bound_disk() { newest_on_disk_ms_ = last_ms(); }
 
   /// Drops what lies wholly before `cutoff_ms` from memory.
   void drop_before(std::int64_t cutoff_ms);
@@ -135,6 +138,7 @@ class Series {
   OpenChunk open_;
   std::unique_ptr<Waiting> waiting_;  // most series have nothing that waits
   const char* record_ = nullptr;
+  std::int64_t newest_on_disk_ms_ = std::numeric_limits<std::int64_t>::max();  // if on_disk
 };
 
 }  // namespace tocsin::tsdb

@@ -32,7 +32,7 @@ base::Result<std::vector<std::string>> strings_of(const ApiAnswer& answer) {
   return strings;
 }
 
-std::string quoted(std::string_view text) {
+std::string quoted_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -90,7 +90,7 @@ class GenericFetch {
   }
 
   base::Result<void> labels(const std::string& name, lint::MetricStock& metric) {
-    const std::string selector = "{__name__=" + quoted(name) + "}";
+    const std::string selector = "{__name__=" + quoted_text(name) + "}";
     const auto names =
         strings_of(api_.call({"GET", "/api/v1/labels", {{"match[]", selector}}, ""}));
     if (!names) return names.error();

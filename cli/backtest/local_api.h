@@ -40,10 +40,14 @@ class LocalApi final : public cli::ApiClient {
       const bool limit = result.error().code == base::ErrorCode::LimitExceeded;
       return refuse(result.error().message, limit ? "limit_exceeded" : "execution");
     }
-    return {cli::kOk, "", R"({"status":"success","data":)" + api::query_data(*result) + "}", {}};
+    const auto data = api::query_data(*result, kAnswerBytesMax);
+    if (!data) return refuse(data.error().message, "execution");
+    return {cli::kOk, "", R"({"status":"success","data":)" + *data + "}", {}};
   }
 
  private:
+  static constexpr std::size_t kAnswerBytesMax = 64U << 20U;
+
   static cli::ApiAnswer refuse(std::string error, std::string type) {
     return {cli::kNegative, std::move(error), "", {}, std::move(type)};
   }

@@ -17,6 +17,8 @@ namespace {
 
 /// A group is bounded so that the first in it does not wait for ever.
 constexpr std::size_t kGroupSamplesMax = 500'000;
+/// What must find room on a disk before it is taken to work again.
+constexpr std::size_t kProbeBytes = 64 << 10;
 
 double seconds_between(base::MonotonicTime begin, base::MonotonicTime end) {
   return std::chrono::duration<double>(end - begin).count();
@@ -201,8 +203,16 @@ void Store::Core::disk_failed(const base::Error& error) {
   later(options_.disk_retry, [](Core& self) { self.try_recover(); });
 }
 
+// A full disk still makes empty files: the log begins anew only once some bytes found room.
+base::Result<void> Store::Core::reopen_log() {
+  const std::string probe = base::join_path(options_.folder, "probe.tmp");
+  TC_TRY(files_.write_atomic(probe, std::string(kProbeBytes, '\0'), 0600));
+  TC_TRY(files_.remove(probe));
+  return wal_->reopen();
+}
+
 void Store::Core::try_recover() {
-  if (const auto opened = wal_->reopen(); !opened) {
+  if (const auto opened = reopen_log(); !opened) {
     metrics_.write_failures.increment();
     publish_status(opened.error().message);
     later(options_.disk_retry, [](Core& self) { self.try_recover(); });

@@ -73,6 +73,7 @@ class Store::Core : public std::enable_shared_from_this<Store::Core> {
 
   // Disk trouble.
   void disk_failed(const base::Error& error);
+  base::Result<void> reopen_log();
   void try_recover();
   void sync_interval();
 

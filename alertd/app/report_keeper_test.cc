@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "alertd/app/report_adapter.h"
 #include "alertd/incident/fake_state_store.h"
 #include "alertd/routing/route_config.h"
@@ -151,7 +153,7 @@ TEST_CASE("status page: written when something changes, kept when it cannot be w
   CHECK(daemon.files.content("/public/status.json").find("\"down\"") != std::string::npos);
   CHECK(daemon.files.content("/public/status.rss").find("<rss version=\"2.0\">") !=
         std::string::npos);
-  daemon.files.fail_at(1, true);
+  daemon.files.set_capacity(1);
   daemon.executor.run_for(minutes(2));
   CHECK(daemon.files.content("/public/index.html") == page);
   double failed = 0;
@@ -159,7 +161,7 @@ TEST_CASE("status page: written when something changes, kept when it cannot be w
     if (point.name == "tocsin_alertd_status_page_failures_total") failed = point.value;
   }
   CHECK(failed > 0);
-  daemon.files.heal();
+  daemon.files.set_capacity(std::numeric_limits<std::uint64_t>::max());
   daemon.executor.run_for(minutes(2));
   CHECK(daemon.files.content("/public/index.html") != page);
   daemon.keeper->stop();

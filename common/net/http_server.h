@@ -66,7 +66,7 @@ struct ServerOptions {
   std::size_t body_bytes_max = 16 << 20;
   std::size_t connections_max = 4096;
   /// Of one peer address and without a whole request yet; beyond, they are closed.
-  std::size_t connections_new_per_peer_max = 256;
+  std::size_t connections_new_per_peer_max = 1024;
   std::size_t bytes_in_flight_max = 256
                                     << 20;  ///< Bodies being read, all connections; beyond: 503.
   base::Duration header_timeout{5'000};

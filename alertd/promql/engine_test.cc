@@ -176,7 +176,7 @@ TEST_CASE("limits: samples, points, cancellation, bad ranges") {
   const auto expr = parsed("x");
   const auto code = [](const base::Result<QueryResult>& result) { return result.error().code; };
   const base::Duration second{1000};
-  CHECK(code(engine.range(source, *expr, wall_time(0), wall_time(11'000'000), second)) ==
+  CHECK(code(engine.range(source, *expr, wall_time(0), wall_time(11'001'000), second)) ==
         base::ErrorCode::LimitExceeded);
   CHECK(code(engine.range(source, *expr, wall_time(0), wall_time(1), base::Duration{0})) ==
         base::ErrorCode::InvalidArgument);

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <ostream>
 
+#include "alertd/promql/lexer.h"
 #include "cli/commands.h"
 
 namespace tocsin::cli {
@@ -30,15 +31,6 @@ base::Result<std::vector<std::string>> strings_of(const ApiAnswer& answer) {
     if (one.is_string()) strings.emplace_back(one.get_string());
   }
   return strings;
-}
-
-std::string quoted_text(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
 }
 
 /// Prometheus and its kin: the look-ups of the query API, one after the other.
@@ -90,7 +82,7 @@ class GenericFetch {
   }
 
   base::Result<void> labels(const std::string& name, lint::MetricStock& metric) {
-    const std::string selector = "{__name__=" + quoted_text(name) + "}";
+    const std::string selector = "{__name__=" + promql::quote(name) + "}";
     const auto names =
         strings_of(api_.call({"GET", "/api/v1/labels", {{"match[]", selector}}, ""}));
     if (!names) return names.error();

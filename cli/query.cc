@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/json_view.h"
 #include "cli/when.h"
+#include "common/base/csv.h"
 
 namespace tocsin::cli {
 namespace {
@@ -68,19 +69,8 @@ base::Result<ApiRequest> request_of(const QueryOptions& options, base::WallTime 
   return request;
 }
 
-/// RFC 4180; and a text that a spreadsheet would take for a formula is none.
 std::string csv_text(std::string_view text) {
-  std::string safe = printable(text);
-  if (!safe.empty() && std::string_view("=+-@").find(safe.front()) != std::string_view::npos) {
-    safe.insert(safe.begin(), '\'');
-  }
-  if (safe.find_first_of("\",\n\r") == std::string::npos) return safe;
-  std::string quoted = "\"";
-  for (const char c : safe) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
+  return base::csv_field(printable(text));
 }
 
 void csv_line(const Point& point, const std::string& labels, std::ostream& out) {

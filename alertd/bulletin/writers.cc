@@ -7,6 +7,7 @@
 #include "alertd/bulletin/chart.h"
 #include "alertd/report/redact.h"
 #include "alertd/report/sheet.h"
+#include "common/base/csv.h"
 #include "common/base/hash.h"
 #include "common/base/strings.h"
 #include "common/gotemplate/escape.h"
@@ -204,19 +205,8 @@ std::string write_text(const Document& document, const std::string& hash) {
 // --- CSV
 // ------------------------------------------------------------------------------------------
 
-// RFC 4180; and a text that begins like a formula is no formula (an alert's name is not trusted).
 std::string csv_text(std::string_view text) {
-  std::string safe = masked(text);
-  if (!safe.empty() && std::string_view("=+-@\t\r").find(safe.front()) != std::string_view::npos) {
-    safe.insert(safe.begin(), '\'');
-  }
-  if (safe.find_first_of("\",\n\r") == std::string::npos) return safe;
-  std::string quoted = "\"";
-  for (const char c : safe) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
+  return base::csv_field(masked(text));
 }
 
 std::string csv_body(const Document& document) {

@@ -28,10 +28,6 @@ std::string derived_key(const Notification& message, const std::string& channel_
   return base::sha256_hex(fmt::format("copy of {} to {}", message.key, channel_name)).substr(0, 32);
 }
 
-std::string detour_key(const std::string& channel_name, const Notification& message) {
-  return channel_name + '\n' + message.incident.id;
-}
-
 bool about_itself(const Notification& message) {
   return message.common_labels.get(model::kAlertName) == kSelfAlertName;
 }
@@ -76,7 +72,7 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
   if (target.empty()) return;
   delivery->failed_over = true;
   if (detoured_.size() >= kDetouredMax) detoured_.erase(detoured_.begin());
-  std::uint32_t& heard_of = detoured_[detour_key(delivery->channel_name, message)];
+  std::uint32_t& heard_of = detoured_[incident_in(delivery->channel_name, message)];
   // Whoever knows the incident as over, or not at all in this life, need not hear who looks at it.
   if (message.kind == NotificationKind::Acknowledged && message.incident.reopened > heard_of) {
     return;
@@ -102,7 +98,7 @@ void Notifier::follow_failover(const DeliveryPtr& delivery) {
     return;
   }
   const std::string why = "it got the messages before";
-  if (detoured_.contains(detour_key(delivery->channel_name, message))) {
+  if (detoured_.contains(incident_in(delivery->channel_name, message))) {
     fail_over(delivery, why);
     return;
   }

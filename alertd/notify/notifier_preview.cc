@@ -108,7 +108,7 @@ void Notifier::send_uncommitted(std::vector<Notification> messages) {
       base::log_error(kComponent, "{} {}: sent although it cannot be stored", channel->first,
                       message.incident.id);
       unrecorded_.increment();
-      std::uint64_t& newest = told_ahead_[channel->first + '\n' + message.incident.id];
+      std::uint64_t& newest = told_ahead_[incident_in(channel->first, message)];
       newest = std::max(newest, message.sequence);
       const std::shared_ptr<ChannelState> used = channel->second;
       used->channel->send(message, {message.key, false, {}},
@@ -129,7 +129,7 @@ void Notifier::send_uncommitted(std::vector<Notification> messages) {
 /// Whether this one waited for the store while a newer one of its lane went out without it.
 bool Notifier::sent_a_newer_one(const Delivery& delivery) {
   const incident::Notification& message = delivery.message();
-  const auto newest = told_ahead_.find(delivery.channel_name + '\n' + message.incident.id);
+  const auto newest = told_ahead_.find(incident_in(delivery.channel_name, message));
   if (newest == told_ahead_.end()) return false;
   if (message.sequence < newest->second) {
     return !delivery.row.outcome_unknown && delivery.row.attempts == 0;

@@ -62,6 +62,12 @@ struct Notifier::Recording {
 base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
                            FailureReason reason);
 
+/// Names what one incident says to one channel.
+inline std::string incident_in(const std::string& channel_name,
+                               const incident::Notification& message) {
+  return channel_name + '\n' + message.incident.id;
+}
+
 /// Comment of a test message that nobody asked for.
 inline constexpr std::string_view kProofComment = "daily proof that this channel works";
 

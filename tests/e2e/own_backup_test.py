@@ -10,19 +10,9 @@ import threading
 import time
 import unittest
 
-from harness import HookReceiver, World, free_port, route_to, wait_until
+from harness import HookReceiver, World, free_port, probe_rules, route_to, wait_until
 
-RULES = """
-[[group]]
-name = "probe"
-interval = "1s"
-
-[[group.alert]]
-name = "ProbeHigh"
-expr = 'probe_value > 5'
-severity = "critical"
-summary = "{{ $labels.item }} is {{ $value }}"
-"""
+RULES = probe_rules("{{ $labels.item }} is {{ $value }}")
 
 
 class Writer(threading.Thread):

@@ -9,66 +9,14 @@ import http.server
 import struct
 import threading
 
+from wire import fields, read_varint, unsnappy
+
 STALE_BITS = 0x7FF0000000000002  # Prometheus's staleness marker
-
-
-def read_varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def fields(data):
-    """Yields (number, value) of a protobuf message; groups do not occur."""
-    at = 0
-    while at < len(data):
-        tag, at = read_varint(data, at)
-        if tag & 7 == 0:
-            value, at = read_varint(data, at)
-        else:
-            size = 8 if tag & 7 == 1 else 4
-            if tag & 7 == 2:
-                size, at = read_varint(data, at)
-            value, at = data[at:at + size], at + size
-        yield tag >> 3, value
-
-
-def unsnap(data):
-    """The snappy block format (google/snappy, format_description.txt)."""
-    _, at = read_varint(data, 0)
-    out = bytearray()
-    while at < len(data):
-        tag = data[at]
-        at += 1
-        if tag & 3 == 0:
-            size = (tag >> 2) + 1
-            if size > 60:
-                width = size - 60
-                size = int.from_bytes(data[at:at + width], "little") + 1
-                at += width
-            out += data[at:at + size]
-            at += size
-            continue
-        if tag & 3 == 1:
-            size, offset = (tag >> 2 & 7) + 4, (tag >> 5) << 8 | data[at]
-            at += 1
-        else:
-            width = 2 if tag & 3 == 2 else 4
-            size, offset = (tag >> 2) + 1, int.from_bytes(data[at:at + width], "little")
-            at += width
-        for _ in range(size):
-            out.append(out[-offset])
-    return bytes(out)
 
 
 def samples_of(body):
     """Yields (labels as a sorted tuple, timestamp in ms, value) of a remote write 2.0 request."""
-    message = list(fields(unsnap(body)))
+    message = list(fields(unsnappy(body)))
     symbols = [value.decode() for number, value in message if number == 4]
     for number, series in message:
         if number != 5:

@@ -4,9 +4,9 @@ Both forms of an answer become the same: for each query a list of (labels, [(tim
 """
 
 import http.client
-import struct
 
 from harness import field, snappy_block, varint
+from wire import fields, read_varint, unsnappy
 
 SAMPLES, STREAMED = 0, 1
 EQ, NEQ, RE, NRE = range(4)
@@ -42,61 +42,6 @@ def post(port, body, headers=None):
 
 
 # --- bytes back to values -----------------------------------------------------------------------------------
-
-
-def read_varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def fields(data):
-    """Yields (number, value) of a message; a value is an int or bytes."""
-    at = 0
-    while at < len(data):
-        key, at = read_varint(data, at)
-        if key & 7 == 0:
-            value, at = read_varint(data, at)
-        elif key & 7 == 1:
-            value, at = struct.unpack_from("<Q", data, at)[0], at + 8
-        else:
-            assert key & 7 == 2, key
-            size, at = read_varint(data, at)
-            value, at = data[at:at + size], at + size
-        yield key >> 3, value
-
-
-def unsnappy(data):
-    size, at = read_varint(data, 0)
-    out = bytearray()
-    while at < len(data):
-        tag = data[at]
-        at += 1
-        length = tag >> 2
-        if tag & 3 == 0:
-            if length >= 60:
-                extra = length - 59
-                length = int.from_bytes(data[at:at + extra], "little")
-                at += extra
-            out += data[at:at + length + 1]
-            at += length + 1
-            continue
-        if tag & 3 == 1:
-            length, offset = (length & 7) + 4, (tag >> 5) << 8 | data[at]
-            at += 1
-        else:
-            extra = 2 if tag & 3 == 2 else 4
-            length, offset = length + 1, int.from_bytes(data[at:at + extra], "little")
-            at += extra
-        for _ in range(length):
-            out.append(out[-offset])
-    assert len(out) == size
-    return bytes(out)
 
 
 def signed(value, bits=64):
@@ -178,7 +123,7 @@ def sampled(body, queries):
                     labels[name] = value
                 else:
                     sample = dict(fields(part))
-                    samples.append((signed(sample.get(2, 0)), sample.get(1, 0)))
+                    samples.append((signed(sample.get(2, 0)), int.from_bytes(sample.get(1, b""), "little")))
             series.append((labels, samples))
         results.append(series)
     assert len(results) == queries

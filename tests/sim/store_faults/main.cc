@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "common/base/log.h"
-#include "common/base/strings.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/store_faults/faults.h"
 
 namespace tocsin::store_faults {
@@ -34,28 +34,20 @@ std::size_t run_one(std::uint64_t seed, bool whole) {
 
 int run(const std::vector<std::string_view>& arguments) {
   base::set_log_level(base::LogLevel::Error);
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  const bool one = arguments.size() == 2 && arguments[0] == "--seed";
-  if (arguments.size() == 2 && (one || arguments[0] == "--seeds")) {
-    const std::string_view range = arguments[1];
-    const std::size_t dash = range.find('-');
-    first = base::parse_u64(range.substr(0, dash)).value_or(0);
-    last = dash == std::string_view::npos ? first
-                                          : base::parse_u64(range.substr(dash + 1)).value_or(0);
-  }
-  if (first == 0 || last < first) {
+  const auto seeds = sim::parse_seeds(arguments);
+  if (!seeds) {
     fmt::print(stderr, "usage: store_faults_sim --seeds FROM-TO | --seed N\n");
     return 64;
   }
   std::size_t failed = 0;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    if (seed != first && (seed - first) % kSeedsPerReport == 0) {
-      fmt::print(stderr, "{} of {} lives, {} failed\n", seed - first, last - first + 1, failed);
+  for (std::uint64_t seed = seeds->first; seed <= seeds->last; ++seed) {
+    if (seed != seeds->first && (seed - seeds->first) % kSeedsPerReport == 0) {
+      fmt::print(stderr, "{} of {} lives, {} failed\n", seed - seeds->first,
+                 seeds->last - seeds->first + 1, failed);
     }
-    if (run_one(seed, one) != 0) ++failed;
+    if (run_one(seed, seeds->story) != 0) ++failed;
   }
-  fmt::print("{} lives, {} failed\n", last - first + 1, failed);
+  fmt::print("{} lives, {} failed\n", seeds->last - seeds->first + 1, failed);
   return failed == 0 ? 0 : 1;
 }
 

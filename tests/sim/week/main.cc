@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "common/base/strings.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/week/checker.h"
 #include "tests/sim/week/week_world.h"
 
@@ -59,26 +59,18 @@ std::size_t run_one(std::uint64_t seed, bool whole, Totals& totals) {
 
 int run(const std::vector<std::string_view>& arguments) {
   Totals totals;
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  const bool one = arguments.size() == 2 && arguments[0] == "--seed";
-  if (arguments.size() == 2 && (one || arguments[0] == "--seeds")) {
-    const std::string_view range = arguments[1];
-    const std::size_t dash = range.find('-');
-    first = base::parse_u64(range.substr(0, dash)).value_or(0);
-    last = dash == std::string_view::npos ? first
-                                          : base::parse_u64(range.substr(dash + 1)).value_or(0);
-  }
-  if (first == 0 || last < first) {
+  const auto seeds = sim::parse_seeds(arguments);
+  if (!seeds) {
     fmt::print(stderr, "usage: week_sim --seeds FROM-TO | --seed N\n");
     return 64;
   }
   std::size_t failed = 0;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    if (!one && seed != first && (seed - first) % kWeeksPerReport == 0) {
-      fmt::print(stderr, "{} of {} weeks, {} failed\n", seed - first, last - first + 1, failed);
+  for (std::uint64_t seed = seeds->first; seed <= seeds->last; ++seed) {
+    if (!seeds->story && seed != seeds->first && (seed - seeds->first) % kWeeksPerReport == 0) {
+      fmt::print(stderr, "{} of {} weeks, {} failed\n", seed - seeds->first,
+                 seeds->last - seeds->first + 1, failed);
     }
-    if (run_one(seed, one, totals) == 0) continue;
+    if (run_one(seed, seeds->story, totals) == 0) continue;
     ++failed;
     fmt::print("seed {} fails; again with its trace: week_sim --seed {}\n", seed, seed);
   }

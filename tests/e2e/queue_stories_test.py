@@ -3,6 +3,7 @@
 Redis hangs. Each is told at its severity, by the rules that ship (their `for` in seconds), and nothing else is.
 """
 
+import http.server
 import json
 import re
 import signal
@@ -16,7 +17,7 @@ from redis_server import RedisServer
 
 def scaled(rules):
     rules = re.sub(r'\bfor = "[^"]+"', 'for = "2s"', rules)
-    return rules.replace('interval = "15s"', 'interval = "1s"').replace("< 300", "< 0")
+    return rules.replace('interval = "15s"', 'interval = "1s"').replace("< 300", "< 0").replace("[15m]", "[8s]")
 
 
 class StandIn(threading.Thread):
@@ -43,8 +44,39 @@ class StandIn(threading.Thread):
         self.join()
 
 
+class Durations(http.server.ThreadingHTTPServer):
+    """What Dramatiq's Prometheus middleware serves of an application whose tasks keep `busy` threads at work, 0.5 s each."""
+
+    def __init__(self, busy):
+        began = time.monotonic()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                worked = busy * (time.monotonic() - began)
+                labels = '{queue_name="default",actor_name="send"}'
+                text = ("# TYPE dramatiq_message_duration_milliseconds histogram\n"
+                        "dramatiq_message_duration_milliseconds_bucket{queue_name=\"default\",actor_name=\"send\",le=\"+Inf\"} %f\n"
+                        "dramatiq_message_duration_milliseconds_sum%s %f\ndramatiq_message_duration_milliseconds_count%s %f\n"
+                        % (worked * 2, labels, worked * 1000, labels, worked * 2)).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+
+
 class QueueStoriesTest(unittest.TestCase):
-    def begin(self, *settings):
+    def begin(self, *settings, more=""):
         self.redis = RedisServer(*settings)
         self.addCleanup(self.redis.stop)
         self.world = World()
@@ -58,7 +90,7 @@ class QueueStoriesTest(unittest.TestCase):
         self.world.alertd_config(rules, route_to(self.hook.url, ["alertname", "queue"]))
         self.world.agent_config('[host]\nenabled = ["time"]\n[[redis]]\nname = "main"\naddress = "127.0.0.1:%d"\n'
                                 'timeout = "900ms"\nworker_timeout = "5s"\ndramatiq_queues = ["default"]\n'
-                                % self.redis.port)
+                                % self.redis.port + more)
         self.world.start_alertd()
         self.world.start_agent()
         wait_until(lambda: self.world.query('redis_up{server="main"} == 1'), 30, "the first samples")
@@ -100,6 +132,25 @@ class QueueStoriesTest(unittest.TestCase):
         wait_until(lambda: self.told("QueueWorkersGone", "resolved"), 60, "the workers to be back")
         again.kill()
         self.assertEqual(self.others("QueueWorkersGone", "QueueWorkersStuck", "QueueLong"), [])
+
+    def test_fewer_workers_than_the_work_needs(self):
+        application = Durations(busy=21)
+        self.addCleanup(application.stop)
+        self.begin(more='workers_expected = { dramatiq = 2 }\n[[scrape]]\njob = "app"\nurl = "http://127.0.0.1:%d/metrics"\n'
+                   'timeout = "900ms"\n' % application.server_address[1])
+        worker = StandIn(self.redis)
+        self.addCleanup(worker.kill)
+        worker.start()
+        self.enqueue(1)
+        few = wait_until(lambda: self.told("QueueWorkersTooFew"), 60, "the advice")[0]
+        self.assertIn("dramatiq: what comes in needs ", few["commonAnnotations"]["summary"])
+        # 21 busy threads are 70 % of 30; with the 8 threads that a worker has unless it is said: 3.75.
+        wait_until(lambda: list(self.world.query("queue_workers_recommended").values()) == [4], 30, "the advice to settle")
+        self.assertEqual(few["incident"]["severity"], "medium")
+        missing = wait_until(lambda: self.told("QueueWorkersMissing"), 30, "the worker that is missing")[0]
+        self.assertEqual(missing["incident"]["severity"], "high")
+        self.assertIn("only 1 dramatiq workers are alive", missing["commonAnnotations"]["summary"])
+        self.assertEqual(self.others("QueueWorkersTooFew", "QueueWorkersMissing"), [])
 
     def test_the_queue_is_evicted(self):
         self.begin("--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "64")

@@ -99,10 +99,10 @@ class RabbitServer:
         self.declare(queue + ".DQ", **letters)
         self.declare(queue + ".XQ", x_message_ttl=604800000)
 
-    def publish(self, queue, number, vhost="/"):
+    def publish(self, queue, number, vhost="/", **properties):
         for _ in range(number):
             done = self.api("POST", "/exchanges/%s/amq.default/publish" % urllib.parse.quote(vhost, ""),
-                            {"properties": {"delivery_mode": 2}, "routing_key": queue, "payload": '{"args": ["secret"]}',
+                            {"properties": {"delivery_mode": 2, **properties}, "routing_key": queue, "payload": '{"args": ["secret"]}',
                              "payload_encoding": "string"})
             assert done["routed"], queue
 

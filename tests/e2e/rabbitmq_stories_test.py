@@ -5,6 +5,7 @@ metric; the worker dies; the disk runs short; the broker hangs. By the rules tha
 
 import re
 import signal
+import time
 import unittest
 
 from harness import SOURCE, HookReceiver, World, route_to, wait_until
@@ -98,6 +99,35 @@ class RabbitmqStoriesTest(unittest.TestCase):
         wait_until(lambda: self.told("QueueWithoutWorkers", "resolved"), 20, "the end")
         self.assertEqual(self.others("QueueWithoutWorkers", "QueueWorkersGone", "QueueDeadLetters"), [])
         self.assertFalse(self.world.query("tocsin_agent_check_failed"))
+
+    def test_the_age_of_what_waits_and_of_what_was_given_up(self):
+        self.broker.declare("orders")
+        self.broker.declare("orders.dlq")
+        for queue in ("orders", "orders.dlq"):
+            self.addCleanup(self.broker.api, "DELETE", "/queues/%2F/" + queue)
+        self.begin()
+        age = 'queue_oldest_message_age_seconds{queue="%s"}'
+        self.wait_for(age % "orders", 0, "an empty queue")
+        # Published one after the other, taken one after the other: the queue is never empty, and never old.
+        self.broker.publish("orders", 1)
+        self.broker.publish("orders.dlq", 1)
+        begin = time.monotonic()
+        while time.monotonic() - begin < 8:
+            self.broker.publish("orders", 1)
+            self.broker.api("POST", "/queues/%2F/orders/get",
+                            {"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"})
+            time.sleep(0.4)
+        self.wait_for('queue_messages{queue="orders"}', 1, "one waits")
+        self.assertLess(list(self.world.query(age % "orders").values())[0], 5)
+        wait_until(lambda: self.world.query('queue_oldest_dead_message_age_seconds{queue="orders.dlq"} > 5'), 20, "it")
+        wait_until(lambda: self.world.query(age % "orders" + " > 5"), 20, "the one that stays")
+        self.wait_for('queue_age_estimated{queue="orders"}', 1, "by counts")
+        # A publisher that writes the time into its message is believed.
+        self.broker.api("DELETE", "/queues/%2F/orders/contents")
+        self.broker.publish("orders", 1, timestamp=int(time.time()) - 7200)
+        old = wait_until(lambda: self.told("QueueOld"), 30, "the old message")[0]
+        self.assertEqual(old["incident"]["severity"], "critical")
+        self.wait_for('queue_age_estimated{queue="orders"}', 0, "by the publisher's time")
 
     def test_who_may_not_see_something_is_told_what_to_grant(self):
         tables = "".join('[[rabbitmq]]\nname = "%s"\nurl = "http://127.0.0.1:%d"\nuser = "%s"\n'

@@ -58,6 +58,7 @@ class Project:
         self.alerts = set()
         for path in (self.root / "rules").rglob("*.toml"):
             self.alerts.update(re.findall(r'^name = "([A-Z]\w+)"', read(path), re.MULTILINE))
+            self.words.update(re.findall(r'^name = "([a-z]\w+)"', read(path), re.MULTILINE))
         self.runbooks = {path.stem for path in (self.root / "rules").rglob("runbooks/**/*.md")}
 
     def has_metric(self, name):

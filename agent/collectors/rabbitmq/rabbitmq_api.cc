@@ -65,6 +65,7 @@ const std::string_view kNodeColumns =
     "uptime";
 const std::string_view kQueueColumns =
     "name,vhost,messages,messages_ready,messages_unacknowledged,consumers,message_bytes,memory,"
+    "head_message_timestamp,"
     "message_stats.publish,message_stats.ack,message_stats.redeliver";
 
 std::optional<double> number_of(const RabbitNumbers& numbers, std::string_view name) {

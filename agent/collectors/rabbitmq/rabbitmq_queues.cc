@@ -9,6 +9,11 @@ constexpr MetricInfo kMessages{"queue_messages", "Messages that wait to be taken
 constexpr MetricInfo kUnacked{"queue_messages_unacked", "Taken, and not done yet."};
 constexpr MetricInfo kDelayed{"queue_messages_delayed", "That wait for their time."};
 constexpr MetricInfo kDead{"queue_messages_dead", "Given up; deleted after some days."};
+constexpr MetricInfo kAge{"queue_oldest_message_age_seconds", "Of the first that waits."};
+constexpr MetricInfo kDeadAge{"queue_oldest_dead_message_age_seconds",
+                              "Since the oldest dead one was given up."};
+constexpr MetricInfo kEstimated{"queue_age_estimated",
+                                "1 if the ages are the agent's reckoning, from counts."};
 constexpr MetricInfo kConsumers{"queue_consumers", "Workers that take from this queue."};
 constexpr MetricInfo kAlive{"queue_workers_alive", "Workers whose heartbeat is fresh."};
 
@@ -22,6 +27,7 @@ std::string_view without_suffix(std::string_view name) {
 struct RabbitTaskQueues::Reading {
   std::string_view system;  ///< Empty: part of another queue, or not wanted.
   std::optional<double> messages{}, unacked{}, delayed{}, dead{}, consumers{};
+  std::optional<QueueAge> age{}, dead_age{};
 };
 
 RabbitTaskQueues::RabbitTaskQueues(const RabbitQueueSettings& settings)
@@ -29,7 +35,8 @@ RabbitTaskQueues::RabbitTaskQueues(const RabbitQueueSettings& settings)
 
 RabbitTaskQueues::Reading RabbitTaskQueues::read_one(
     const RabbitQueue& queue,
-    const std::map<std::pair<std::string, std::string>, const RabbitQueue*>& all) {
+    const std::map<std::pair<std::string, std::string>, const RabbitQueue*>& all,
+    base::WallTime now) {
   const auto sibling = [&](std::string_view name, const char* suffix) -> const RabbitQueue* {
     const auto found = all.find({queue.vhost, std::string(name) + suffix});
     return found == all.end() ? nullptr : found->second;
@@ -45,13 +52,16 @@ RabbitTaskQueues::Reading RabbitTaskQueues::read_one(
   reading.messages = number_of(queue.numbers, "messages_ready");
   reading.unacked = number_of(queue.numbers, "messages_unacknowledged");
   reading.consumers = number_of(queue.numbers, "consumers");
+  reading.age = ages_.note(queue, now);
   const auto named =
       std::find(settings_.celery_queues.begin(), settings_.celery_queues.end(), queue.name);
   if (is_dramatiq(queue.name)) {
     if (!settings_.dramatiq) return {};
     reading.system = "dramatiq";
     reading.delayed = number_of(sibling(queue.name, ".DQ")->numbers, "messages");
-    reading.dead = number_of(sibling(queue.name, ".XQ")->numbers, "messages");
+    const RabbitQueue& dead = *sibling(queue.name, ".XQ");
+    reading.dead = number_of(dead.numbers, "messages");
+    reading.dead_age = ages_.note(dead, now);
   } else if (named != settings_.celery_queues.end()) {
     if (!settings_.celery) return {};
     reading.system = "celery";
@@ -61,21 +71,24 @@ RabbitTaskQueues::Reading RabbitTaskQueues::read_one(
     reading.system = "rabbitmq";
     // Nobody takes from it, and that is how it should be.
     if (dead_letters_.matches(queue.name)) {
-      return {reading.system, {}, {}, {}, number_of(queue.numbers, "messages"), {}};
+      Reading dead{reading.system};
+      dead.dead = number_of(queue.numbers, "messages");
+      dead.dead_age = reading.age;
+      return dead;
     }
   }
   return reading;
 }
 
 void RabbitTaskQueues::add(const std::vector<RabbitQueue>& queues, std::string_view server,
-                           MetricSink& sink) {
+                           base::WallTime now, MetricSink& sink) {
   std::map<std::pair<std::string, std::string>, const RabbitQueue*> all;
   for (const RabbitQueue& queue : queues) all[{queue.vhost, queue.name}] = &queue;
   const model::LabelView of{"server", server};
   const model::LabelView broker{"broker", "rabbitmq"};
   Workers workers;
   for (const RabbitQueue& queue : queues) {
-    const Reading reading = read_one(queue, all);
+    const Reading reading = read_one(queue, all, now);
     if (reading.system.empty()) continue;
     const auto add_one = [&](const MetricInfo& metric, const std::optional<double>& value) {
       if (!value) return;
@@ -89,6 +102,10 @@ void RabbitTaskQueues::add(const std::vector<RabbitQueue>& queues, std::string_v
     add_one(kDelayed, reading.delayed);
     add_one(kDead, reading.dead);
     add_one(kConsumers, reading.consumers);
+    const auto& told = reading.age ? reading.age : reading.dead_age;
+    if (reading.age) add_one(kAge, reading.age->seconds);
+    if (reading.dead_age) add_one(kDeadAge, reading.dead_age->seconds);
+    if (told) add_one(kEstimated, told->estimated ? 1 : 0);
     if (reading.system == "rabbitmq" || !reading.consumers) continue;
     double& alive = workers[{queue.vhost, std::string(reading.system)}];
     alive = std::max(alive, *reading.consumers);
@@ -99,6 +116,10 @@ void RabbitTaskQueues::add(const std::vector<RabbitQueue>& queues, std::string_v
     if (!worked_.contains(where)) continue;
     sink.add(kAlive, {of, broker, {"system", where.second}, {"vhost", where.first}}, alive);
   }
+  ages_.forget_others();
+  std::set<std::string> seen;
+  for (const auto& [vhost, system] : worked_) seen.insert(system);
+  add_worker_plan(settings_.plan, seen, server, "rabbitmq", sink);
 }
 
 }  // namespace tocsin::agent

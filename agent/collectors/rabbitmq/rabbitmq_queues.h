@@ -10,8 +10,10 @@
 #include <map>
 #include <set>
 
+#include "agent/collectors/blocking/worker_plan.h"
 #include "agent/collectors/collector.h"
 #include "agent/collectors/host/pattern.h"
+#include "agent/collectors/rabbitmq/queue_ages.h"
 #include "agent/collectors/rabbitmq/rabbitmq_api.h"
 
 namespace tocsin::agent {
@@ -23,6 +25,7 @@ struct RabbitQueueSettings {
   std::vector<std::string> celery_queues{"celery"};
   /// Queues of other programs whose messages were given up.
   std::string dead_letter_pattern = "(?i)[._-](dlq|dlx|dead|dead[._-]?letters?)$";
+  WorkerPlan plan;
 };
 
 /// Thread: one at a time.
@@ -30,18 +33,21 @@ class RabbitTaskQueues {
  public:
   explicit RabbitTaskQueues(const RabbitQueueSettings& settings);
 
-  /// Adds the samples of all queues; `server` is their label.
-  void add(const std::vector<RabbitQueue>& queues, std::string_view server, MetricSink& sink);
+  /// Adds the samples of all queues; `server` is their label, `now` the time of the reading.
+  void add(const std::vector<RabbitQueue>& queues, std::string_view server, base::WallTime now,
+           MetricSink& sink);
 
  private:
   struct Reading;
   using Workers = std::map<std::pair<std::string, std::string>, double>;  // vhost, system
 
   Reading read_one(const RabbitQueue& queue,
-                   const std::map<std::pair<std::string, std::string>, const RabbitQueue*>& all);
+                   const std::map<std::pair<std::string, std::string>, const RabbitQueue*>& all,
+                   base::WallTime now);
 
   RabbitQueueSettings settings_;
   Pattern dead_letters_;
+  QueueAges ages_;
   std::set<std::pair<std::string, std::string>> worked_;  ///< Where a worker was seen once.
 };
 

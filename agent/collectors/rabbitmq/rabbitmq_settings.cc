@@ -37,6 +37,7 @@ void read_systems(config::Table& table, RabbitQueueSettings& queues) {
   queues.celery_queues = table.strings("celery_queues", queues.celery_queues);
   queues.dead_letter_pattern =
       read_pattern(table, "dead_letter_queues", queues.dead_letter_pattern);
+  queues.plan = read_worker_plan(table, {"dramatiq", "celery"});
 }
 
 void read_connection(config::Table& table, RabbitmqSettings& settings) {

@@ -215,7 +215,7 @@ void RabbitmqSource::fill(RoundSink& sink, const Round& round) {
   add_rabbit_overview(round.overview, settings_.name, sink);
   add_rabbit_nodes(round.nodes, settings_.name, sink);
   add_rabbit_queues(queues_, settings_.name, sink);
-  task_queues_.add(queues_, settings_.name, sink);
+  task_queues_.add(queues_, settings_.name, world_.executor.clock().wall(), sink);
 }
 
 }  // namespace tocsin::agent

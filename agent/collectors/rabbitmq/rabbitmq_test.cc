@@ -153,6 +153,91 @@ TEST_CASE("rabbitmq: Dramatiq's three queues are one; delayed are those that a w
   CHECK(dead.value("queue_messages_delayed" + mail) == 31);
 }
 
+TEST_CASE("rabbitmq: a plan of workers is told, a mistake in it is said") {
+  RabbitWorld world;
+  world.settings.queues.plan = {{{"dramatiq", 3}}, {{"dramatiq", 8}, {"celery", 2}}};
+  world.http.set("/api/queues", page({queue("mail", 4, 2, 1), queue("mail.DQ", 1, 0, 1),
+                                      queue("mail.XQ", 0, 0, 0)}));
+  const RecordingRound sink = world.round();
+  CHECK(sink.value("queue_workers_expected,system=dramatiq") == 3);
+  CHECK(sink.value("queue_worker_threads,system=dramatiq") == 8);
+  CHECK_FALSE(sink.value("queue_worker_threads,system=celery"));
+  const std::string table =
+      "[[rabbitmq]]\nuser = \"u\"\npassword = \"${HOME}\"\nworkers_expected = { rq = 1 }\n";
+  CHECK(rabbit_configured(table).find("'rq' is no task queue whose workers are known here") !=
+        std::string::npos);
+}
+
+TEST_CASE("rabbitmq: the age of the first message, from counts; the publisher's time is better") {
+  RabbitWorld world;
+  const auto counted = [](int ready, int published, const std::string& more = {}) {
+    return fmt::format(
+        R"({{"name":"q","vhost":"/","messages_ready":{},"messages":{},"consumers":1,)"
+        R"("message_stats":{{"publish":{}}}{}}})",
+        ready, ready, published, more);
+  };
+  const std::string age = "queue_oldest_message_age_seconds,queue=q,system=rabbitmq,vhost=/";
+  const std::string estimated = "queue_age_estimated,queue=q,system=rabbitmq,vhost=/";
+  const auto read = [&](const std::string& text) {
+    world.http.set("/api/queues", page({text}));
+    return world.round();
+  };
+  // Each round is 15 s after the one before.
+  CHECK(read(counted(0, 100)).value(age) == 0);
+  CHECK(read(counted(5, 105)).value(age) == 0);   // five arrived just now
+  CHECK(read(counted(5, 105)).value(age) == 15);  // the same five
+  CHECK(read(counted(5, 108)).value(age) == 30);  // three came, three left: two of the old remain
+  CHECK(read(counted(5, 110)).value(age) == 15);  // the last two of them left
+  CHECK(read(counted(5, 210)).value(age) == 0);   // all are new: never empty, and never old
+  const RecordingRound last = read(counted(3, 210));
+  CHECK(last.value(age) == 15);
+  CHECK(last.value(estimated) == 1);
+  const auto head = base::to_ms(world.clock.wall()) / 1000 - 90;
+  const RecordingRound better =
+      read(counted(3, 210, fmt::format(R"(,"head_message_timestamp":{})", head)));
+  CHECK(better.value(age) == doctest::Approx(90).epsilon(0.01));
+  CHECK(better.value(estimated) == 0);
+  CHECK(read(counted(0, 210)).value(age) == 0);
+  // A broker that started anew counts from 0; growth is seen all the same.
+  CHECK(read(counted(2, 1)).value(age) == 0);
+  CHECK(read(counted(2, 1)).value(age) == 15);
+}
+
+TEST_CASE("rabbitmq: dead letters age, too, though nobody counts them as published") {
+  RabbitWorld world;
+  const auto read = [&](int dead) {
+    world.http.set("/api/queues", page({queue("mail", 0, 0, 1), queue("mail.DQ", 0, 0, 1),
+                                        queue("mail.XQ", dead, 0, 0), queue("x.dlq", dead, 0, 0)}));
+    return world.round();
+  };
+  const std::string mail =
+      "queue_oldest_dead_message_age_seconds,queue=mail,system=dramatiq,vhost=/";
+  const std::string other =
+      "queue_oldest_dead_message_age_seconds,queue=x.dlq,system=rabbitmq,vhost=/";
+  CHECK(read(0).value(mail) == 0);
+  CHECK(read(1).value(mail) == 0);
+  const RecordingRound third = read(4);
+  CHECK(third.value(mail) == 15);
+  CHECK(third.value(other) == 15);
+  CHECK(read(3).value(mail) == 15);  // the first was deleted
+}
+
+TEST_CASE("rabbitmq: what is remembered of a queue is bounded, and never makes it older") {
+  QueueAges ages;
+  RabbitQueue queue{"/", "q", {}};
+  std::optional<QueueAge> told;
+  for (int i = 0; i <= 1000; ++i) {
+    queue.numbers = {{"messages_ready", i}, {"message_stats.publish", i}};
+    told = ages.note(queue, base::wall_time(i * 1000));
+  }
+  REQUIRE(told);
+  CHECK(told->seconds <= 999);
+  CHECK(told->seconds >= 900);
+  ages.forget_others();
+  ages.forget_others();
+  CHECK(ages.note(queue, base::wall_time(2'000'000))->seconds == 0);  // a new queue of that name
+}
+
 TEST_CASE("rabbitmq: pages are turned up to queues_max, and what is left out is said") {
   RabbitWorld world;
   world.settings.queues_max = 3;

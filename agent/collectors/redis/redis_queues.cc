@@ -242,7 +242,8 @@ constexpr MetricInfo kStuck{"queue_workers_stuck",
 
 }  // namespace
 
-void add_queues(const QueuesReading& reading, std::string_view server, MetricSink& sink) {
+void add_queues(const QueuesReading& reading, const WorkerPlan& plan, std::string_view server,
+                MetricSink& sink) {
   const model::LabelView of{"server", server};
   const model::LabelView broker{"broker", "redis"};
   for (const QueueReading& each : reading.queues) {
@@ -263,6 +264,9 @@ void add_queues(const QueuesReading& reading, std::string_view server, MetricSin
     sink.add(kAlive, {of, broker, {"system", each.system}}, each.alive);
     sink.add(kStuck, {of, broker, {"system", each.system}}, each.stuck);
   }
+  std::set<std::string> seen;
+  for (const WorkersReading& each : reading.workers) seen.insert(each.system);
+  add_worker_plan(plan, seen, server, "redis", sink);
 }
 
 }  // namespace tocsin::agent

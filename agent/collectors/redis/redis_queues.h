@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/collectors/blocking/worker_plan.h"
 #include "agent/collectors/collector.h"
 #include "agent/collectors/redis/redis_connection.h"
 #include "common/base/clock.h"
@@ -27,7 +28,8 @@ struct RedisQueueSettings {
   std::vector<std::string> celery_queues{"celery"};
   std::string rq_prefix = "rq";
   base::Duration worker_timeout{60'000};  ///< A heartbeat older than this is of a dead worker.
-  int scan_pages_max = 200;               ///< Of a thousand keys, for one search.
+  WorkerPlan plan;
+  int scan_pages_max = 200;  ///< Of a thousand keys, for one search.
 };
 
 /// One queue at one moment. What a library does not have is not there.
@@ -80,7 +82,8 @@ class RedisQueues {
   std::optional<base::MonotonicTime> searched_at_;
 };
 
-void add_queues(const QueuesReading& reading, std::string_view server, MetricSink& sink);
+void add_queues(const QueuesReading& reading, const WorkerPlan& plan, std::string_view server,
+                MetricSink& sink);
 
 /// Returns the milliseconds in `"message_timestamp": 1700000000000` of a message; nullopt if it has
 /// none that can be read.

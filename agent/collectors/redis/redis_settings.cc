@@ -57,6 +57,7 @@ void read_queues(config::Table& table, RedisQueueSettings& queues) {
   queues.celery_queues = table.strings("celery_queues", queues.celery_queues);
   queues.rq_prefix = table.string("rq_prefix", queues.rq_prefix);
   queues.worker_timeout = table.duration("worker_timeout", queues.worker_timeout);
+  queues.plan = read_worker_plan(table, {"dramatiq", "celery", "rq"});
   if (queues.worker_timeout < base::Duration{5'000}) {
     table.error("worker_timeout", "worker_timeout must be at least 5s");
   }

@@ -75,7 +75,8 @@ void report(const std::string& key, const RedisRound& round, base::FailureLog& f
   }
 }
 
-void fill(RoundSink& sink, const std::string& name, const RedisRound& round) {
+void fill(RoundSink& sink, const RedisSettings& settings, const RedisRound& round) {
+  const std::string& name = settings.name;
   const model::LabelView server{"server", name};
   sink.add(kUp, {server}, round.down ? 0 : 1);
   if (round.down) {
@@ -87,7 +88,7 @@ void fill(RoundSink& sink, const std::string& name, const RedisRound& round) {
   }
   add_info(round.info, name, sink);
   if (round.slow >= 0) sink.add(kSlow, {server}, round.slow);
-  add_queues(round.queues, name, sink);
+  add_queues(round.queues, settings.queues.plan, name, sink);
 }
 
 }  // namespace
@@ -95,10 +96,9 @@ void fill(RoundSink& sink, const std::string& name, const RedisRound& round) {
 std::unique_ptr<AsyncSource> make_redis_source(const RedisSettings& settings,
                                                BlockingSource::World world,
                                                base::FailureLog& failures) {
-  const auto filled = [key = settings.key(), name = settings.name,
-                       &failures](RedisRound round) -> Fill {
-    report(key, round, failures);
-    return [name, round = std::move(round)](RoundSink& sink) { fill(sink, name, round); };
+  const auto filled = [settings, &failures](RedisRound round) -> Fill {
+    report(settings.key(), round, failures);
+    return [settings, round = std::move(round)](RoundSink& sink) { fill(sink, settings, round); };
   };
   BlockingSource::Reading reading;
   reading.timeout = settings.timeout;

@@ -85,13 +85,14 @@ struct Bench {
     const auto reading = queues.read(*connection);
     REQUIRE_MESSAGE(reading, (reading ? "" : reading.error().message));
     TextSink sink;
-    add_queues(*reading, "main", sink);
+    add_queues(*reading, plan, "main", sink);
     return sink;
   }
 
   base::SimClock clock{base::wall_time(1'700'000'000'000)};
   std::unique_ptr<RedisConnection> connection;
   RedisQueues queues;
+  WorkerPlan plan;
 };
 
 }  // namespace
@@ -145,6 +146,12 @@ TEST_CASE("redis: the configuration says what it cannot read") {
         "'cache:x' is no host:port and no path of a socket\n");
   CHECK(read("[[redis]]\nqueues = [\"sidekiq\"]\n") ==
         "'sidekiq' is no task queue that is known here\n");
+  CHECK(read("[[redis]]\nworkers_expected = { dramatiq = 4 }\nworker_threads = { celery = 2 }\n") ==
+        "127.0.0.1|6379|");
+  CHECK(read("[[redis]]\nworkers_expected = { sidekiq = 4 }\n") ==
+        "'sidekiq' is no task queue whose workers are known here\n");
+  CHECK(read("[[redis]]\nworker_threads = { rq = 0 }\n") ==
+        "rq = 0: expected a number from 1 to 10000\n");
 }
 
 TEST_CASE("redis: Dramatiq's queues: waiting, taken, delayed, dead, and how old") {
@@ -158,6 +165,7 @@ TEST_CASE("redis: Dramatiq's queues: waiting, taken, delayed, dead, and how old"
   bench.run({"HSET", "dramatiq:default.msgs", "t", bench.message(base::Duration{0})});
   bench.run({"SADD", "dramatiq:__acks__.w1.default", "t"});
   bench.beat("w1", std::chrono::seconds(1));
+  bench.plan = {{{"dramatiq", 3}}, {{"dramatiq", 8}, {"rq", 1}}};
   // Delayed: the worker holds the id in memory, so the list is not there.
   bench.run({"HSET", "dramatiq:default.DQ.msgs", "d1", "{}", "d2", "{}"});
   bench.run({"ZADD", "dramatiq:default.XQ",
@@ -174,6 +182,9 @@ TEST_CASE("redis: Dramatiq's queues: waiting, taken, delayed, dead, and how old"
   CHECK(sink["queue_orphan_messages system=dramatiq queue=default"] == 0);
   CHECK(sink["queue_workers_alive system=dramatiq"] == 1);  // a producer's heartbeat is no worker
   CHECK(sink["queue_workers_stuck system=dramatiq"] == 0);
+  CHECK(sink["queue_workers_expected system=dramatiq"] == 3);
+  CHECK(sink["queue_worker_threads system=dramatiq"] == 8);
+  CHECK(std::isnan(sink["queue_worker_threads system=rq"]));  // none was seen
 }
 
 TEST_CASE("redis: a drained queue is told of with 0, a dead worker as stuck") {

@@ -64,9 +64,9 @@ Chunk::Chunk(const ChunkView& chunk, std::int64_t last_ms)
 void OpenChunk::reserve(std::size_t bits) {
   const std::size_t needed = (bits + 7) / 8 + kChunkPadding;
   if (needed <= capacity_) return;
-  // Steps of a third keep half a million open chunks close to what they hold.
-  const std::size_t grown = std::max<std::size_t>({needed, 40, capacity_ + capacity_ / 3U});
-  const std::size_t rounded = (grown + 15) / 16 * 16 + 8;  // malloc's sizes are 16 n + 8
+  // Steps of a quarter keep half a million open chunks close to what they hold.
+  const std::size_t grown = std::max<std::size_t>({needed, 64, capacity_ + capacity_ / 4U});
+  const std::size_t rounded = (grown + 15) / 16 * 16;  // tcmalloc's sizes
   auto bytes = std::make_unique<char[]>(rounded);
   if (bits_ > 0) std::memcpy(bytes.get(), bytes_.get(), (bits_ + 7U) / 8U);
   bytes_ = std::move(bytes);
@@ -119,7 +119,7 @@ void OpenChunk::put_value(std::uint64_t changed) {
 
 void OpenChunk::append(std::int64_t timestamp_ms, double value) {
   TC_DCHECK(count_ < kChunkSamplesMax, "chunk is full");
-  reserve(bits_ + 146 + 64);
+  reserve(bits_ + 146);  // the most that a sample takes; put_word's eight bytes end in the padding
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (count_ == 0) {
     first_ms_ = timestamp_ms;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Certificates of a real nginx: one that ends in two days, one that was renewed and not loaded, a wrong name, a broken
-chain, an old TLS. Each is told at its severity, by the rules that ship (their `for` in seconds); a second server, which is
+chain, an old TLS, one that its authority took back. Each is told at its severity, by the rules that ship (their `for` in seconds); a second server, which is
 well, is never named.
 """
 
@@ -9,7 +9,7 @@ import time
 import unittest
 
 from harness import SOURCE, HookReceiver, World, free_port, route_to, wait_until
-from web_server import NGINX, Authority, WebServer
+from web_server import NGINX, Authority, Responder, WebServer
 
 
 def scaled(rules):
@@ -30,14 +30,15 @@ class CertificateStoryTest(unittest.TestCase):
         self.install("twin", "localhost", 90)
         self.web = WebServer(self.world, "".join("""
 server { listen 127.0.0.1:%d ssl; ssl_protocols %s; ssl_ciphers ALL:@SECLEVEL=0;
+         add_header Strict-Transport-Security "max-age=60";
          ssl_certificate %s/fullchain.pem; ssl_certificate_key %s/privkey.pem; return 200 "ok\\n"; }
 """ % (port, protocols, self.world.folder / site, self.world.folder / site)
             for site, port, protocols in (("shop", self.shop, "TLSv1.1 TLSv1.2 TLSv1.3"),
                                           ("twin", self.twin, "TLSv1.2 TLSv1.3"))))
         self.web.wait(self.shop, self.twin)
 
-    def install(self, site, name, days, chain=True):
-        certificate, key = self.authority.leaf(name, days, chain)
+    def install(self, site, name, days, chain=True, responder=None):
+        certificate, key = self.authority.leaf(name, days, chain, responder)
         (self.world.folder / site).mkdir(exist_ok=True)
         self.world.write(site + "/privkey.pem", key).chmod(0o600)
         # As certbot does: the whole file at once.
@@ -51,13 +52,13 @@ server { listen 127.0.0.1:%d ssl; ssl_protocols %s; ssl_ciphers ALL:@SECLEVEL=0;
                 'ip_protocol = "4"\ntimeout = "900ms"\n'
                 % {"site": site, "port": port, "folder": self.world.folder, "ca": self.authority.root, "extra": extra})
 
-    def begin(self, extra=""):
+    def begin(self, extra="", of_shop=""):
         rules = scaled((SOURCE / "rules/probes.toml").read_text())
         for pattern in ("probe-*.md", "certificate-*.md", "tls-*.md"):
             for book in (SOURCE / "rules/runbooks").glob(pattern):
                 self.world.write("rules/runbooks/" + book.name, book.read_text())
         self.world.alertd_config(rules, route_to(self.hook.url, ["alertname", "probe", "certificate", "problem", "target"]))
-        self.world.agent_config('[host]\nenabled = ["time"]\n' + self.tables("shop", self.shop, extra)
+        self.world.agent_config('[host]\nenabled = ["time"]\n' + self.tables("shop", self.shop, extra + of_shop)
                                 + self.tables("twin", self.twin, extra))
         self.world.start_alertd()
         self.world.start_agent()
@@ -126,6 +127,29 @@ server { listen 127.0.0.1:%d ssl; ssl_protocols %s; ssl_ciphers ALL:@SECLEVEL=0;
         wait_until(lambda: self.told("CertificateCheckFailed"), 30, "that nothing is known")
         self.assertEqual(self.severity("CertificateCheckFailed"), "medium")
         self.assertIn("no such file", self.world.log("agent"))
+
+    def test_one_that_its_authority_took_back(self):
+        responder = Responder(self.world, self.authority)
+        self.install("shop", "localhost", 90, responder=responder.url)
+        self.web.reload()
+        responder.start("V")
+        self.begin(of_shop='revocation = true\nrevocation_interval = "1s"\n')
+        of_shop = 'cert_problem{certificate="shop", problem="revoked"} == %d'
+        wait_until(lambda: len(self.world.query(of_shop % 0)) == 2, 30, "the file and the server to be good")
+        time.sleep(3)
+        self.assertEqual(self.told("CertificateRevoked"), [])
+        self.assertFalse(self.world.query('cert_problem{certificate="twin", problem="revoked"}'))  # not asked for
+        responder.start("R")
+        wait_until(lambda: len(self.told("CertificateRevoked")) == 2, 30, "both to be told")
+        self.assertEqual(self.severity("CertificateRevoked"), "critical")
+        # A responder that is gone is a failed check; what it said last is told on.
+        self.world.stop("responder")
+        wait_until(lambda: self.told("CertificateCheckFailed"), 30, "that nobody answers")
+        self.assertEqual(len(self.world.query(of_shop % 1)), 2)
+        self.install("shop", "localhost", 90, responder=responder.url)
+        self.web.reload()
+        responder.start("V")
+        wait_until(lambda: len(self.told("CertificateRevoked", "resolved")) == 2, 30, "the new one to be good")
 
 
 if __name__ == "__main__":

@@ -34,11 +34,34 @@ class Authority:
                 "-out", path.with_suffix(".crt"))
         return path.with_suffix(".crt")
 
-    def leaf(self, name, days, chain=True):
-        """Returns (certificate with its chain, key) as text, for the host `name`."""
-        self.make("leaf", name, "middle", "subjectAltName=DNS:" + name, days)
+    def leaf(self, name, days, chain=True, responder=None):
+        """Returns (certificate with its chain, key) as text, for the host `name`; OCSP is asked at the URL `responder`."""
+        asked = "\nauthorityInfoAccess=OCSP;URI:" + responder if responder else ""
+        self.make("leaf", name, "middle", "subjectAltName=DNS:" + name + asked, days)
         text = (self.folder / "leaf.crt").read_text()
         return text + (self.middle.read_text() if chain else ""), (self.folder / "leaf.key").read_text()
+
+
+class Responder:
+    """A real OCSP responder of the intermediate, on a free port: it knows the last leaf, as good or as revoked."""
+
+    def __init__(self, world, authority):
+        self.world, self.authority, self.port = world, authority, free_port()
+        self.url = "http://127.0.0.1:%d/" % self.port
+
+    def start(self, state):
+        """`state`: V (valid) or R (revoked)."""
+        serial = subprocess.run(["openssl", "x509", "-in", self.authority.folder / "leaf.crt", "-noout", "-serial"],
+                                check=True, capture_output=True, text=True).stdout.strip().partition("=")[2]
+        revoked = "260101000000Z" if state == "R" else ""
+        index = self.world.write("index.txt", "\t".join([state, "350101000000Z", revoked, serial, "unknown", "/CN=leaf"]) + "\n")
+        middle = self.authority.folder / "middle"
+        self.world.stop("responder")
+        self.world.start("responder", "openssl", "ocsp", "-index", index, "-port", self.port, "-ndays", 1, "-ignore_err",
+                         "-rsigner", middle.with_suffix(".crt"), "-rkey", middle.with_suffix(".key"),
+                         "-CA", middle.with_suffix(".crt"))
+        # Not by a connection: one that says nothing makes it deaf.
+        wait_until(lambda: "waiting for OCSP" in self.world.log("responder"), 10, "the responder")
 
 
 class WebServer:
@@ -71,4 +94,4 @@ http {
         self.process.send_signal(signal.SIGHUP)
 
 
-__all__ = ["NGINX", "Authority", "WebServer", "free_port"]
+__all__ = ["NGINX", "Authority", "Responder", "WebServer", "free_port"]

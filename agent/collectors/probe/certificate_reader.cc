@@ -6,6 +6,7 @@
 #include <map>
 
 #include "agent/collectors/kept/kept_round.h"
+#include "agent/collectors/probe/revocation_desk.h"
 #include "agent/collectors/probe/served_certificates.h"
 #include "common/base/mutex.h"
 
@@ -39,21 +40,27 @@ std::string name_of(const CertificateFacts& facts) {
 class CertificateReader {
  public:
   CertificateReader(CertificateSettings settings, const ProbeWorld& world)
-      : settings_(std::move(settings)), world_(world) {}
+      : settings_(std::move(settings)),
+        world_(world),
+        revocation_(settings_, world_.executor.clock()) {}
 
   PooledSource::Answer read() {
     const base::Clock& clock = world_.executor.clock();
     const base::MonotonicTime deadline = clock.monotonic() + settings_.timeout;
     KeptRound round(settings_.key(), world_.failures);
     const StoredCertificates stored = read_certificates(settings_, world_.files);
-    add_stored(stored, round);
-    const bool served = add_served(stored, deadline, round);
+    const auto shown = ask_servers(settings_, stored.all, clock, deadline);
     if (settings_.weak_protocols) add_weak(deadline, round);
+    // Last: an authority that is silent takes the time that is left.
+    revocation_.begin(deadline);
+    add_stored(stored, round);
+    const bool served = add_served(shown, round);
+    if (settings_.revocation) round.check("revocation", revocation_.outcome());
     return {std::move(round).fill(), served && stored.failures.empty()};
   }
 
  private:
-  void add_stored(const StoredCertificates& stored, KeptRound& round) const {
+  void add_stored(const StoredCertificates& stored, KeptRound& round) {
     round.add(kFiles, {{"certificate", settings_.name}}, static_cast<double>(stored.all.size()));
     base::Result<void> files = base::ok();
     for (const auto& failure : stored.failures) {
@@ -75,7 +82,7 @@ class CertificateReader {
     for (const auto& [key, one] : distinct) add_one(*one, trust ? trust->get() : nullptr, round);
   }
 
-  void add_one(const StoredCertificate& one, x509_store_st* trust, KeptRound& round) const {
+  void add_one(const StoredCertificate& one, x509_store_st* trust, KeptRound& round) {
     const auto add = [&](const MetricInfo& metric, double value) {
       round.add(
           metric,
@@ -99,6 +106,9 @@ class CertificateReader {
       const ChainProblems chain = chain_problems(one.chain, *trust);
       problem("chain_order", chain.order);
       problem("chain_incomplete", chain.incomplete);
+      if (const auto revoked = revocation_.ask(one.chain, one.facts.fingerprint, *trust)) {
+        problem("revoked", *revoked);
+      }
     }
     if (one.key_matches) problem("key_mismatch", !*one.key_matches);
     if (one.key_exposed) problem("key_exposed", *one.key_exposed);
@@ -111,11 +121,10 @@ class CertificateReader {
   }
 
   /// Returns whether all servers showed one.
-  bool add_served(const StoredCertificates& stored, base::MonotonicTime deadline,
-                  KeptRound& round) const {
+  bool add_served(const std::vector<ServedCertificate>& shown, KeptRound& round) {
     base::Result<void> outcome = base::ok();
-    for (const ServedCertificate& one :
-         ask_servers(settings_, stored.all, world_.executor.clock(), deadline)) {
+    const auto trust = trusted(settings_.ca_file);  // a failure was told by add_stored
+    for (const ServedCertificate& one : shown) {
       if (one.failure) {
         if (outcome) {
           outcome = base::error(
@@ -136,6 +145,13 @@ class CertificateReader {
                 base::to_seconds(one.tls.earliest_expiry));
       problem("name", !one.tls.named);
       problem("untrusted", !one.tls.verified && !one.tls.expired);
+      // Whoever shows a certificate says where its authority is: only one that is trusted is asked.
+      if (one.tls.verified && trust) {
+        if (const auto revoked =
+                revocation_.ask(one.tls.chain, one.tls.certificate.fingerprint, **trust)) {
+          problem("revoked", *revoked);
+        }
+      }
       if (one.path.empty()) continue;
       round.add(kMatches,
                 {{"certificate", settings_.name}, {"path", one.path}, {"target", one.target}},
@@ -173,6 +189,7 @@ class CertificateReader {
 
   CertificateSettings settings_;
   ProbeWorld world_;
+  RevocationDesk revocation_;
   std::vector<WeakProtocol> weak_;
   base::MonotonicTime weak_due_;
 };

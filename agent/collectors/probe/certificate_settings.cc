@@ -46,6 +46,14 @@ CertificateSettings read_one(config::Table& table, base::Duration interval) {
   if (settings.weak_protocols && settings.served_by.empty()) {
     table.error("weak_protocols", "weak_protocols asks the servers of served_by: there are none");
   }
+  settings.revocation = table.boolean("revocation", false);
+  settings.revocation_interval =
+      table.duration("revocation_interval", settings.revocation_interval);
+  if (settings.revocation_interval < kIntervalMin || settings.revocation_interval > kIntervalMax) {
+    table.error("revocation_interval", fmt::format("revocation_interval must be {} to {}",
+                                                   base::format_duration(kIntervalMin),
+                                                   base::format_duration(kIntervalMax)));
+  }
   const bool files = !settings.files.empty() || !settings.acme_files.empty();
   if (!files && (settings.served_by.empty() || server_name.empty())) {
     table.error(

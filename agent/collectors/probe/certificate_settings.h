@@ -19,8 +19,10 @@ struct CertificateSettings {
   std::vector<ProbeRoute> served_by;    ///< `server_name` empty: the first name of each file.
   StartTls start_tls = StartTls::Plain;
   bool weak_protocols = false;  ///< Ask the servers for TLS 1.0 and 1.1, once a day.
+  bool revocation = false;      ///< Ask authorities whether they took a certificate back.
+  base::Duration revocation_interval{3'600'000};  ///< Between two such questions.
   base::Duration interval{300'000};
-  base::Duration timeout{10'000};  ///< Of all that one reading asks servers.
+  base::Duration timeout{10'000};  ///< Of all that one reading asks servers and authorities.
 
   std::string key() const { return "certificate " + name; }
 };

@@ -7,6 +7,7 @@
 
 #include "agent/collectors/blocking/server_settings.h"
 #include "agent/collectors/probe/dns_message.h"
+#include "agent/collectors/probe/journey.h"
 #include "agent/collectors/probe/probe_url.h"
 #include "common/base/strings.h"
 #include "common/config/table.h"
@@ -19,6 +20,7 @@ constexpr base::Duration kIntervalMin{1'000};
 constexpr base::Duration kIntervalMax{3'600'000};
 constexpr std::size_t kProbesMax = 500;
 constexpr std::size_t kStepsMax = 50;
+constexpr std::size_t kPagesMax = 20;
 
 const std::vector<std::string> kKinds = {"http", "tcp", "tls", "dns", "icmp", "smtp"};
 
@@ -36,6 +38,15 @@ std::vector<TextPattern> read_patterns(config::Table& table, std::string_view ke
     if (auto pattern = read_pattern(table, key, text)) patterns.push_back(std::move(*pattern));
   }
   return patterns;
+}
+
+std::string read_method(config::Table& table, const char* usual) {
+  std::string method = table.string("method", usual);
+  if (method.empty() ||
+      method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) {
+    table.error("method", fmt::format("'{}' is no method", base::escape_control(method)));
+  }
+  return method;
 }
 
 void read_headers(config::Table& table, HttpProbeSettings& http) {
@@ -115,6 +126,100 @@ void read_expectations(config::Table& table, HttpExpectations& expect) {
   read_json(table, expect);
 }
 
+/// Reads what a page takes from its answer, and adds the names to `known`.
+void read_takes(config::Table& table, JourneyPage& page, std::set<std::string>& known) {
+  for (const auto& [name, text] : table.string_map("take")) {
+    auto pattern = read_pattern(table, "take", text);
+    if (pattern && pattern->groups() < 1) {
+      table.error("take",
+                  fmt::format("'{}' has no group in parentheses: what is to be taken", text));
+    }
+    if (pattern) page.take.emplace(name, std::move(*pattern));
+    known.insert(name);
+  }
+  page.take_cookies = table.string_map("take_cookie");
+  for (const auto& [name, cookie] : page.take_cookies) known.insert(name);
+  if (page.take.contains("secret") || page.take_cookies.contains("secret")) {
+    table.error("take", "'secret' is the name of the page's own secret");
+  }
+}
+
+/// Checks that `${name}` stands for something; `known` are names of earlier pages.
+void check_names(config::Table& table, const char* key, const std::string& text,
+                 const JourneyPage& page, const std::set<std::string>& known) {
+  const auto names = names_in(text);
+  if (!names) {
+    table.error(key, names.error().message);
+    return;
+  }
+  for (const std::string& name : *names) {
+    if (name == "secret" ? !page.secret.empty() : known.contains(name)) continue;
+    table.error(
+        key, fmt::format("nothing is taken as '{}' before this page", name),
+        name == "secret" ? "secret_file = \"...\"" : "an earlier page's take or take_cookie");
+  }
+}
+
+JourneyPage read_page(config::Table& table, const HttpProbeSettings& probe,
+                      std::set<std::string>& known) {
+  JourneyPage page;
+  page.name = table.required_string("name");
+  page.http.url = table.required_string("url");
+  page.http.body_bytes_max = probe.body_bytes_max;
+  page.http.require_tls = probe.require_tls;
+  for (const auto& [name, value] : table.string_map("form")) page.form.emplace_back(name, value);
+  page.http.body = table.string("body", "");
+  const bool posts = !page.form.empty() || !page.http.body.empty();
+  page.http.method = read_method(table, posts ? "POST" : "GET");
+  if (!page.form.empty() && !page.http.body.empty()) {
+    table.error("form", "form and body exclude each other");
+  }
+  if (auto secret = table.secret("secret")) page.secret = std::move(*secret);
+  page.http.follow_redirects = table.boolean("follow_redirects", true);
+  read_headers(table, page.http);
+  read_expectations(table, page.http.expect);
+  check_names(table, "url", page.http.url, page, known);
+  check_names(table, "body", page.http.body, page, known);
+  for (const auto& [name, value] : page.form) check_names(table, "form", value, page, known);
+  for (const auto& [name, value] : page.http.headers) {
+    check_names(table, "headers", value, page, known);
+  }
+  if (const auto url = resolve_url(probe.url, page.http.url); !url) {
+    table.error("url", url.error().message);
+  } else if (!parse_probe_url(*url)) {
+    table.error("url", fmt::format("'{}' is no http:// or https:// address",
+                                   base::escape_control(net::url_origin(*url))));
+  } else if (!page.secret.empty() && url->starts_with("http://") &&
+             !net::is_loopback_host(parse_probe_url(*url)->address.host)) {
+    table.warning("url", "the secret travels in clear over http://", "use https://");
+  }
+  read_takes(table, page, known);
+  table.finish();
+  return page;
+}
+
+void read_journey(config::Table& table, ProbeSettings& settings) {
+  std::set<std::string> names;
+  std::set<std::string> known;
+  for (config::Table& each : table.tables("page")) {
+    settings.pages.push_back(read_page(each, settings.http, known));
+    if (!names.insert(settings.pages.back().name).second) {
+      each.error("name", fmt::format("two pages are called '{}'", settings.pages.back().name));
+    }
+  }
+  if (settings.pages.empty()) return;
+  if (settings.pages.size() > kPagesMax) {
+    table.error("page", fmt::format("more than {} pages", kPagesMax));
+  }
+  for (const char* key :
+       {"method", "body", "follow_redirects", "status", "headers_match", "body_match",
+        "body_not_match", "json", "json_min", "json_max", "json_fresh"}) {
+    if (table.has(key)) {
+      table.error(key, fmt::format("'{}' of a journey belongs to one of its pages", key));
+    }
+  }
+}
+
 /// Returns what the label `target` says.
 std::string read_http(config::Table& table, ProbeSettings& settings) {
   HttpProbeSettings& http = settings.http;
@@ -125,14 +230,11 @@ std::string read_http(config::Table& table, ProbeSettings& settings) {
     return {};
   }
   settings.route.address = url->address;
-  http.method = table.string("method", "GET");
-  if (http.method.empty() ||
-      http.method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) {
-    table.error("method", fmt::format("'{}' is no method", base::escape_control(http.method)));
-  }
+  http.method = read_method(table, "GET");
   http.body = table.string("body", "");
   http.follow_redirects = table.boolean("follow_redirects", true);
   http.require_tls = table.boolean("require_tls", false);
+  http.hsts = table.boolean("hsts", true);
   http.body_bytes_max = table.bytes("body_bytes_max", http.body_bytes_max);
   if (http.body_bytes_max > (16U << 20U)) {
     table.error("body_bytes_max", "body_bytes_max may be 16MiB at most");
@@ -140,6 +242,7 @@ std::string read_http(config::Table& table, ProbeSettings& settings) {
   read_headers(table, http);
   read_credentials(table, http);
   read_expectations(table, http.expect);
+  read_journey(table, settings);
   const bool secret = !http.bearer_token.empty() || !http.password.empty();
   if (secret && http.url.starts_with("http://") && !net::is_loopback_host(url->address.host)) {
     table.warning("url", "the credential travels in clear over http://", "use https://");
@@ -242,6 +345,7 @@ void read_labels(config::Table& table, const std::string& target, ProbeSettings&
                                                 "party",
                                                 "reason",
                                                 "phase",
+                                                "page",
                                                 "host",
                                                 "instance",
                                                 "version",

@@ -1,6 +1,7 @@
 // What `[[probe]]` in the agent's configuration says.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,8 +44,19 @@ struct HttpProbeSettings {
   base::Secret bearer_token;
   bool follow_redirects = true;
   bool require_tls = false;  ///< Where the last redirect leads must be https.
+  bool hsts = true;          ///< Tell whether browsers are told to come over TLS only.
   std::size_t body_bytes_max = 1 << 20;
   HttpExpectations expect;
+};
+
+/// One page of a journey; see journey.h for `${name}`.
+struct JourneyPage {
+  std::string name;        ///< The label `page`.
+  HttpProbeSettings http;  ///< `url` may be relative to the page before; without credentials.
+  std::vector<std::pair<std::string, std::string>> form;
+  base::Secret secret;                      ///< `${secret}` on this page.
+  std::map<std::string, TextPattern> take;  ///< Names, and where in the body their values are.
+  std::map<std::string, std::string> take_cookies;
 };
 
 /// One step of a conversation: wait for a line, say something, or begin TLS.
@@ -74,6 +86,7 @@ struct ProbeSettings {
   ProbeRoute route;
   StartTls start_tls = StartTls::Plain;
   HttpProbeSettings http;
+  std::vector<JourneyPage> pages;  ///< Not empty: `http` is asked for nothing but its origin.
   std::vector<TalkStep> talk;
   DnsProbeSettings dns;
 

@@ -18,6 +18,8 @@ struct Wanted {
   std::string names = {};  ///< As OpenSSL writes them: "DNS:a.example,IP:10.0.0.1".
   bool authority = false;
   long ends_in_seconds = 86'400;
+  std::string responder = {};  ///< URL of OCSP.
+  std::string list = {};       ///< URL of the CRL.
 };
 
 /// A certificate with its key; signs others.
@@ -39,6 +41,8 @@ class Made {
     const Made& signer = issuer == nullptr ? *this : *issuer;
     X509_set_issuer_name(one, X509_get_subject_name(signer.certificate_.get()));
     if (!wanted.names.empty()) add(NID_subject_alt_name, wanted.names);
+    if (!wanted.responder.empty()) add(NID_info_access, "OCSP;URI:" + wanted.responder);
+    if (!wanted.list.empty()) add(NID_crl_distribution_points, "URI:" + wanted.list);
     if (wanted.authority) add(NID_basic_constraints, "critical,CA:TRUE");
     X509_sign(one, signer.key_.get(), EVP_sha256());
   }
@@ -52,6 +56,7 @@ class Made {
     });
   }
   const X509& certificate() const { return *certificate_; }
+  EVP_PKEY& key() const { return *key_; }
 
  private:
   void add(int what, const std::string& value) {

@@ -37,6 +37,19 @@ bool TextPattern::matches(std::string_view text) const {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), state_->re);
 }
 
+std::optional<std::string> TextPattern::captured(std::string_view text) const {
+  std::string group;
+  if (groups() < 1 ||
+      !RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), state_->re, &group)) {
+    return std::nullopt;
+  }
+  return group;
+}
+
+int TextPattern::groups() const {
+  return state_->re.NumberOfCapturingGroups();
+}
+
 const std::string& TextPattern::text() const {
   return state_->text;
 }

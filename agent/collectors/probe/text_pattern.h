@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,10 @@ class TextPattern {
   static base::Result<TextPattern> compile(const std::string& expression);
 
   bool matches(std::string_view text) const;
+  /// Returns what the first group in parentheses matched; nothing without a match or a group.
+  std::optional<std::string> captured(std::string_view text) const;
+  /// Returns how many groups in parentheses it has.
+  int groups() const;
   const std::string& text() const;
 
  private:

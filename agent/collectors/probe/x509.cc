@@ -127,21 +127,6 @@ bool signs(X509* issuer, X509* certificate) {
   return good;
 }
 
-/// Returns whether the store has who signed the certificate.
-bool has_issuer(X509_STORE& store, X509* certificate) {
-  const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> context(
-      X509_STORE_CTX_new(), &X509_STORE_CTX_free);
-  if (!context || X509_STORE_CTX_init(context.get(), &store, certificate, nullptr) != 1) {
-    return false;
-  }
-  X509* issuer = nullptr;
-  const bool found = X509_STORE_CTX_get1_issuer(&issuer, context.get(), certificate) == 1 &&
-                     signs(issuer, certificate);
-  X509_free(issuer);
-  ERR_clear_error();
-  return found;
-}
-
 }  // namespace
 
 Result<std::vector<X509Pointer>> parse_certificates(std::string_view pem) {
@@ -232,6 +217,25 @@ Result<StorePointer> trusted(const std::string& ca_file) {
   return store;
 }
 
+X509Pointer issuer_of(x509_st& certificate, const std::vector<X509Pointer>& chain,
+                      x509_store_st& store) {
+  for (const X509Pointer& each : chain) {
+    if (each.get() == &certificate || !signs(each.get(), &certificate)) continue;
+    X509_up_ref(each.get());
+    return X509Pointer(each.get());
+  }
+  const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> context(
+      X509_STORE_CTX_new(), &X509_STORE_CTX_free);
+  X509* issuer = nullptr;
+  if (context && X509_STORE_CTX_init(context.get(), &store, &certificate, nullptr) == 1) {
+    X509_STORE_CTX_get1_issuer(&issuer, context.get(), &certificate);
+  }
+  X509Pointer owner(issuer);
+  if (owner && !signs(owner.get(), &certificate)) owner.reset();
+  ERR_clear_error();
+  return owner;
+}
+
 ChainProblems chain_problems(const std::vector<X509Pointer>& chain, x509_store_st& store) {
   ChainProblems problems;
   for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
@@ -247,7 +251,7 @@ ChainProblems chain_problems(const std::vector<X509Pointer>& chain, x509_store_s
     if (next == chain.end()) break;
     top = next->get();
   }
-  problems.incomplete = !signs(top, top) && !has_issuer(store, top);
+  problems.incomplete = !signs(top, top) && !issuer_of(*top, {}, store);
   return problems;
 }
 

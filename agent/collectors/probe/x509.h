@@ -59,6 +59,11 @@ bool key_matches(const x509_st& certificate, const evp_pkey_st& key);
 /// Errors: InvalidArgument (names the file).
 base::Result<StorePointer> trusted(const std::string& ca_file);
 
+/// Returns who signed the certificate, out of `chain` or else of `store`; nullptr if neither has
+/// it.
+X509Pointer issuer_of(x509_st& certificate, const std::vector<X509Pointer>& chain,
+                      x509_store_st& store);
+
 /// What is wrong with the order and completeness of a chain, the server's own certificate first.
 struct ChainProblems {
   bool order = false;       ///< Not each signed by the next.

@@ -5,6 +5,7 @@ refunds and split scholarships are nobody's business.
 """
 
 import re
+import time
 import unittest
 
 from harness import SOURCE, HookReceiver, World, wait_until
@@ -30,11 +31,38 @@ CREATE TABLE curriculum_term (id bigserial PRIMARY KEY, code text, ends_at times
 CREATE TABLE grading_classpartgrade (id bigserial PRIMARY KEY, enrollment_id bigint);
 CREATE TABLE grading_gradechangehistory (id bigserial PRIMARY KEY, change_type text, changed_by_id bigint,
   changed_at timestamptz DEFAULT now(), reason text);
-CREATE TABLE common_systemauditlog (id bigserial PRIMARY KEY, action_type text, created_at timestamptz DEFAULT now());
+CREATE TABLE common_systemauditlog (id bigserial PRIMARY KEY, action_type text, row_count int DEFAULT 0,
+  created_at timestamptz DEFAULT now());
+CREATE TABLE finance_journalentry (id bigserial PRIMARY KEY, status text, entry_date date, updated_at timestamptz DEFAULT now());
+CREATE TABLE finance_journalentryline (id bigserial PRIMARY KEY, journal_entry_id bigint, currency text, debit numeric(12,2)
+  DEFAULT 0, credit numeric(12,2) DEFAULT 0);
+CREATE TABLE finance_accountingperiod (id bigserial PRIMARY KEY, starts_on date, ends_on date, closed_at timestamptz);
+CREATE TABLE finance_exchangerate (id bigserial PRIMARY KEY, from_currency text, to_currency text, rate numeric,
+  effective_at timestamptz);
+CREATE TABLE django_admin_log (id bigserial PRIMARY KEY, action_time timestamptz DEFAULT now(), user_id int, action_flag smallint,
+  object_repr text DEFAULT '');
+CREATE TABLE mobile_mobileauthattempt (id bigserial PRIMARY KEY, email text, ip_address inet, success bool,
+  created_at timestamptz DEFAULT now());
+CREATE TABLE users_loginevent (id bigserial PRIMARY KEY, user_id bigint, country text, created_at timestamptz DEFAULT now());
+CREATE TABLE users_userrole (id bigserial PRIMARY KEY, user_id bigint, role text);
+CREATE TABLE people_staffprofile (id bigserial PRIMARY KEY, user_id bigint, ended_at timestamptz);
+CREATE TABLE auth_group (id int PRIMARY KEY, name text);
+CREATE TABLE auth_permission (id int PRIMARY KEY, codename text);
+CREATE TABLE auth_group_permissions (id serial PRIMARY KEY, group_id int, permission_id int);
+CREATE TABLE privacy_subjectrequest (id bigserial PRIMARY KEY, kind text, due_at timestamptz, completed_at timestamptz);
+CREATE TABLE django_session (session_key text PRIMARY KEY, expire_date timestamptz);
+CREATE TABLE django_dramatiq_task (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), status text, updated_at timestamptz);
+INSERT INTO auth_group VALUES (1, 'Registrar');
+INSERT INTO auth_permission VALUES (1, 'change_grade'), (2, 'delete_grade');
+INSERT INTO auth_group_permissions (group_id, permission_id) VALUES (1, 1);
+INSERT INTO finance_exchangerate (from_currency, to_currency, rate, effective_at) VALUES ('USD', 'KHR', 4100, now());
+INSERT INTO finance_accountingperiod (starts_on, ends_on, closed_at) VALUES
+  (current_date - 60, current_date - 31, now() - interval '1 day'), (current_date - 30, current_date + 30, NULL);
 CREATE TABLE users_user (id bigserial PRIMARY KEY, email text, is_active bool DEFAULT true, is_superuser bool DEFAULT false,
   is_staff bool DEFAULT false, last_login timestamptz DEFAULT now(), date_joined timestamptz DEFAULT now());
 CREATE TABLE django_migrations (id bigserial PRIMARY KEY, app text, name text);
 INSERT INTO common_systemauditlog (action_type) VALUES ('LOGIN');
+INSERT INTO django_migrations (app, name) VALUES ('finance', '0001_initial'), ('finance', '0012_refund_reason');
 INSERT INTO finance_reconciliation (status) VALUES ('MATCHED');
 INSERT INTO curriculum_term (code, ends_at, enrollment_opens_at, enrollment_closes_at, grades_due_at) VALUES
   ('2026T3', now() + interval '60 days', now() - interval '90 days', now() - interval '60 days', now() + interval '70 days');
@@ -66,7 +94,14 @@ matchers = ['team="finance"']
 
 
 def scaled(rules):
-    return re.sub(r'\bfor = "[^"]+"', 'for = "2s"', rules).replace('interval = "15s"', 'interval = "1s"')
+    rules = re.sub(r'\bfor = "[^"]+"', 'for = "2s"', rules).replace('interval = "15s"', 'interval = "1s"')
+    return rules.replace("offset 10m", "offset 3s").replace("[15m]", "[3s]")
+
+
+def zone(hour):
+    """A time zone in which it is Wednesday, `hour` o'clock: office hours are not those of the machine's day."""
+    now = time.gmtime()
+    return "TST-%d" % ((2 - now.tm_wday) % 7 * 24 + hour - now.tm_hour + (24 if hour < now.tm_hour else 0))
 
 
 class BusinessStoryTest(unittest.TestCase):
@@ -87,10 +122,10 @@ class BusinessStoryTest(unittest.TestCase):
         queries = (SOURCE / "packaging" / "examples" / "student-information.agent.toml").read_text()
         queries = re.sub(r'\ninterval = "[0-9]+m"', '\ninterval = "1s"', queries)
         queries = queries.replace('database = "sis"', 'database = "alerts"')
-        queries = re.sub(r'\ndsn = "[^"]+"', '\ndsn = "%s"\ntimeout = "900ms"' % self.server.dsn, queries)
-        self.world.agent_config('[host]\nenabled = ["time"]\n' + queries)
+        self.queries = re.sub(r'\ndsn = "[^"]+"', '\ndsn = "%s"\ntimeout = "900ms"' % self.server.dsn, queries)
 
-    def begin(self):
+    def begin(self, hour=12):
+        self.world.agent_config('[host]\nenabled = ["time"]\n' + self.queries.replace("Asia/Phnom_Penh", zone(hour)))
         self.world.start_alertd()
         self.world.start_agent()
         wait_until(lambda: self.world.query("biz_payments_day"), 30, "the first figures")
@@ -135,7 +170,8 @@ class BusinessStoryTest(unittest.TestCase):
         self.begin()
         # Every figure of the pack is there: nothing is silent by mistake.
         wait_until(lambda: not self.world.query('pg_scrape_collector_success{collector=~"sis_.*"} == 0')
-                   and len(self.world.query('pg_scrape_collector_success{collector=~"sis_.*"}')) == 16, 30, "all checks")
+                   and len(self.world.query('pg_scrape_collector_success{collector=~"sis_.*"}'))
+                   == self.queries.count('name = "sis_'), 30, "all checks")
         paid = self.world.query("biz_payments_day")
         self.pay("PAY-20260001041", 8, 120)
         self.pay("PAY-20260001042", 8, 120, ago="-4 minutes")
@@ -161,7 +197,7 @@ class BusinessStoryTest(unittest.TestCase):
         wait_until(lambda: self.told(self.finance, "PaymentDuplicated", "resolved"), 30, "the end")
         self.assertEqual(len(self.told(self.finance, "PaymentDuplicated")), 1)
         self.assertEqual(self.names(self.finance), ["BusinessCheckFailing", "PaymentDuplicated"])
-        self.assertEqual(self.names(self.ops), [])
+        self.assertIn(self.names(self.ops), ([], ["SchemaDrift"]))  # it was renamed by hand
 
     def test_books_and_enrolments_that_do_not_match(self):
         self.begin()
@@ -180,6 +216,84 @@ class BusinessStoryTest(unittest.TestCase):
             wait_until(lambda: self.told(self.ops, alert), 30, alert)
         self.assertEqual(self.names(self.finance), ["CashierVariance", "InvoicePaidMismatch", "LedgerEntryMissing"])
         self.assertEqual(self.names(self.ops), ["EnrollmentDuplicated", "GradeChangeWithoutReason"])
+
+    def test_signs_of_fraud(self):
+        # Balanced in both currencies, in a period that is open; and an old one of the closed period.
+        self.server.query("""
+            INSERT INTO finance_journalentry (status, entry_date, updated_at) VALUES ('POSTED', current_date, now()),
+              ('POSTED', current_date - 40, now() - interval '35 days'), ('DRAFT', current_date, now());
+            INSERT INTO finance_journalentryline (journal_entry_id, currency, debit, credit) VALUES
+              (1, 'USD', 100, 0), (1, 'USD', 0, 100), (1, 'KHR', 4000, 0), (1, 'KHR', 0, 4000), (2, 'USD', 5, 5), (3, 'USD', 1, 0)""")
+        self.begin(hour=2)
+        wait_until(lambda: self.world.query("biz_journal_unbalanced == 0") and self.world.query("biz_closed_period_changes == 0")
+                   and self.world.query("biz_finance_off_hours_hour == 0"), 30, "a quiet night")
+        self.assertEqual(self.names(self.finance), [])
+        self.server.query("""
+            INSERT INTO finance_financialtransaction (transaction_type, amount, processed_by_id) VALUES ('ADJUSTMENT', 5, 7);
+            INSERT INTO finance_financialtransaction (transaction_type, amount) VALUES ('PAYMENT_RECEIVED', 5);
+            INSERT INTO finance_journalentry (status, entry_date) VALUES ('POSTED', current_date);
+            UPDATE finance_journalentry SET updated_at = now() WHERE id = 2;
+            UPDATE finance_exchangerate SET effective_at = now() - interval '5 days'""")
+        for alert in ("JournalNotBalanced", "ClosedPeriodChanged", "ExchangeRateStale", "FinanceOffHours"):
+            wait_until(lambda: self.told(self.finance, alert), 30, alert)
+        off = self.told(self.finance, "FinanceOffHours")[0]
+        self.assertEqual(off["incident"]["severity"], "medium")
+        self.assertIn("1 bookings", off["commonAnnotations"]["summary"])  # the provider's call-back is nobody's
+        self.assertIn("USD/KHR", self.told(self.finance, "ExchangeRateStale")[0]["commonAnnotations"]["summary"])
+        self.assertEqual(self.names(self.finance),
+                         ["ClosedPeriodChanged", "ExchangeRateStale", "FinanceOffHours", "JournalNotBalanced"])
+
+    def test_who_enters_at_night_and_what_is_taken_away(self):
+        # Somebody who forgot a password, two countries of long ago, an export of a class, work in the administration pages by day.
+        self.server.query("""
+            INSERT INTO mobile_mobileauthattempt (email, ip_address, success) VALUES ('a@x', '10.0.0.1', false), ('a@x', '10.0.0.1', true);
+            INSERT INTO users_loginevent (user_id, country, created_at) VALUES (1, 'KH', now() - interval '90 days'),
+              (1, 'TH', now() - interval '40 days'), (1, 'TH', now()), (2, 'FR', now());
+            INSERT INTO common_systemauditlog (action_type, row_count) VALUES ('EXPORT', 40);
+            INSERT INTO users_user (email) VALUES ('staff@x'), ('gone@x');
+            INSERT INTO people_staffprofile (user_id, ended_at) VALUES (1, NULL), (2, now() - interval '1 hour');
+            INSERT INTO users_userrole (user_id, role) VALUES (1, 'clerk');
+            INSERT INTO django_admin_log (user_id, action_flag, action_time) VALUES (1, 2, now() - interval '14 hours')""")
+        self.begin(hour=2)
+        wait_until(lambda: self.world.query("biz_role_checksum offset 5s"), 30, "the roles to be known")
+        self.assertEqual(self.names(self.ops), [])
+        self.server.query("""
+            INSERT INTO mobile_mobileauthattempt (email, ip_address, success, created_at)
+              SELECT 'victim@x', '10.0.0.2', false, now() - interval '1 minute' FROM generate_series(1, 41);
+            INSERT INTO mobile_mobileauthattempt (email, ip_address, success) VALUES ('victim@x', '10.0.0.2', true);
+            INSERT INTO mobile_mobileauthattempt (email, ip_address, success)
+              SELECT 'student' || i || '@x', '10.0.0.3', false FROM generate_series(1, 101) i;
+            INSERT INTO users_loginevent (user_id, country) VALUES (1, 'BR');
+            INSERT INTO common_systemauditlog (action_type, row_count) VALUES ('EXPORT', 20000);
+            INSERT INTO django_admin_log (user_id, action_flag) SELECT 1, 3 FROM generate_series(1, 51);
+            UPDATE people_staffprofile SET ended_at = now() - interval '2 days' WHERE user_id = 2;
+            UPDATE auth_group_permissions SET permission_id = 2;
+            INSERT INTO privacy_subjectrequest (kind, due_at) VALUES ('deletion', now() + interval '3 days'),
+              ('access', now() + interval '20 days');
+            CREATE TABLE alumni (id int, phone_home text)""")
+        expected = {"MobileLoginAccountAttacked": "high", "MobileLoginAfterFailures": "critical", "MobileLoginSpray": "critical",
+                    "MobileLoginBruteForce": "high", "LoginNewCountry": "medium", "BulkExport": "high", "AdminAtNight": "medium",
+                    "AdminDeletionsMany": "high", "ApplicationLeaverActive": "high", "RolesChangedOffHours": "medium",
+                    "PrivacyRequestDue": "high", "PersonalDataUnregistered": "low", "SchemaDrift": "medium"}
+        for alert, severity in expected.items():
+            body = wait_until(lambda: self.told(self.ops, alert), 30, alert)[0]
+            self.assertEqual(body["incident"]["severity"], severity, alert)
+        self.assertEqual(self.names(self.ops), sorted(expected))
+        self.assertEqual(list(self.world.query("biz_logins_new_country_day").values()), [1])
+        self.assertNotIn("victim", str(self.ops.requests))
+
+    def test_the_schema_by_migration_and_by_hand(self):
+        self.begin()
+        wait_until(lambda: self.world.query("biz_schema_checksum_baseline offset 5s"), 30, "the schema to be known")
+        self.server.query("ALTER TABLE users_user ADD COLUMN nick text;"
+                          "INSERT INTO django_migrations (app, name) VALUES ('users', '0002_nick')")
+        wait_until(lambda: self.world.query('biz_migration_applied_info{app="users",name="0002_nick"}'), 30, "the migration")
+        time.sleep(6)
+        self.assertEqual(self.names(self.ops), [])
+        self.server.query("CREATE INDEX by_hand ON users_user (nick)")
+        wait_until(lambda: self.told(self.ops, "SchemaDrift"), 30, "the drift")
+        self.server.query("DROP INDEX by_hand")
+        wait_until(lambda: self.told(self.ops, "SchemaDrift", "resolved"), 30, "the end")
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ int run(base::Signals& signals, Settings settings, const std::optional<std::stri
                           ? state::make_postgres_group_store(settings.state.server, clock)
                           : nullptr;
 
-  const auto http = net::make_http_client(clock, 4, 10'000);
+  const auto http = net::make_http_client(clock, 128, 10'000);
   const auto mail = net::make_mail_client(clock, 2, 10'000);
   // Engines that hang must not keep messages to people waiting, nor each other.
   const auto datasource_http =

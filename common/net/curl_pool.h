@@ -1,4 +1,4 @@
-// The threads behind the HTTP and the mail client: a bounded queue, and curl handles that are kept
+// The threads behind the mail clients: a bounded queue, and curl handles that are kept
 // between jobs so that their connections live on. Internal to common/net.
 #pragma once
 

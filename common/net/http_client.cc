@@ -1,4 +1,4 @@
-// HttpClient over libcurl's blocking easy interface.
+// HttpClient over libcurl's multi interface (curl_loop.h).
 //
 // Everything a server can send is bounded while it arrives: the body by response_bytes_max, the
 // header block by 256 KiB. Compression is not asked for, so a small answer stays small. Messages
@@ -14,7 +14,7 @@
 
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "common/net/curl_pool.h"
+#include "common/net/curl_loop.h"
 #include "common/net/curl_tls.h"
 #include "common/net/url.h"
 
@@ -179,78 +179,91 @@ base::Error transfer_error(CURLcode code, const Transfer& transfer, const HttpRe
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
       return base::error(base::ErrorCode::InvalidArgument, message);
-    case CURLE_ABORTED_BY_CALLBACK:
-      return base::error(base::ErrorCode::Cancelled,
-                         fmt::format("request to {} given up: the client was stopped", origin));
     default:
       return base::error(base::ErrorCode::Unavailable, message);
   }
 }
 
-base::Result<HttpResponse> perform(CURL* easy, const HttpRequest& request) {
-  Transfer transfer;
-  transfer.body_bytes_max = request.response_bytes_max;
-  char detail[CURL_ERROR_SIZE] = "";
-  const auto headers = header_list(request);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "tocsin/" TOCSIN_VERSION);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  const std::string origin = url_origin(request.url);
-  if (is_loopback_host(std::string_view(origin).substr(origin.find("://") + 3))) {
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+/// One request on its way.
+class Exchange final : public CurlLoop::Job {
+ public:
+  Exchange(HttpRequest request, std::string its_origin, base::Executor& executor, HttpDone done)
+      : Job(std::move(its_origin), request.timeout, executor),
+        request_(std::move(request)),
+        done_(std::move(done)) {
+    transfer_.body_bytes_max = request_.response_bytes_max;
   }
-  set_tls_options(easy, request.tls);
-  set_method(easy, request);
-  const CURLcode code = curl_easy_perform(easy);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
-  if (code != CURLE_OK) return transfer_error(code, transfer, request, detail);
-  long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  transfer.response.status = static_cast<int>(status);
-  return std::move(transfer.response);
-}
+
+  void prepare(void* handle) override {
+    CURL* easy = handle;
+    headers_ = header_list(request_);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
+    curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "tocsin/" TOCSIN_VERSION);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer_);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer_);
+    if (is_loopback_host(std::string_view(origin).substr(origin.find("://") + 3))) {
+      curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    }
+    set_tls_options(easy, request_.tls);
+    set_method(easy, request_);
+  }
+
+  void finish(void* handle, int code) override {
+    CURL* easy = handle;
+    // Nothing of this object is used by the handle from here on.
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
+    if (code != CURLE_OK) {
+      result_ = transfer_error(static_cast<CURLcode>(code), transfer_, request_, detail_);
+      return;
+    }
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    transfer_.response.status = static_cast<int>(status);
+    result_ = std::move(transfer_.response);
+  }
+
+  void fail(base::Error error) override { result_ = std::move(error); }
+
+  void reply() override { done_(std::move(result_)); }
+
+ private:
+  HttpRequest request_;
+  HttpDone done_;
+  Transfer transfer_;
+  std::unique_ptr<curl_slist, SlistFree> headers_;
+  char detail_[CURL_ERROR_SIZE] = "";
+  base::Result<HttpResponse> result_ = HttpResponse();
+};
 
 class CurlHttpClient final : public HttpClient {
  public:
-  CurlHttpClient(const base::Clock& clock, unsigned threads, std::size_t queue_max)
-      : log_("net/http_client"), pool_(clock, "http-send", threads, queue_max) {}
+  CurlHttpClient(const base::Clock& clock, unsigned in_flight_max, std::size_t queue_max)
+      : log_("net/http_client"), loop_(clock, "http-send", in_flight_max, queue_max) {}
 
   void send(HttpRequest request, base::Executor& reply_on, HttpDone done) override {
-    const auto reply = [&reply_on, done = std::move(done)](base::Result<HttpResponse> result) {
-      auto shared = std::make_shared<base::Result<HttpResponse>>(std::move(result));
-      reply_on.post([done, shared] { done(std::move(*shared)); });
-    };
     if (auto checked = check(request); !checked) {
-      reply(std::move(checked).error());
+      reply_on.post([done = std::move(done), error = std::move(checked).error()] { done(error); });
       return;
     }
     std::string origin = url_origin(request.url);
     if (request.tls.insecure) {
       log_.report(origin, "the server's certificate is not verified: 'insecure' is set");
     }
-    const base::Duration timeout = request.timeout;
-    auto shared = std::make_shared<const HttpRequest>(std::move(request));
-    pool_.submit(CurlPool::Job{std::move(origin), timeout,
-                               [shared, reply](void* easy) -> base::Task {
-                                 auto result = std::make_shared<base::Result<HttpResponse>>(
-                                     perform(static_cast<CURL*>(easy), *shared));
-                                 return [reply, result] { reply(std::move(*result)); };
-                               },
-                               [reply](base::Error error) { reply(std::move(error)); }});
+    loop_.submit(std::make_unique<Exchange>(std::move(request), std::move(origin), reply_on,
+                                            std::move(done)));
   }
 
  private:
   base::FailureLog log_;
-  CurlPool pool_;
+  CurlLoop loop_;
 };
 
 }  // namespace
@@ -262,9 +275,9 @@ std::string_view HttpResponse::header(std::string_view name) const {
   return {};
 }
 
-std::unique_ptr<HttpClient> make_http_client(const base::Clock& clock, unsigned threads,
+std::unique_ptr<HttpClient> make_http_client(const base::Clock& clock, unsigned in_flight_max,
                                              std::size_t queue_max) {
-  return std::make_unique<CurlHttpClient>(clock, threads, queue_max);
+  return std::make_unique<CurlHttpClient>(clock, in_flight_max, queue_max);
 }
 
 base::Duration retry_after(const HttpResponse& response, base::WallTime now) {

@@ -1,5 +1,4 @@
-// HTTP out. Asynchronous at the surface; inside, a few threads with blocking curl handles and
-// time-outs.
+// HTTP out. Asynchronous; inside, one thread that runs all transfers of the client.
 #pragma once
 
 #include <functional>
@@ -60,9 +59,9 @@ class HttpClient {
   virtual void send(HttpRequest request, base::Executor& reply_on, HttpDone done) = 0;
 };
 
-/// `threads` bounds the requests in flight; further ones wait in a queue of at most `queue_max`
-/// (beyond that: Unavailable).
-std::unique_ptr<HttpClient> make_http_client(const base::Clock& clock, unsigned threads,
+/// `in_flight_max` bounds the requests in flight; further ones wait in a queue of at most
+/// `queue_max` (beyond that: Unavailable).
+std::unique_ptr<HttpClient> make_http_client(const base::Clock& clock, unsigned in_flight_max,
                                              std::size_t queue_max);
 
 /// Returns how long the server asks to wait, from Retry-After in seconds or as a date; 0 if it does

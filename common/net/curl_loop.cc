@@ -1,0 +1,282 @@
+#include "common/net/curl_loop.h"
+
+#include <curl/curl.h>
+#include <fmt/core.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace tocsin::net {
+namespace {
+
+constexpr std::size_t kEventsAtOnce = 128;
+
+base::Error cancelled(const std::string& origin) {
+  return base::error(base::ErrorCode::Cancelled,
+                     fmt::format("request to {} given up: the client was stopped", origin));
+}
+
+}  // namespace
+
+struct CurlLoop::Handle {
+  Handle() : easy(curl_easy_init()) {}
+  ~Handle() { curl_easy_cleanup(easy); }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  CURL* easy;
+  std::size_t place = 0;  // In busy_.
+  std::unique_ptr<Job> job;
+};
+
+/// What curl calls.
+struct CurlLoop::Callbacks {
+  /// `known` is set once the socket is in the epoll.
+  static int on_socket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
+    auto& loop = *static_cast<CurlLoop*>(user);
+    if (what == CURL_POLL_REMOVE) {
+      epoll_ctl(loop.epoll_, EPOLL_CTL_DEL, socket, nullptr);
+      return 0;
+    }
+    epoll_event event{};
+    event.data.fd = socket;
+    if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
+    epoll_ctl(loop.epoll_, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
+    if (known == nullptr) curl_multi_assign(loop.multi_, socket, user);
+    return 0;
+  }
+
+  static int on_timer(CURLM*, long timeout_ms, void* user) {
+    auto& loop = *static_cast<CurlLoop*>(user);
+    loop.timer_.reset();
+    if (timeout_ms >= 0) loop.timer_ = loop.clock_.monotonic() + base::Duration(timeout_ms);
+    return 0;
+  }
+};
+
+CurlLoop::CurlLoop(const base::Clock& clock, std::string name, std::size_t in_flight_max,
+                   std::size_t queue_max)
+    : clock_(clock),
+      in_flight_max_(in_flight_max),
+      jobs_max_(in_flight_max + queue_max),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      executor_(clock, std::move(name), 1) {
+  TC_CHECK(in_flight_max > 0, "an HTTP client that may send nothing");
+  TC_CHECK(epoll_ >= 0 && bell_ >= 0, "no file descriptor left for an HTTP client");
+  curl_global_init(CURL_GLOBAL_DEFAULT);  // counted by curl; thread-safe since 7.84
+  multi_ = curl_multi_init();
+  TC_CHECK(multi_ != nullptr, "out of memory for an HTTP client");
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, Callbacks::on_socket);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, Callbacks::on_timer);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(in_flight_max));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = bell_;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event);
+  executor_.post([this] { run(); });
+}
+
+CurlLoop::~CurlLoop() {
+  stopping_ = true;
+  wake();
+  executor_.stop();
+  give_up();
+  idle_.clear();
+  curl_multi_cleanup(multi_);
+  ::close(bell_);
+  ::close(epoll_);
+}
+
+void CurlLoop::wake() {
+  if (woken_.exchange(true)) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(bell_, &one, sizeof one);
+}
+
+void CurlLoop::submit(std::unique_ptr<Job> job) {
+  const base::MonotonicTime due = clock_.monotonic() + job->timeout;
+  {
+    base::MutexLock lock(mutex_);
+    if (running_ + waiting_.size() < jobs_max_) {
+      waiting_.push_back(Waiting{std::move(job), due});
+    }
+  }
+  if (!job) return wake();
+  job->fail(
+      base::error(base::ErrorCode::Unavailable,
+                  fmt::format("request to {} refused: {} requests are already waiting or running",
+                              job->origin, jobs_max_)));
+  Jobs ended;
+  ended.push_back(std::move(job));
+  report(ended);
+}
+
+void CurlLoop::run() {
+  Jobs ended;
+  while (!stopping_) {
+    begin_waiting(ended);
+    run_timer();
+    collect(ended);
+    if (ended.empty()) {
+      wait();
+      collect(ended);
+    }
+    report(ended);
+  }
+}
+
+void CurlLoop::begin_waiting(Jobs& ended) {
+  woken_ = false;  // before the look: what comes after it rings again
+  while (busy_.size() < in_flight_max_) {
+    Waiting next;
+    {
+      base::MutexLock lock(mutex_);
+      if (waiting_.empty()) return;
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+      ++running_;
+    }
+    if (begin(next)) continue;
+    ended.push_back(std::move(next.job));
+    base::MutexLock lock(mutex_);
+    --running_;
+  }
+}
+
+/// Returns false if it failed at once.
+bool CurlLoop::begin(Waiting& next) {
+  Job& job = *next.job;
+  const auto rest = std::chrono::duration_cast<base::Duration>(next.due - clock_.monotonic());
+  if (rest <= base::Duration{0}) {
+    job.fail(base::error(base::ErrorCode::Timeout,
+                         fmt::format("request to {} timed out after {} in the queue", job.origin,
+                                     base::format_duration(job.timeout))));
+    return false;
+  }
+  std::unique_ptr<Handle> handle;
+  if (idle_.empty()) {
+    handle = std::make_unique<Handle>();
+  } else {
+    handle = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  if (handle->easy == nullptr) {
+    job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a curl handle"));
+    return false;
+  }
+  curl_easy_reset(handle->easy);
+  curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, static_cast<long>(rest.count()));
+  curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(rest.count()));
+  curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle.get());
+  job.prepare(handle->easy);
+  if (curl_multi_add_handle(multi_, handle->easy) != CURLM_OK) {
+    job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a transfer"));
+    return false;
+  }
+  handle->job = std::move(next.job);
+  handle->place = busy_.size();
+  busy_.push_back(std::move(handle));
+  return true;
+}
+
+void CurlLoop::run_timer() {
+  if (!timer_ || *timer_ > clock_.monotonic()) return;
+  timer_.reset();
+  int running = 0;
+  curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void CurlLoop::wait() {
+  int timeout_ms = -1;
+  if (timer_) {
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(*timer_ - clock_.monotonic());
+    timeout_ms = static_cast<int>(std::clamp<std::int64_t>(rest.count(), 0, 60'000));
+  }
+  std::array<epoll_event, kEventsAtOnce> events{};
+  const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == bell_) {
+      std::uint64_t rung = 0;
+      [[maybe_unused]] const ssize_t got = ::read(bell_, &rung, sizeof rung);
+      continue;
+    }
+    int what = 0;
+    if ((event.events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
+    if ((event.events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
+    int running = 0;
+    curl_multi_socket_action(multi_, event.data.fd, what, &running);
+  }
+}
+
+void CurlLoop::collect(Jobs& ended) {
+  const std::size_t before = busy_.size();
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* easy = message->easy_handle;
+    const CURLcode code = message->data.result;
+    Handle* of = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &of);
+    of->job->finish(easy, code);
+    curl_multi_remove_handle(multi_, easy);
+    ended.push_back(std::move(of->job));
+    std::swap(busy_[of->place], busy_.back());
+    busy_[of->place]->place = of->place;
+    idle_.push_back(std::move(busy_.back()));
+    busy_.pop_back();
+  }
+  if (busy_.size() == before) return;
+  base::MutexLock lock(mutex_);
+  running_ -= before - busy_.size();
+}
+
+/// Room is made before anybody hears of it: who does finds room for the next request.
+void CurlLoop::report(Jobs& ended) {
+  while (!ended.empty()) {
+    base::Executor& reply_on = ended.front()->reply_on;
+    const auto others =
+        std::stable_partition(ended.begin(), ended.end(),
+                              [&reply_on](const auto& job) { return &job->reply_on == &reply_on; });
+    auto batch = std::make_shared<Jobs>(std::make_move_iterator(ended.begin()),
+                                        std::make_move_iterator(others));
+    ended.erase(ended.begin(), others);
+    reply_on.post([batch] {
+      for (const auto& job : *batch) job->reply();
+    });
+  }
+}
+
+void CurlLoop::give_up() {
+  Jobs ended;
+  for (const auto& handle : busy_) {
+    curl_multi_remove_handle(multi_, handle->easy);
+    handle->job->fail(cancelled(handle->job->origin));
+    ended.push_back(std::move(handle->job));
+  }
+  busy_.clear();
+  {
+    base::MutexLock lock(mutex_);
+    for (Waiting& waiting : waiting_) {
+      waiting.job->fail(cancelled(waiting.job->origin));
+      ended.push_back(std::move(waiting.job));
+    }
+    waiting_.clear();
+    running_ = 0;
+  }
+  report(ended);
+}
+
+}  // namespace tocsin::net

@@ -59,14 +59,14 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   alarmed_.clear();
   told_now_.clear();
   apply_edits(input.edits);
-  const std::vector<routing::Action> actions = pipeline_.step(now, input.alerts);
+  std::vector<routing::Action> actions = pipeline_.step(now, input.alerts);
   // What came to light is known before what is decided about it.
   for (const routing::Aside& aside : pipeline_.take_asides()) write_down(aside);
-  for (const routing::Action& action : actions) {
+  for (routing::Action& action : actions) {
     if (action.send && !action.integration.empty()) {
-      on_send_to_integration(action);
+      on_send_to_integration(std::move(action));
     } else if (action.send) {
-      on_send(action);
+      on_send(std::move(action));
     } else {
       held(action);
     }
@@ -79,7 +79,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   return std::move(result_);
 }
 
-void Engine::on_send(const routing::Action& action) {
+void Engine::on_send(routing::Action action) {
   const auto found = by_group_.find(action.group_key);
   Incident* incident = found == by_group_.end() ? nullptr : &incidents_.at(found->second);
   if (incident) {
@@ -88,13 +88,13 @@ void Engine::on_send(const routing::Action& action) {
     changed_.insert(incident->number);
   }
   if (action.reason == Reason::AllResolved) {
-    on_all_resolved(action, incident);
+    on_all_resolved(std::move(action), incident);
   } else {
-    on_firing(action, incident);
+    on_firing(std::move(action), incident);
   }
 }
 
-void Engine::on_all_resolved(const routing::Action& action, Incident* incident) {
+void Engine::on_all_resolved(routing::Action action, Incident* incident) {
   if (!incident || incident->resolved()) {
     if (incident) {
       incident->reopen_at.reset();
@@ -115,21 +115,21 @@ void Engine::on_all_resolved(const routing::Action& action, Incident* incident) 
     return;
   }
   if (resolve(*incident, now_, "", "", result_.change.events)) {
-    tell_resolved(*incident, action.reason, {action.firing, action.resolved});
+    tell_resolved(*incident, action.reason, {std::move(action.firing), std::move(action.resolved)});
   }
 }
 
-void Engine::on_firing(const routing::Action& action, Incident* incident) {
-  Message message{NotificationKind::Firing, action.reason, {action.firing, action.resolved}, {}};
+void Engine::on_firing(routing::Action action, Incident* incident) {
   const bool news = action.reason != Reason::Repeat && action.reason != Reason::SomeResolved;
   if (!incident || (incident->resolved() && !incident->reopen_at &&
                     *incident->resolved_at + settings_.reopen_window <= now_)) {
     Incident& opened = open(action, incident);
     look_around(opened, action.firing);
+    Message message = message_of(action);
     if (!join_storm(opened) && !hold_for_root(opened)) tell_begin(opened, std::move(message));
     return;
   }
-  const model::Severity severity = with_parts(*incident, action.group.severity());
+  const model::Severity severity = with_parts(*incident, action.group.severity);
   if (incident->resolved()) {
     if (incident->reopen_at && !news) {  // a person said it is over; the hold decides
       decided(*incident, Reason::ResolvedByPerson, false);
@@ -137,14 +137,24 @@ void Engine::on_firing(const routing::Action& action, Incident* incident) {
     }
     reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
     take_severity(*incident, severity);
+    Message message = message_of(action);
     message.kind = NotificationKind::Reopened;
     tell_begin(*incident, std::move(message));
     return;
   }
   take_severity(*incident, severity);
+  Message message = message_of(action);
   message.kind = NotificationKind::Update;
   add_firing(message.alerts, alerts_of_parts(*incident));
   tell_update(*incident, std::move(message));
+}
+
+/// Takes the alerts out of the action.
+Engine::Message Engine::message_of(routing::Action& action) {
+  return {NotificationKind::Firing,
+          action.reason,
+          {std::move(action.firing), std::move(action.resolved)},
+          {}};
 }
 
 Incident& Engine::open(const routing::Action& action, const Incident* previous) {
@@ -154,8 +164,8 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
   incident.route = action.group.route;
   incident.receiver = action.group.receiver;
   incident.group_labels = action.group.labels;
-  incident.title = make_title({action.firing, {}}, action.group.labels);
-  incident.severity = incident.peak_severity = action.group.severity();
+  incident.title = make_title(action.firing, action.group.labels);
+  incident.severity = incident.peak_severity = action.group.severity;
   incident.policy_severity = incident.severity;
   incident.opened_at = incident.updated_at = now_;
   incident.previous = previous ? previous->number : 0;
@@ -165,7 +175,7 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
   }
   add_event(incident, now_, "opened", "",
             fmt::format("{}: {}{}", model::to_string(incident.severity), incident.title,
-                        rule_origin({action.firing, {}})),
+                        rule_origin(action.firing)),
             result_.change.events);
   const std::int64_t number = incident.number;
   by_group_[incident.group_key] = number;

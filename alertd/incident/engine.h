@@ -2,9 +2,8 @@
 //
 //   alerts -> routing::Pipeline -> decisions -> incidents -> outbox rows, one for each channel
 //
-// Same inputs, same clock, same start: same change, with the same delivery keys. That is what makes
-// a crash before the commit harmless: the step is simply made again. The shell around it
-// (dispatcher.h) owns queue, timer and store.
+// Same inputs, same clock, same start: same change, with the same delivery keys. So a crash before
+// the commit is harmless: the step is made again. dispatcher.h owns queue, timer and store.
 #pragma once
 
 #include <deque>
@@ -67,12 +66,13 @@ class Engine {
     Addresses also;  ///< Of a step's message: told besides those of the step.
   };
 
-  void on_send(const routing::Action& action);
-  void on_send_to_integration(const routing::Action& action);
+  void on_send(routing::Action action);
+  void on_send_to_integration(routing::Action action);
   void apply_edits(std::span<const routing::Edit> edits);
   void write_routing_records(const routing::Dirty& dirty);
-  void on_all_resolved(const routing::Action& action, Incident* incident);
-  void on_firing(const routing::Action& action, Incident* incident);
+  void on_all_resolved(routing::Action action, Incident* incident);
+  void on_firing(routing::Action action, Incident* incident);
+  static Message message_of(routing::Action& action);
   Incident& open(const routing::Action& action, const Incident* previous);
   base::Result<IncidentRecord> on_command(const Command& command);
   base::Result<IncidentRecord> run_command(const Command& command);

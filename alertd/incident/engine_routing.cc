@@ -108,7 +108,7 @@ void Engine::write_routing_records(const routing::Dirty& dirty) {
 
 /// One integration's message. The incident goes along: it opens with the first message, and is over
 /// with the first that says so.
-void Engine::on_send_to_integration(const routing::Action& action) {
+void Engine::on_send_to_integration(routing::Action action) {
   const auto found = by_group_.find(action.group_key);
   Incident* incident = found == by_group_.end() ? nullptr : &incidents_.at(found->second);
   NotificationKind kind = NotificationKind::Update;
@@ -127,13 +127,14 @@ void Engine::on_send_to_integration(const routing::Action& action) {
     } else if (incident->resolved()) {
       reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
     }
-    set_severity(*incident, action.group.severity(), now_, result_.change.events);
+    set_severity(*incident, action.group.severity, now_, result_.change.events);
     if (action.reason == Reason::FirstNotification) kind = NotificationKind::Firing;
   }
   incident->route = action.group.route;
   incident->receiver = action.group.receiver;
-  notify(*incident, Message{kind, action.reason, {action.firing, action.resolved}, {}},
-         {{incident->receiver, action.integration}});
+  Message message = message_of(action);
+  message.kind = kind;
+  notify(*incident, std::move(message), {{incident->receiver, action.integration}});
 }
 
 }  // namespace tocsin::incident

@@ -9,36 +9,35 @@
 namespace tocsin::incident {
 namespace {
 
-using Strings = std::map<std::string, std::string>;
+using Alerts = std::vector<model::Alert>;
+using Part = model::Labels model::Alert::*;
 
-Strings to_map(const model::Labels& labels) {
-  Strings map;
-  for (const auto& label : labels) map.emplace(label.name, label.value);
-  return map;
-}
-
-/// Returns what `part` of every alert agrees on.
-template <class Part>
-Strings common_part(const AlertSet& alerts, Part part) {
-  std::optional<Strings> common;
-  const auto narrow = [&](const model::Alert& alert) {
-    const model::Labels& labels = part(alert);
-    if (!common) {
-      common = to_map(labels);
-      return;
+/// Returns what that part of every alert agrees on.
+model::Labels common_part(const AlertSet& alerts, Part part) {
+  const model::Labels* first = nullptr;
+  std::vector<model::LabelView> common;
+  for (const Alerts* list : {&alerts.firing, &alerts.resolved}) {
+    for (const model::Alert& alert : *list) {
+      const model::Labels& labels = alert.*part;
+      if (!first) {
+        first = &labels;
+        common.assign(labels.begin(), labels.end());
+        continue;
+      }
+      std::erase_if(common, [&](const auto& each) { return labels.get(each.name) != each.value; });
     }
-    std::erase_if(*common, [&](const auto& each) { return labels.get(each.first) != each.second; });
-  };
-  std::for_each(alerts.firing.begin(), alerts.firing.end(), narrow);
-  std::for_each(alerts.resolved.begin(), alerts.resolved.end(), narrow);
-  return common.value_or(Strings());
+  }
+  return model::Labels::from_sorted(common);
 }
 
-const model::Labels& labels_of(const model::Alert& alert) {
-  return alert.labels;
-}
-const model::Labels& annotations_of(const model::Alert& alert) {
-  return alert.annotations;
+/// Returns the value of that name if it is the same for all alerts, else "".
+std::string_view common_value(const Alerts& alerts, Part part, std::string_view name) {
+  if (alerts.empty()) return {};
+  const std::string_view value = (alerts.front().*part).get(name);
+  const bool same = std::all_of(alerts.begin(), alerts.end(), [&](const model::Alert& alert) {
+    return (alert.*part).get(name) == value;
+  });
+  return same ? value : std::string_view();
 }
 
 void worst_first(std::vector<model::Alert>& alerts) {
@@ -70,14 +69,11 @@ IncidentSummary summarize(const Incident& incident) {
 
 }  // namespace
 
-std::string make_title(const AlertSet& alerts, const model::Labels& group_labels) {
-  const Strings annotations = common_part(alerts, annotations_of);
-  if (const auto summary = annotations.find("summary"); summary != annotations.end()) {
-    return summary->second;
-  }
-  const Strings labels = common_part(alerts, labels_of);
-  const auto name = labels.find(std::string(model::kAlertName));
-  std::string title = name != labels.end() ? name->second : "Several alerts";
+std::string make_title(const Alerts& firing, const model::Labels& group_labels) {
+  const std::string_view summary = common_value(firing, &model::Alert::annotations, "summary");
+  if (!summary.empty()) return std::string(summary);
+  const std::string_view name = common_value(firing, &model::Alert::labels, model::kAlertName);
+  std::string title(name.empty() ? "Several alerts" : name);
   std::string details;
   for (const auto& label : group_labels) {
     if (label.name == model::kAlertName || label.name == "severity") continue;
@@ -86,13 +82,11 @@ std::string make_title(const AlertSet& alerts, const model::Labels& group_labels
   return details.empty() ? title : fmt::format("{} ({})", title, details);
 }
 
-std::string rule_origin(const AlertSet& alerts) {
-  const Strings annotations = common_part(alerts, annotations_of);
-  const auto of = [&](const char* name) {
-    const auto found = annotations.find(name);
-    return found == annotations.end() ? std::string() : found->second;
+std::string rule_origin(const Alerts& firing) {
+  const auto of = [&](std::string_view name) {
+    return common_value(firing, &model::Alert::annotations, name);
   };
-  const std::string commit = of("rule_commit");
+  const std::string_view commit = of("rule_commit");
   if (commit.empty()) return {};
   return fmt::format(" (rule of commit {} by {}: {})", commit.substr(0, 10), of("rule_author"),
                      of("rule_subject"));
@@ -114,10 +108,10 @@ Notification make_notification(const Incident& incident, NotificationKind kind, 
                                    base::to_ms(incident.opened_at)))
           .substr(0, 16);
   notification.group_labels = incident.group_labels;
-  model::LabelsBuilder common;
-  for (const auto& [name, value] : common_part(alerts, labels_of)) common.set(name, value);
-  notification.common_labels = common.build();
-  notification.common_annotations = common_part(alerts, annotations_of);
+  notification.common_labels = common_part(alerts, &model::Alert::labels);
+  for (const auto& [name, value] : common_part(alerts, &model::Alert::annotations)) {
+    notification.common_annotations.emplace(name, value);
+  }
   worst_first(alerts.firing);
   worst_first(alerts.resolved);
   const auto put = [&](std::vector<model::Alert>& from, bool firing) {

@@ -12,11 +12,11 @@ struct AlertSet {
 };
 
 /// Returns the title of an incident that these alerts open.
-std::string make_title(const AlertSet& alerts, const model::Labels& group_labels);
+std::string make_title(const std::vector<model::Alert>& firing, const model::Labels& group_labels);
 
 /// Returns " (rule of commit 1a2b3c4d5e by Ann: subject)" if that is the same for all alerts and
 /// their rules come from a repository, else "".
-std::string rule_origin(const AlertSet& alerts);
+std::string rule_origin(const std::vector<model::Alert>& firing);
 
 /// Returns the message for one receiver, without channel and key: those are added for each channel.
 Notification make_notification(const Incident& incident, NotificationKind kind, Reason reason,

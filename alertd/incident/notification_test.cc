@@ -175,14 +175,14 @@ TEST_CASE("titles") {
   model::Alert plain = make_alert("a", model::Severity::High);
   plain.annotations = {};
   const model::Labels group({{"alertname", "DiskFull"}, {"host", "a"}});
-  CHECK(make_title({{plain}, {}}, group) == "DiskFull (host=a)");
-  CHECK(make_title({{plain}, {}}, {}) == "DiskFull");
+  CHECK(make_title({plain}, group) == "DiskFull (host=a)");
+  CHECK(make_title({plain}, {}) == "DiskFull");
   plain.annotations = model::Labels({{"summary", "a is full"}});
-  CHECK(make_title({{plain}, {}}, group) == "a is full");
+  CHECK(make_title({plain}, group) == "a is full");
   model::Alert other = plain;
   other.annotations = model::Labels({{"summary", "b is full"}});
   other.labels = model::Labels({{"alertname", "Other"}});
-  CHECK(make_title({{plain, other}, {}}, {}) == "Several alerts");
+  CHECK(make_title({plain, other}, {}) == "Several alerts");
 }
 
 TEST_CASE("stored bodies: and back") {

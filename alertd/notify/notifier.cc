@@ -97,9 +97,10 @@ void Notifier::make_channels() {
       channels[name] = std::move(state);
       // Counters exist from the start, so that the first increment is a visible increase.
       for (const char* outcome : {"delivered", "retry", "dead"}) {
-        world_.metrics.counter("tocsin_alertd_notifications_total",
-                               "Attempts to deliver a message, by outcome.",
-                               {{"channel", name}, {"outcome", outcome}});
+        channels[name]->attempts.insert_or_assign(
+            outcome, world_.metrics.counter("tocsin_alertd_notifications_total",
+                                            "Attempts to deliver a message, by outcome.",
+                                            {{"channel", name}, {"outcome", outcome}}));
       }
       for (const FailureReason reason : kFailureReasons) {
         dead_letters(world_.metrics, name, reason);

@@ -300,6 +300,10 @@ void Notifier::release_slot(Delivery& delivery) {
 }
 
 void Notifier::count(const Delivery& delivery, const char* outcome) {
+  if (const auto channel = channels_.find(delivery.channel_name); channel != channels_.end()) {
+    const auto known = channel->second->attempts.find(std::string_view(outcome));
+    if (known != channel->second->attempts.end()) return known->second.increment();
+  }
   world_.metrics
       .counter("tocsin_alertd_notifications_total", "Attempts to deliver a message, by outcome.",
                {{"channel", delivery.channel_name}, {"outcome", outcome}})

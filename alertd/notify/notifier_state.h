@@ -26,6 +26,9 @@ struct ChannelState {
   std::string last_error{};
   std::uint64_t delivered = 0;
   std::uint64_t failed = 0;
+
+  /// By outcome; to find one in the registry costs more than an attempt should.
+  std::map<std::string, base::Counter, std::less<>> attempts{};
 };
 
 struct Notifier::TestWaiter {

@@ -16,7 +16,7 @@ void DecisionLog::add(const std::string& subject, Decision decision) {
   } else {
     ages_.splice(ages_.end(), ages_, found->second.age);
   }
-  std::deque<Decision>& decisions = found->second.decisions;
+  std::vector<Decision>& decisions = found->second.decisions;
   if (!decisions.empty()) {
     Decision& last = decisions.back();
     if (!decision.sent && !last.sent && last.reason == decision.reason &&
@@ -26,14 +26,14 @@ void DecisionLog::add(const std::string& subject, Decision decision) {
       return;
     }
   }
-  if (decisions.size() == kPerSubject) decisions.pop_front();
+  if (decisions.size() == kPerSubject) decisions.erase(decisions.begin());
   decisions.push_back(std::move(decision));
 }
 
 std::vector<Decision> DecisionLog::of(const std::string& subject) const {
   const auto found = histories_.find(subject);
   if (found == histories_.end()) return {};
-  return {found->second.decisions.begin(), found->second.decisions.end()};
+  return found->second.decisions;
 }
 
 std::optional<Decision> DecisionLog::last(const std::string& subject) const {

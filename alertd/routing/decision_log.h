@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <optional>
 #include <string>
@@ -41,7 +40,7 @@ class DecisionLog {
 
  private:
   struct History {
-    std::deque<Decision> decisions;
+    std::vector<Decision> decisions;
     std::list<std::string>::iterator age;
   };
   std::unordered_map<std::string, History> histories_;

@@ -196,6 +196,7 @@ class Pipeline {
   NotifyLogs logs_;
   std::unordered_map<Fingerprint, AlertEntry> alerts_;
   std::unordered_map<std::string, Group> groups_;
+  mutable const Group* last_found_ = nullptr;  ///< Of find_group(): mostly the next one too.
   std::set<std::pair<base::WallTime, Fingerprint>> expiries_;  ///< Of firing alerts.
   Turns urgent_turns_;                                         ///< Of groups with a Critical alert.
   Turns turns_;                                                ///< Of the others.

@@ -38,6 +38,7 @@ void Pipeline::restore(StoredRouting stored, WallTime now, WallTime grace_until)
       ++member;
     }
   }
+  last_found_ = nullptr;
   std::erase_if(groups_, [this](const auto& each) {
     if (each.second.members.empty()) dirty_.groups.insert(each.first);
     return each.second.members.empty();
@@ -178,8 +179,10 @@ void Pipeline::mark_over(const std::string& group_key) {
 }
 
 const Group* Pipeline::find_group(const std::string& key) const {
+  if (last_found_ && last_found_->key == key) return last_found_;
   const auto found = groups_.find(key);
-  return found == groups_.end() ? nullptr : &found->second;
+  if (found == groups_.end()) return nullptr;
+  return last_found_ = &found->second;
 }
 
 const AlertEntry* Pipeline::find_alert(Fingerprint fingerprint) const {

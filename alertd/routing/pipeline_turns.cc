@@ -17,6 +17,10 @@ namespace {
 /// of group_interval is not over at that tick but at the next one, as people know it.
 constexpr base::Duration kLoggedAfter{250};
 
+GroupHead head_of(const Group& group) {
+  return {group.route, group.receiver, group.labels, group.severity()};
+}
+
 }  // namespace
 
 void Pipeline::refresh(Group& group, WallTime now) {
@@ -155,7 +159,7 @@ void Pipeline::take_turn(Group& group, WallTime now) {
     group.log.at = now;
     group.forced.reset();
     dirty_.groups.insert(group.key);
-    action.group = group;
+    action.group = head_of(group);
   } else if (group.mute.any()) {
     action.text = base::join(group.mute.intervals, ", ");
   }
@@ -253,7 +257,7 @@ void Pipeline::tell(Group& group, const Integration& integration, const Batch& b
     }
     action.text =
         fmt::format("{} firing, {} resolved", action.firing.size(), action.resolved.size());
-    action.group = group;
+    action.group = head_of(group);
   }
   record(std::move(action), now);
 }
@@ -285,6 +289,7 @@ void Pipeline::drop_resolved(Group& group, const Batch* told) {
   index(group);
   if (!group.members.empty()) return;
   frozen_.erase(group.key);
+  if (last_found_ == &group) last_found_ = nullptr;
   groups_.erase(std::string(group.key));
 }
 

@@ -27,6 +27,14 @@ struct PipelineLimits {
   std::size_t turns_per_step = 500;
 };
 
+/// What a message says of a group beside its alerts.
+struct GroupHead {
+  std::string route;
+  std::string receiver;
+  model::Labels labels;
+  model::Severity severity = model::Severity::Medium;  ///< Group::severity().
+};
+
 /// One decision that leaves the pipeline.
 struct Action {
   std::string group_key;  ///< Empty for a refused alert, or for a silence (see `silence`).
@@ -38,7 +46,7 @@ struct Action {
   std::string integration;
   std::string silence;  ///< SilenceEnding: its id.
   /// Only if `send`: the group as it is told of. Resolved: those told of as firing before.
-  Group group;
+  GroupHead group;
   std::vector<model::Alert> firing;
   std::vector<model::Alert> resolved;
 };

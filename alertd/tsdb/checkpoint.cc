@@ -1,5 +1,7 @@
 #include "alertd/tsdb/checkpoint.h"
 
+#include <utility>
+
 #include "alertd/tsdb/wal_files.h"
 #include "alertd/tsdb/wal_format.h"
 #include "common/base/log.h"
@@ -44,11 +46,19 @@ CheckpointWriter::~CheckpointWriter() {
   }
 }
 
+// Labels of young series stand here only, and the log after this has their samples: a second time,
+// one frame later. Those of others are in segments.
+void CheckpointWriter::put_labels_before() {
+  if (!labels_before_.empty()) put_frame(RecordType::Series, labels_before_, frames_);
+  labels_before_ = std::exchange(labels_, {});
+}
+
 base::Result<void> CheckpointWriter::flush() {
   if (!heads_.empty()) {
     std::string payload;
     heads_.finish(payload);
     put_frame(RecordType::Heads, payload, frames_);
+    put_labels_before();
   }
   TC_TRY(file_->append(frames_));
   unsynced_bytes_ += frames_.size();
@@ -64,6 +74,7 @@ base::Result<bool> CheckpointWriter::step(const SeriesTable& table, std::size_t 
     const auto& series = table.get(next_slot_);
     if (series == nullptr) continue;
     heads_.add(*series);
+    if (!series->on_disk) put_series(series->ref(), series->labels(), labels_);
     ++series_;
     ++done;
     if (heads_.size() >= kFrameBytesGoal) TC_TRY(flush());
@@ -73,6 +84,7 @@ base::Result<bool> CheckpointWriter::step(const SeriesTable& table, std::size_t 
 }
 
 base::Result<std::uint64_t> CheckpointWriter::finish() {
+  put_labels_before();
   put_number_frame(RecordType::End, series_, frames_);
   TC_TRY(flush());
   TC_TRY(file_->sync());

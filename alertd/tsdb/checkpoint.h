@@ -42,12 +42,15 @@ class CheckpointWriter {
       : files_(files), folder_(std::move(folder)), number_(number) {}
   std::string temporary_path() const;
   base::Result<void> flush();
+  void put_labels_before();
 
   base::FileSystem& files_;
   std::string folder_;
   std::uint64_t number_;
   std::unique_ptr<base::AppendFile> file_;
   HeadsWriter heads_;
+  std::string labels_;         // of series in heads_ that no segment may have
+  std::string labels_before_;  // of those in the frame before
   std::string frames_;
   Slot next_slot_ = 0;
   std::uint64_t series_ = 0;

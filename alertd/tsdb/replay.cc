@@ -13,6 +13,9 @@ namespace {
 
 /// Refs below this are looked up in a plain vector (64 MiB at most), others in a map.
 constexpr std::uint64_t kDenseRefs = 1 << 24;
+/// Samples that wait for labels, at most (64 MiB): some hundred KiB of log come between a first
+/// copy of labels and the last.
+constexpr std::size_t kWaitingMax = 4 << 20;
 
 /// Puts records into the table.
 class Loader final : public RecordVisitor {
@@ -21,17 +24,19 @@ class Loader final : public RecordVisitor {
       : table_(table), rules_(rules), report_(report) {}
 
   void on_series(SeriesRef ref, model::Labels labels) override {
+    if (slot_of(ref) != kNoSlot) return;  // again: a ref never names two series
     table_.saw_ref(ref);
     const Slot known = table_.find(labels.packed());
     // The same labels under a new ref: the series was dropped by retention and came back.
     // Not `logged`: its record may be in the part of a file that a failed sync left in memory only.
     set_slot(ref, known != kNoSlot ? known : table_.adopt(Series(ref, std::move(labels))));
+    take_waiting(ref);
   }
 
   void on_sample(SeriesRef ref, const model::Sample& sample) override {
     const Slot slot = ref == last_ref_ ? last_slot_ : slot_of(ref);
     if (slot == kNoSlot) {
-      ++report_.samples_unknown_series;
+      wait(ref, sample);
       return;
     }
     last_ref_ = ref;
@@ -48,6 +53,13 @@ class Loader final : public RecordVisitor {
     report_.samples += series.open().count();
     series.logged = true;
     set_slot(ref, known != kNoSlot ? known : table_.adopt(std::move(series)));
+    take_waiting(ref);
+  }
+  /// No more labels come: whose samples still wait is not known.
+  void give_up_waiting() {
+    report_.samples_unknown_series += waiting_samples_;
+    waiting_.clear();
+    waiting_samples_ = 0;
   }
 
   void on_disk(SeriesRef ref) {
@@ -78,9 +90,30 @@ class Loader final : public RecordVisitor {
     dense_[ref.value] = slot;
   }
 
+  // The first copy of the labels was damaged; another one follows. All of the series' samples wait
+  // for it, so they stay in order.
+  void wait(SeriesRef ref, const model::Sample& sample) {
+    if (waiting_samples_ >= kWaitingMax) {
+      ++report_.samples_unknown_series;
+      return;
+    }
+    ++waiting_samples_;
+    table_.saw_ref(ref);  // a new series must not get it, and these samples with it
+    waiting_[ref.value].push_back(sample);
+  }
+  void take_waiting(SeriesRef ref) {
+    if (waiting_.empty()) return;
+    const auto node = waiting_.extract(ref.value);
+    if (node.empty()) return;
+    waiting_samples_ -= node.mapped().size();
+    for (const model::Sample& sample : node.mapped()) on_sample(ref, sample);
+  }
+
   SeriesTable& table_;
   AppendRules rules_;
   ReplayReport& report_;
+  std::unordered_map<std::uint64_t, std::vector<model::Sample>> waiting_;
+  std::size_t waiting_samples_ = 0;
   std::vector<Slot> dense_;
   std::unordered_map<std::uint64_t, Slot> sparse_;
   SeriesRef last_ref_{0};
@@ -206,6 +239,7 @@ class Replay {
       }
       TC_TRY(load_log(number, number == found.logs.back()));
     }
+    loader_.give_up_waiting();
     for (const std::uint64_t number : found.checkpoints) {
       if (number < first) discard(checkpoint_name(number));
     }

@@ -81,7 +81,10 @@ TimeRange Store::Core::accepted_range() const {
 }
 
 void Store::Core::close_frame(RecordType type, std::string& payload) {
-  if (!payload.empty()) put_frame(type, payload, frames_);
+  if (payload.empty()) return;
+  const std::size_t begin = frames_.size();
+  put_frame(type, payload, frames_);
+  if (type == RecordType::Series) series_frames_.append(frames_, begin);
   payload.clear();
 }
 
@@ -133,6 +136,9 @@ void Store::Core::encode(Queued& item, const TimeRange& range) {
 
 base::Result<void> Store::Core::write_group() {
   if (frames_.empty()) return base::ok();
+  // Labels again: see repeated_frames.h.
+  frames_ += series_frames_;
+  frames_ += repeated_.due();
   TC_TRY(wal_->append(frames_));
   if (options_.fsync == Fsync::Always) {
     const base::MonotonicTime begin = executor_.clock().monotonic();
@@ -142,6 +148,8 @@ base::Result<void> Store::Core::write_group() {
     unsynced_ = true;
   }
   wal_->accept();
+  repeated_.drop_due();
+  repeated_.wrote(frames_.size(), series_frames_);
   return base::ok();
 }
 
@@ -169,6 +177,7 @@ void Store::Core::commit() {
   bool more = false;
   std::vector<Queued> group = take_group(more);
   frames_.clear();
+  series_frames_.clear();
   newly_logged_.clear();
   if (wal_->poisoned()) {
     refuse(group, base::error(base::ErrorCode::Unavailable,
@@ -188,6 +197,7 @@ void Store::Core::commit() {
     }
   }
   if (frames_.capacity() > (8U << 20U)) frames_ = {};
+  if (series_frames_.capacity() > (1U << 20U)) series_frames_ = {};
   start_work();
   if (more) post_commit();
 }

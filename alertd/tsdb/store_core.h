@@ -14,6 +14,7 @@
 
 #include "alertd/tsdb/head.h"
 #include "alertd/tsdb/job.h"
+#include "alertd/tsdb/repeated_frames.h"
 #include "alertd/tsdb/replay.h"
 #include "alertd/tsdb/retention_clock.h"
 #include "alertd/tsdb/segment_flush.h"
@@ -138,10 +139,12 @@ class Store::Core : public std::enable_shared_from_this<Store::Core> {
 
   // Of the group being committed.
   std::string frames_;
+  std::string series_frames_;  // those of frames_ with labels
   std::string series_payload_;
   std::string samples_payload_;
   SamplesWriter samples_writer_;
   std::vector<Slot> newly_logged_;
+  RepeatedFrames repeated_;
 
   bool recovering_ = false;
   bool unsynced_ = false;

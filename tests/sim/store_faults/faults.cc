@@ -50,18 +50,16 @@ std::unique_ptr<Life> good_life(std::uint64_t seed, const Extent& extent, Found&
   return life;
 }
 
-/// Whether what is missing is what one record held: the samples of one batch, or a series whose
-/// labels were in it, or of one series a chunk.
+/// Whether what is missing is what one record held: the samples of one batch, or of one series a
+/// chunk. A record of labels takes no samples along: there is another one.
 bool one_record(const std::vector<Ledger::Missing>& missing) {
   std::set<std::uint64_t> steps;
-  std::set<std::uint64_t> first_steps;
   std::set<std::string> series;
   for (const Ledger::Missing& one : missing) {
     steps.insert(one.step);
-    first_steps.insert(one.first_step);
     series.insert(one.series);
   }
-  return steps.size() <= 1 || first_steps.size() <= 1 || series.size() <= 1;
+  return steps.size() <= 1 || series.size() <= 1;
 }
 
 /// Starts on damaged files and says what is wrong with that.

@@ -27,10 +27,9 @@ const model::Sample* find(const std::vector<model::Sample>& samples, std::int64_
 
 }  // namespace
 
-void Ledger::sent(std::vector<SentSample>& batch, std::uint64_t step) {
+void Ledger::sent(std::vector<SentSample>& batch) {
   for (SentSample& one : batch) {
     Series& series = series_[one.series];
-    if (series.first_step == 0) series.first_step = step;
     one.certain = one.certain && (series.newest_ms == std::numeric_limits<std::int64_t>::min() ||
                                   one.sample.timestamp_ms >= series.newest_ms - window_.count());
     Known& known = series.samples[one.sample.timestamp_ms];
@@ -68,7 +67,7 @@ std::vector<Ledger::Missing> Ledger::missing(const tsdb::Contents& found,
          ++known) {
       if (known->second.acked_step == 0) continue;
       if (at != found.end() && find(at->second, known->first) != nullptr) continue;
-      missing.push_back({known->second.acked_step, series.first_step, name, known->first});
+      missing.push_back({known->second.acked_step, name, known->first});
     }
   }
   return missing;

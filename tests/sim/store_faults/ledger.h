@@ -23,7 +23,7 @@ class Ledger {
  public:
   explicit Ledger(base::Duration out_of_order_window) : window_(out_of_order_window) {}
 
-  void sent(std::vector<SentSample>& batch, std::uint64_t step);
+  void sent(std::vector<SentSample>& batch);
   void acknowledged(const std::vector<SentSample>& batch, std::uint64_t step);
 
   /// Power was lost: what was acknowledged in steps after `step` may be gone. For a store that
@@ -37,8 +37,7 @@ class Ledger {
                                     Values values = Values::First) const;
   /// Acknowledged samples from `horizon_ms` on that are missing: batch, series.
   struct Missing {
-    std::uint64_t step = 0;        ///< Of the acknowledgement.
-    std::uint64_t first_step = 0;  ///< Of the first that was sent of the series.
+    std::uint64_t step = 0;  ///< Of the acknowledgement.
     std::string series;
     std::int64_t timestamp_ms = 0;
   };
@@ -54,7 +53,6 @@ class Ledger {
   struct Series {
     std::map<std::int64_t, Known> samples;
     std::int64_t newest_ms = std::numeric_limits<std::int64_t>::min();  ///< Maybe stored.
-    std::uint64_t first_step = 0;
   };
 
   base::Duration window_;

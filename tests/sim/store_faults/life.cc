@@ -198,7 +198,7 @@ void Life::send(std::vector<SentSample> batch) {
   for (const SentSample& one : batch) {
     bytes.add(model::Labels{{"__name__", "up"}, {"host", host_of(one.series)}}, one.sample);
   }
-  ledger_.sent(batch, step_);
+  ledger_.sent(batch);
   const auto answer = store_.append_batch(std::move(bytes));
   if (answer && *answer) ledger_.acknowledged(batch, step_);
   if (tell_ && answer && !*answer) tell_("   refused: " + answer->error().message);

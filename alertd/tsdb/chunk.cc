@@ -5,18 +5,12 @@
 #include <bit>
 #include <cstring>
 
-#include "alertd/tsdb/chunk_reader.h"
+#include "alertd/tsdb/chunk_bits.h"
+#include "alertd/tsdb/read_chunk.h"
 #include "common/base/check.h"
 
 namespace tocsin::tsdb {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "words are swapped to big endian");
-
-void store_word(char* at, std::uint64_t word) {
-  word = __builtin_bswap64(word);
-  std::memcpy(at, &word, sizeof word);
-}
 
 // Differences of differences: a prefix of ones and a zero, then so many bits, in two's complement.
 struct Bucket {
@@ -44,11 +38,12 @@ std::int64_t wrap_sub(std::int64_t a, std::int64_t b) {
 bool decode_chunk(const ChunkView& chunk, std::int64_t begin_ms, std::int64_t end_ms,
                   std::vector<model::Sample>& out) {
   if (chunk.count == 0) return true;
-  ChunkReader reader(chunk);
-  if (reader.damaged()) return false;
-  if (!reader.seek(begin_ms)) return !reader.damaged();
-  return reader.read_to(end_ms, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
-    out.push_back({timestamp_ms, std::bit_cast<double>(bits)});
+  return read_chunk(chunk, nullptr, [&](auto reader) {
+    if (reader.damaged()) return false;
+    if (!reader.seek(begin_ms)) return !reader.damaged();
+    return reader.read_to(end_ms, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
+      out.push_back({timestamp_ms, std::bit_cast<double>(bits)});
+    });
   });
 }
 
@@ -73,20 +68,8 @@ void OpenChunk::reserve(std::size_t bits) {
   capacity_ = static_cast<std::uint16_t>(rounded);
 }
 
-void OpenChunk::put_word(std::uint64_t value, unsigned count) {
-  char* at = bytes_.get() + (bits_ >> 3U);
-  const std::uint64_t before = static_cast<std::uint64_t>(static_cast<unsigned char>(*at)) << 56U;
-  store_word(at, before | (value << (64 - count - (bits_ & 7U))));
-  bits_ += count;
-}
-
 void OpenChunk::put(std::uint64_t value, unsigned count) {
-  if (count > 56) {
-    put_word(value >> 32U, count - 32);
-    put_word(value & 0xffffffffU, 32);
-  } else {
-    put_word(value, count);
-  }
+  put_bits(bytes_.get(), bits_, value, count);
 }
 
 void OpenChunk::put_timestamp(std::int64_t difference) {

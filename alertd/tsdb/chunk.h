@@ -1,10 +1,10 @@
 // Chunks: up to 120 samples of one series, compressed as in Facebook's Gorilla.
 //
 // Timestamps as differences of differences (a regular series costs one bit a sample), values as XOR
-// with the one before, of which only the changed bits are kept. Monitoring data takes 1.3 to 2
-// bytes a sample. The bit layout is in WAL_FORMAT.md, because checkpoints contain chunks as they
-// are. Source: Pelkonen and others, "Gorilla: A Fast, Scalable, In-Memory Time Series Database",
-// VLDB 2015, 4.1.
+// with the one before, of which only the changed bits are kept. The bit layout is in WAL_FORMAT.md,
+// because checkpoints contain chunks as they are. On their way to a segment most are packed anew:
+// packed_chunk.h. Source: Pelkonen and others, "Gorilla: A Fast, Scalable, In-Memory Time Series
+// Database", VLDB 2015, 4.1.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +25,18 @@ inline constexpr std::size_t kChunkBytesMax = 8 + (146 * (kChunkSamplesMax - 1) 
 /// The decoder loads whole words: so many readable bytes must follow a chunk's bytes.
 inline constexpr std::size_t kChunkPadding = 8;
 
+/// How samples are encoded. The numbers are those of SEGMENT_FORMAT.md.
+enum class ChunkCode : std::uint8_t {
+  Gorilla = 0,  ///< What series write; any values.
+  Packed = 1,   ///< Decimal numbers in few bits, in segments only: packed_chunk.h.
+};
+
 /// Encoded samples that belong to somebody else; kChunkPadding readable bytes follow `bytes`.
 struct ChunkView {
   std::int64_t first_ms = 0;
   std::uint32_t count = 0;
   std::string_view bytes;
+  ChunkCode code = ChunkCode::Gorilla;
 };
 
 /// Appends the samples in [begin_ms, end_ms], both inclusive, to `out`.
@@ -40,7 +47,7 @@ bool decode_chunk(const ChunkView& chunk, std::int64_t begin_ms, std::int64_t en
 /// A full chunk. Immutable, shared with snapshots. Thread: any.
 class Chunk {
  public:
-  /// Copies the bytes.
+  /// Copies the bytes, which are in the Gorilla code.
   Chunk(const ChunkView& chunk, std::int64_t last_ms);
 
   std::int64_t first_ms() const { return first_ms_; }
@@ -89,7 +96,6 @@ class OpenChunk {
 
  private:
   void put(std::uint64_t value, unsigned count);
-  void put_word(std::uint64_t value, unsigned count);
   void put_timestamp(std::int64_t difference);
   void put_value(std::uint64_t changed);
   void reserve(std::size_t bits);

@@ -1,4 +1,4 @@
-// Reads a chunk sample by sample, and can go on later from where it was.
+// Reads a chunk of the Gorilla code sample by sample, and can go on later from where it was.
 //
 // This is the inner loop of every query, so it is inline and works on whole words: one load covers
 // the timestamp bit, the control bits and a value of up to 43 changed bits. Runs of samples that
@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "alertd/tsdb/chunk.h"
+#include "alertd/tsdb/chunk_bits.h"
 
 namespace tocsin::tsdb {
 
@@ -25,31 +26,28 @@ struct ChunkPlace {
   std::uint8_t index = 0;   ///< Of the sample.
   std::uint8_t leading = 0;
   std::uint8_t significant = 64;
+  bool packed = false;  ///< The chunk is in the packed code; `value_bits` is then its number.
 
   static std::uint32_t name_of(std::int64_t first_ms) {
     return static_cast<std::uint32_t>(static_cast<std::uint64_t>(first_ms));
   }
   bool in(const ChunkView& view) const {
-    return bit != 0 && chunk == name_of(view.first_ms) && index < view.count;
+    return bit != 0 && chunk == name_of(view.first_ms) && index < view.count &&
+           packed == (view.code == ChunkCode::Packed);
   }
 };
 static_assert(sizeof(ChunkPlace) == 32);
 
 /// Usage: `ChunkReader reader(view); do { use(reader.sample()); } while (reader.next());`
 /// The chunk must have a sample; kChunkPadding readable bytes follow its bytes.
-class ChunkReader {
+class ChunkReader : private BitReader {
  public:
   explicit ChunkReader(const ChunkView& view)
-      : data_(view.bytes.data()),
-        end_(view.bytes.size() * 8),
-        count_(view.count),
-        timestamp_(view.first_ms) {
+      : BitReader(view.bytes), count_(view.count), timestamp_(view.first_ms) {
     value_ = read(64);
   }
   ChunkReader(const ChunkView& view, const ChunkPlace& place)
-      : data_(view.bytes.data()),
-        end_(view.bytes.size() * 8),
-        bit_(place.bit),
+      : BitReader(view.bytes, place.bit),
         count_(view.count),
         index_(place.index),
         timestamp_(place.timestamp_ms),
@@ -61,7 +59,7 @@ class ChunkReader {
   std::int64_t timestamp_ms() const { return timestamp_; }
   std::uint64_t value_bits() const { return value_; }
   /// The bytes end early, or time does not increase.
-  bool damaged() const { return damaged_; }
+  using BitReader::damaged;
 
   /// Goes to the next sample; false at the end and at damage.
   bool next() {
@@ -163,41 +161,10 @@ class ChunkReader {
         std::min({zeros / 2, std::size_t{count_} - 1 - index_, (end_ - bit_) / 2}));
   }
   std::uint64_t span(unsigned count) const { return static_cast<std::uint64_t>(delta_) * count; }
-  static std::uint64_t distance(std::int64_t from, std::int64_t to) {
-    return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
-  }
   void skip(unsigned count) {
     index_ += count;
     bit_ += 2 * std::size_t{count};
     timestamp_ += delta_ * static_cast<std::int64_t>(count);
-  }
-  static std::int64_t wrap_add(std::int64_t a, std::int64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-  }
-  // At least 57 bits from bit `at` on, left-aligned. Bytes up to kChunkPadding behind the end are
-  // readable, and `at` is never more than the end.
-  std::uint64_t load(std::size_t at) const {
-    std::uint64_t word = 0;
-    std::memcpy(&word, data_ + (at >> 3U), sizeof word);
-    return __builtin_bswap64(word) << (at & 7U);
-  }
-  std::uint64_t read(unsigned count) {
-    if (count > 56) {
-      const std::uint64_t high = read(count - 32);
-      return (high << 32U) | read(32);
-    }
-    if (count == 0) return 0;
-    if (bit_ + count > end_) {
-      damaged_ = true;
-      return 0;
-    }
-    const std::uint64_t word = load(bit_) >> (64 - count);
-    bit_ += count;
-    return word;
-  }
-  bool fail() {
-    damaged_ = true;
-    return false;
   }
   // A prefix of ones (ended by a zero, unless there are four), then a number in two's complement.
   std::int64_t read_difference() {
@@ -210,9 +177,6 @@ class ChunkReader {
     return static_cast<std::int64_t>(raw << (64 - bits)) >> (64 - bits);
   }
 
-  const char* data_;
-  std::size_t end_;  // in bits
-  std::size_t bit_ = 0;
   std::uint32_t count_;
   std::uint32_t index_ = 0;
   std::int64_t timestamp_;
@@ -220,7 +184,6 @@ class ChunkReader {
   std::uint64_t value_ = 0;
   unsigned leading_ = 0;
   unsigned significant_ = 64;
-  bool damaged_ = false;
 };
 
 }  // namespace tocsin::tsdb

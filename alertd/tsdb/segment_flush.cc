@@ -6,7 +6,7 @@ namespace tocsin::tsdb {
 namespace {
 
 /// Series written between two groups of batches: a few milliseconds.
-constexpr std::size_t kFlushSlice = 2048;
+constexpr std::size_t kFlushSlice = 1024;
 
 }  // namespace
 

@@ -5,8 +5,9 @@
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::string_view kSegmentMagic = "TSG1";
-constexpr std::string_view kFooterMagic = "TSG1end\n";
+/// Added to the number of a chunk's samples for each code after the first.
+constexpr unsigned kCodeStep = 128;
+constexpr std::string_view kFooterEnd = "end\n";
 
 std::uint32_t check_of(std::string_view payload, std::uint64_t number, std::uint64_t offset) {
   const std::uint64_t hash = base::xxh64(payload);
@@ -16,8 +17,8 @@ std::uint32_t check_of(std::string_view payload, std::uint64_t number, std::uint
 
 }  // namespace
 
-std::string segment_header(std::uint64_t number) {
-  std::string header(kSegmentMagic);
+std::string segment_header(std::uint64_t number, std::string_view magic) {
+  std::string header(magic);
   header.append(4, '\0');
   put_raw(number, header);
   return header;
@@ -54,7 +55,7 @@ void begin_chunks(SeriesRef ref, std::string& payload) {
 void put_stored_chunk(const ChunkView& chunk, std::int64_t last_ms, std::string& payload) {
   put_signed(as_u64(chunk.first_ms), payload);
   put_varint(as_u64(last_ms) - as_u64(chunk.first_ms), payload);
-  put_varint(chunk.count, payload);
+  put_varint(chunk.count + kCodeStep * static_cast<unsigned>(chunk.code), payload);
   put_text(chunk.bytes, payload);
 }
 
@@ -63,10 +64,12 @@ bool RecordReader::next(StoredChunk& chunk) {
   const std::uint64_t first = reader_.signed_varint();
   chunk.view.first_ms = as_i64(first);
   chunk.last_ms = as_i64(first + reader_.varint());
-  const std::uint64_t count = reader_.varint();
+  const std::uint64_t kind = reader_.varint();
+  const std::uint64_t count = kind % kCodeStep;
   chunk.view.bytes = reader_.text();
-  if (count == 0 || count > kChunkSamplesMax || chunk.view.bytes.size() > kChunkBytesMax ||
-      chunk.last_ms < chunk.view.first_ms) {
+  chunk.view.code = kind < kCodeStep ? ChunkCode::Gorilla : ChunkCode::Packed;
+  if (kind >= 2 * kCodeStep || count == 0 || count > kChunkSamplesMax ||
+      chunk.view.bytes.size() > kChunkBytesMax || chunk.last_ms < chunk.view.first_ms) {
     reader_.fail();
   }
   chunk.view.count = static_cast<std::uint32_t>(count);
@@ -99,26 +102,29 @@ void read_labels_record(std::string_view payload, const SeriesVisit& visit) {
   }
 }
 
-std::string segment_footer(const SegmentFooter& footer) {
-  std::string bytes(kFooterMagic);
+std::string segment_footer(const SegmentFooter& footer, std::string_view magic) {
+  std::string bytes(magic);
+  bytes += kFooterEnd;
   put_raw(footer, bytes);
   put_raw(base::xxh64(bytes), bytes);
   return bytes;
 }
 
 std::optional<SegmentFooter> read_segment_footer(std::string_view file, std::uint64_t number) {
-  if (file.size() < kSegmentHeaderBytes + kSegmentFooterBytes || file.size() > kSegmentBytesMax ||
-      !file.starts_with(segment_header(number))) {
+  if (file.size() < kSegmentHeaderBytes + kSegmentFooterBytes || file.size() > kSegmentBytesMax) {
     return std::nullopt;
   }
+  const std::string_view magic =
+      file.starts_with(kSegmentMagicBefore) ? kSegmentMagicBefore : kSegmentMagic;
+  if (!file.starts_with(segment_header(number, magic))) return std::nullopt;
   const std::uint64_t end = file.size() - kSegmentFooterBytes;
   const std::string_view bytes = file.substr(static_cast<std::size_t>(end));
   const std::string_view checked = bytes.substr(0, kSegmentFooterBytes - 8);
-  if (!bytes.starts_with(kFooterMagic) ||
+  if (!bytes.starts_with(magic) || bytes.substr(magic.size(), kFooterEnd.size()) != kFooterEnd ||
       base::xxh64(checked) != get_raw<std::uint64_t>(bytes.substr(checked.size()))) {
     return std::nullopt;
   }
-  const auto footer = get_raw<SegmentFooter>(checked.substr(kFooterMagic.size()));
+  const auto footer = get_raw<SegmentFooter>(checked.substr(magic.size() + kFooterEnd.size()));
   const bool fits =
       footer.number == number && footer.index_offset >= kSegmentHeaderBytes &&
       footer.index_offset <= end && footer.entries <= end / sizeof(IndexEntry) &&

@@ -25,8 +25,12 @@ inline constexpr std::size_t kRecordBytesGoal = 2 << 10;
 /// Offsets have 32 bits.
 inline constexpr std::uint64_t kSegmentBytesMax = 0xf0000000;
 
+/// The version: what is written, and that before chunks could be packed, which is read too.
+inline constexpr std::string_view kSegmentMagic = "TSG2";
+inline constexpr std::string_view kSegmentMagicBefore = "TSG1";
+
 /// Returns the first bytes of a segment.
-std::string segment_header(std::uint64_t number);
+std::string segment_header(std::uint64_t number, std::string_view magic = kSegmentMagic);
 
 /// A record is its length, its checksum and its payload; the checksum knows where the record is.
 void put_record(std::string_view payload, std::uint64_t number, std::uint64_t offset,
@@ -111,7 +115,7 @@ struct SegmentFooter {
 };
 inline constexpr std::size_t kSegmentFooterBytes = 8 + sizeof(SegmentFooter) + 8;
 
-std::string segment_footer(const SegmentFooter& footer);
+std::string segment_footer(const SegmentFooter& footer, std::string_view magic = kSegmentMagic);
 /// Returns the footer of a whole file, or nullopt if it is damaged or not that of `number`.
 std::optional<SegmentFooter> read_segment_footer(std::string_view file, std::uint64_t number);
 

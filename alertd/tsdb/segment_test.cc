@@ -10,6 +10,7 @@
 #include "alertd/tsdb/segment_merge.h"
 #include "alertd/tsdb/segment_writer.h"
 #include "alertd/tsdb/wal_files.h"
+#include "common/base/hash.h"
 #include "common/sim/sim_file_system.h"
 
 namespace tocsin::tsdb {
@@ -93,6 +94,50 @@ TEST_CASE("what is written to a segment is found by series and time") {
   CHECK(segment->has(SeriesRef{7}, kBegin, kBegin));
   CHECK(!segment->has(SeriesRef{7}, kBegin + 900'000, kEver));
   CHECK(!segment->has(SeriesRef{51}, -kEver, kEver));
+}
+
+TEST_CASE("a segment of the version before is read, and packed when it is merged") {
+  SegmentWorld w;
+  std::string file = segment_header(1, kSegmentMagicBefore);
+  std::string index;
+  IndexEntry entry;
+  std::string payload;
+  begin_chunks(SeriesRef{1}, payload);
+  for (int part = 0; part < 2; ++part) {
+    const ChunkPtr chunk = chunk_of(kBegin + part * 300'000, 20, part);
+    put_stored_chunk(chunk->view(), chunk->last_ms(), payload);
+  }
+  entry.ref = 1;
+  entry.offset = static_cast<std::uint32_t>(file.size());
+  entry.length = static_cast<std::uint32_t>(payload.size());
+  entry.last = 585'000;
+  put_record(payload, 1, file.size(), file);
+  put_raw(entry, index);
+  SegmentFooter footer;
+  footer.number = 1;
+  footer.index_offset = file.size();
+  footer.entries = 1;
+  footer.first_ms = kBegin;
+  footer.last_ms = kBegin + 585'000;
+  footer.samples = 40;
+  footer.index_check = base::xxh64(index);
+  w.files.set_content(w.path(1), file + index + segment_footer(footer, kSegmentMagicBefore));
+  const SegmentPtr before = w.open(1);
+  CHECK(!before->damaged());
+  const auto all = contents(*before, 1);
+  REQUIRE(all.at(1).size() == 40);
+  CHECK(all.at(1).back() == Sample{kBegin + 585'000, 1 + 19 * 0.5});
+
+  SegmentMerge merge(w.files, "/s", 2, {before});
+  for (bool done = false; !done;) {
+    const auto step = merge.step();
+    REQUIRE(step);
+    done = *step;
+  }
+  const SegmentPtr merged = w.open(2);
+  CHECK(contents(*merged, 1) == all);
+  CHECK(merged->info().bytes < before->info().bytes);
+  CHECK(w.files.content(w.path(2)).starts_with("TSG2"));
 }
 
 TEST_CASE("times that are far apart still are found") {

@@ -92,7 +92,7 @@ base::Result<void> SegmentWriter::add(SeriesRef ref, const ChunkView& chunk, std
     record_.entry.ref = ref.value;
     begin_chunks(ref, payload_);
   }
-  put_stored_chunk(chunk, last_ms, payload_);
+  put_stored_chunk(packer_.pack(chunk), last_ms, payload_);
   record_.first_ms = std::min(record_.first_ms, chunk.first_ms);
   record_.last_ms = std::max(record_.last_ms, last_ms);
   samples_ += chunk.count;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "alertd/tsdb/packed_chunk.h"
 #include "alertd/tsdb/segment_format.h"
 #include "common/base/file_system.h"
 
@@ -24,8 +25,8 @@ class SegmentWriter {
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
-  /// Adds a chunk; refs must not fall, of one ref the first times must not. Errors: Io,
-  /// LimitExceeded (the segment is as large as one can be).
+  /// Adds a chunk, packed if that is shorter; refs must not fall, of one ref the first times must
+  /// not. Errors: Io, LimitExceeded (the segment is as large as one can be).
   base::Result<void> add(SeriesRef ref, const ChunkView& chunk, std::int64_t last_ms);
   /// Adds the labels of a series; any order. Errors: Io.
   base::Result<void> add_labels(SeriesRef ref, const model::Labels& labels);
@@ -56,6 +57,7 @@ class SegmentWriter {
   std::string buffer_;
   std::uint64_t offset_ = 0;  // of buffer_ in the file
   std::uint64_t unsynced_bytes_ = 0;
+  ChunkPacker packer_;
   std::string payload_;
   Record record_;  // that payload_ belongs to
   LabelsRecord labels_;

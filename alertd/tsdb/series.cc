@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "alertd/tsdb/chunk_mixer.h"
+#include "alertd/tsdb/packed_chunk.h"
 #include "alertd/tsdb/segment.h"
 
 namespace tocsin::tsdb {
@@ -155,11 +156,16 @@ void Series::written(std::int64_t last_ms, const char* record) {
 void Series::drop_doubled(const SegmentSet& segments) {
   if (!waiting_) return;
   std::vector<StoredChunk> stored;
+  ChunkPacker packer;
   std::erase_if(waiting_->sealed, [&](const ChunkPtr& chunk) {
     stored.clear();
     segments.find(ref_, chunk->first_ms(), chunk->last_ms(), stored);
+    // Segments of earlier versions have chunks as they are in memory.
+    const ChunkView view = chunk->view();
+    const ChunkView packed = packer.pack(view);
     return std::any_of(stored.begin(), stored.end(), [&](const StoredChunk& one) {
-      return one.view.first_ms == chunk->first_ms() && one.view.bytes == chunk->view().bytes;
+      return one.view.first_ms == view.first_ms && one.view.count == view.count &&
+             one.view.bytes == (one.view.code == packed.code ? packed.bytes : view.bytes);
     });
   });
   release_waiting();

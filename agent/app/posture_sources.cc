@@ -3,6 +3,8 @@
 #include "agent/collectors/findings/findings_source.h"
 #include "agent/collectors/inventory/inventory_source.h"
 #include "agent/collectors/packages/packages_source.h"
+#include "agent/collectors/parties/contracts_source.h"
+#include "agent/collectors/parties/domains_source.h"
 #include "agent/snapshot/snapshot_source.h"
 
 namespace tocsin::agent {
@@ -15,11 +17,19 @@ PostureSettings read_posture_settings(config::Table& root, base::Duration interv
   settings.packages = read_packages_settings(root, interval, beside);
   settings.findings = read_findings_settings(root, interval, beside);
   settings.snapshots = read_snapshot_settings(root, interval, beside);
+  settings.parties = read_parties_settings(root, interval);
   return settings;
 }
 
 void add_posture_sources(Sampler::Sources& sources, PostureSettings settings,
                          const PostureWorld& world) {
+  if (settings.parties.domains) {
+    sources.async.push_back(make_domains_source(*settings.parties.domains,
+                                                {world.executor, world.files, world.failures}));
+  }
+  if (!settings.parties.contracts.empty()) {
+    sources.async.push_back(make_contracts_source(settings.parties.contracts));
+  }
   const bool any = settings.inventory || settings.packages || settings.snapshots ||
                    !settings.findings.tools.empty();
   if (!any) return;

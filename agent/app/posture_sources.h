@@ -1,6 +1,6 @@
 // What the agent reads of its host's posture: who has power on it, what has to be updated, what
-// scanners found, what it looked like when it was in trouble. Seldom read, told every round;
-// nothing exists that is not configured.
+// scanners found, what it looked like when it was in trouble, until when others keep what is ours.
+// Seldom read, told every round; nothing exists that is not configured.
 #pragma once
 
 #include <optional>
@@ -8,6 +8,7 @@
 #include "agent/collectors/findings/findings_settings.h"
 #include "agent/collectors/inventory/inventory_settings.h"
 #include "agent/collectors/packages/packages_settings.h"
+#include "agent/collectors/parties/parties_settings.h"
 #include "agent/sampler/sampler.h"
 #include "agent/snapshot/snapshot_settings.h"
 #include "common/base/log.h"
@@ -19,6 +20,7 @@ struct PostureSettings {
   std::optional<PackagesSettings> packages;    ///< [packages]
   FindingsSettings findings;                   ///< [[findings]]
   std::optional<SnapshotSettings> snapshots;   ///< [snapshots]
+  PartiesSettings parties;                     ///< [domains], [[contract]]
 };
 
 /// Reads those tables of the root. Their memory goes beside the spool. Mistakes go to the

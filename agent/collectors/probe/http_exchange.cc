@@ -357,6 +357,9 @@ base::Result<std::string> fetch_file(const std::string& url, const net::TlsOptio
     return base::error(base::ErrorCode::Unavailable, fmt::format("{}: {}", parsed.shown, why));
   };
   if (exchange.failure) return bad(exchange.failure->detail);
+  if (exchange.answer.status == 404) {
+    return base::error(base::ErrorCode::NotFound, fmt::format("{}: status 404", parsed.shown));
+  }
   if (exchange.answer.status != 200) {
     return bad(fmt::format("status {}", exchange.answer.status));
   }

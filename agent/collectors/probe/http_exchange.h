@@ -58,7 +58,8 @@ class HttpVisitor {
 };
 
 /// Fetches one file over http:// or https://, without cookies: `body` empty means GET, else POST as
-/// `content_type`. Only status 200 is good. Errors: Unavailable, InvalidArgument (the URL).
+/// `content_type`. Only status 200 is good. Errors: NotFound (404), Unavailable, InvalidArgument
+/// (the URL).
 base::Result<std::string> fetch_file(const std::string& url, const net::TlsOptions& tls,
                                      base::Duration timeout, std::size_t bytes_max,
                                      const std::string& accept = {}, const std::string& body = {},

@@ -251,6 +251,14 @@ net::Admission RemoteWriteHandler::admit(net::ServerRequest& head) {
   }
   const auto ticket = std::static_pointer_cast<Ticket>(head.pass);
   admission.body_bytes_max = ticket->sender().limits().request_bytes;
+  admission.too_large = [this, ticket](std::size_t bytes_max) {
+    Sender& sender = ticket->sender();
+    return refusal(
+        limited(sender, {Limited::RequestBytes,
+                         fmt::format("body larger than {} bytes, the limit of sender '{}'",
+                                     bytes_max, sender.name()),
+                         base::Duration{0}}));
+  };
   return admission;
 }
 

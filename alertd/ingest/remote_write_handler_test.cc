@@ -406,8 +406,18 @@ TEST_CASE("before the body: limits, places, connections") {
   const net::Admission refused = w.handler->admit(large);
   REQUIRE(refused.refusal);
   expect(*refused.refusal, 413, "body of 5001 bytes; the limit of sender 'db1' is 5000");
+  CHECK(w.handler->sender_status("db1").requests_limited.at("request_bytes") == 1);
   net::ServerRequest second = head("", first.connection);  // chunked: may be as long as it may be
-  CHECK(!w.handler->admit(second).refusal);
+  {
+    const net::Admission chunked = w.handler->admit(second);
+    CHECK(!chunked.refusal);
+    // It was longer.
+    expect(chunked.too_large(chunked.body_bytes_max), 413,
+           "body larger than 5000 bytes, the limit of sender 'db1'");
+  }
+  CHECK(w.handler->sender_status("db1").requests_limited.at("request_bytes") == 2);
+  CHECK(w.metric("tocsin_alertd_ingest_limited_total", "sender", "db1") == 2);
+  CHECK(w.refused("limit") == 2);
   net::ServerRequest third = head("1", first.connection);
   const net::Admission full = w.handler->admit(third);
   REQUIRE(full.refusal);

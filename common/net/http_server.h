@@ -54,6 +54,9 @@ struct Admission {
   std::optional<ServerResponse> refusal;  ///< Answered in place of the handler; the last answer.
   base::Duration delay{0};                ///< Before the refusal is answered.
   std::size_t body_bytes_max = 0;         ///< Below the server's own; 0: that.
+  /// Makes the answer if the body is larger than it may be, so that whoever admitted the request
+  /// can count it. Null: the server's own 413. At most one call; must not block.
+  std::function<ServerResponse(std::size_t body_bytes_max)> too_large;
 };
 /// Looks at a request that has no body yet; must not block. Thread: any.
 using Admit = std::function<Admission(ServerRequest& head)>;

@@ -189,7 +189,7 @@ class Session final : public SessionBase {
   asio::awaitable<bool> serve_one(bool first) {
     std::optional<Parser> parser(std::in_place);
     parser->header_limit(static_cast<std::uint32_t>(shared_->options.header_bytes_max));
-    parser->body_limit(shared_->options.body_bytes_max);
+    parser->body_limit(boost::none);  // once the request was admitted: bound_body()
     HeldBytes held(*shared_);
     std::optional<ServerResponse> refusal;
     head_ = false;
@@ -200,10 +200,12 @@ class Session final : public SessionBase {
     if (!refusal) refusal = check_header(*parser);
     ServerRequest request;
     if (!refusal) refusal = take_head(*parser, request);
-    if (!refusal) refusal = co_await admit(*parser, request);
+    if (!refusal) refusal = co_await admit(request);
+    if (!refusal) refusal = bound_body(*parser);
     const auto length = refusal ? boost::optional<std::uint64_t>() : parser->content_length();
     if (length && !held.grow_to(static_cast<std::size_t>(*length))) refusal = refuse_in_flight();
     if (!refusal && !co_await read_body(*parser, held, refusal)) co_return false;
+    too_large_ = nullptr;
     disarm();
     if (!refusal) refusal = take_body(*parser, request);
     parser.reset();
@@ -279,15 +281,18 @@ class Session final : public SessionBase {
   }
 
   /// Asks whoever knows the senders; may wait before a refusal.
-  asio::awaitable<std::optional<ServerResponse>> admit(Parser& parser, ServerRequest& request) {
+  asio::awaitable<std::optional<ServerResponse>> admit(ServerRequest& request) {
+    body_bytes_max_ = shared_->options.body_bytes_max;
+    too_large_ = nullptr;
     if (!shared_->options.admit) co_return std::nullopt;
     request.connection = connection_;
     Admission admission = shared_->options.admit(request);
     connection_ = request.connection;
     if (!admission.refusal) {
       if (admission.body_bytes_max > 0) {
-        parser.body_limit(std::min(admission.body_bytes_max, shared_->options.body_bytes_max));
+        body_bytes_max_ = std::min(admission.body_bytes_max, body_bytes_max_);
       }
+      too_large_ = std::move(admission.too_large);
       co_return std::nullopt;
     }
     disarm();
@@ -299,6 +304,14 @@ class Session final : public SessionBase {
     }
     linger_bytes_max_ = kLingerBytesRefused;
     co_return std::move(admission.refusal);
+  }
+
+  /// The parser looks at what comes in chunks; a length that was told is known to be too much now.
+  std::optional<ServerResponse> bound_body(Parser& parser) {
+    parser.body_limit(body_bytes_max_);
+    const auto length = parser.content_length();
+    if (length && *length > body_bytes_max_) return refuse_parse(http::error::body_limit);
+    return std::nullopt;
   }
 
   /// Returns false if the connection ended.
@@ -473,8 +486,9 @@ class Session final : public SessionBase {
                     fmt::format("request header larger than {} bytes", options.header_bytes_max));
     }
     if (error == http::error::body_limit || error == http::error::buffer_overflow) {
-      return refuse(413, "limit_exceeded",
-                    fmt::format("request body larger than {} bytes", options.body_bytes_max));
+      ServerResponse response = refuse(
+          413, "limit_exceeded", fmt::format("request body larger than {} bytes", body_bytes_max_));
+      return too_large_ ? std::exchange(too_large_, nullptr)(body_bytes_max_) : response;
     }
     return refuse(400, "bad_data", "malformed HTTP: " + error.message());
   }
@@ -488,6 +502,8 @@ class Session final : public SessionBase {
   std::shared_ptr<Slot> slot_;
   std::string peer_;
   std::shared_ptr<void> connection_;  // of Admit
+  std::function<ServerResponse(std::size_t)> too_large_;
+  std::size_t body_bytes_max_ = 0;  // of the request being read
   std::uint64_t generation_ = 0;
   std::size_t linger_bytes_max_ = kLingerBytesMax;
   unsigned version_ = 11;

@@ -30,8 +30,8 @@ class Receivers final : public net::HttpClient {
       });
       return;
     }
-    const int status = refuses ? 400 : 204;
-    if (!refuses) {
+    const int status = answers;
+    if (status == 204) {
       const bool v1 =
           std::any_of(request.headers.begin(), request.headers.end(),
                       [](const auto& header) { return header.second == proto::kVersionV1; });
@@ -61,7 +61,7 @@ class Receivers final : public net::HttpClient {
   std::vector<std::string> described;
   std::vector<net::HttpRequest> requests;
   std::set<std::string> dead;
-  bool refuses = false;
+  int answers = 204;
 };
 
 /// Commits when told to, in order.
@@ -195,7 +195,7 @@ TEST_CASE("a dead receiver costs nobody anything but its own queue") {
 TEST_CASE("what is refused for good is dropped and counted by reason") {
   World world;
   world.receiver("vm");
-  world.http.refuses = true;
+  world.http.answers = 400;
   world.start();
   world.append(kX, 1);
   world.store.commit();
@@ -206,6 +206,39 @@ TEST_CASE("what is refused for good is dropped and counted by reason") {
             .counter("tocsin_alertd_forward_samples_dropped_total", "",
                      {{"receiver", "vm"}, {"reason", "refused"}})
             .value() == 1);
+}
+
+// Prometheus drops on each of these; a wrong token or path must not cost a day of samples.
+TEST_CASE("what only a person can mend is kept up to the queue's bounds, counted and said once") {
+  for (const int answer : {401, 403, 404, 405, 407, 302}) {
+    CAPTURE(answer);
+    World world;
+    world.receiver("vm").queue_age = base::Duration{1'800'000};
+    world.http.answers = answer;
+    world.start();
+    for (int n = 0; n < 60; ++n) {
+      world.append(kX, n);
+      world.store.commit();
+      world.executor->run_for(60s);
+    }
+    CHECK(world.acknowledged == 60);
+    // About one request a minute, not one for each batch or a storm.
+    CHECK(world.http.requests.size() >= 50);
+    CHECK(world.http.requests.size() <= 62);
+    const auto counted = [&](const std::string& name, const std::string& reason) {
+      return world.metrics.counter(name, "", {{"receiver", "vm"}, {"reason", reason}}).value();
+    };
+    CHECK(counted("tocsin_alertd_forward_send_failures_total", "http_" + std::to_string(answer)) ==
+          static_cast<double>(world.http.requests.size()));
+    CHECK(counted("tocsin_alertd_forward_samples_dropped_total", "refused") == 0);
+    world.http.answers = 204;
+    world.executor->run_for(120s);
+    const double old = counted("tocsin_alertd_forward_samples_dropped_total", "too_old");
+    CHECK(old >= 25);
+    CHECK(old <= 35);
+    CHECK(static_cast<double>(world.values("vm").size()) + old == 60);
+    CHECK(world.values("vm").back() == 59);
+  }
 }
 
 TEST_CASE("selection, labels, relabelling, metadata and login") {

@@ -176,6 +176,8 @@ bool CurlLoop::begin(Waiting& next) {
   }
   curl_easy_reset(handle->easy);
   curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
+  // Whoever gives up does not wait for a name server: the look-up's thread is left to itself.
+  curl_easy_setopt(handle->easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, static_cast<long>(rest.count()));
   curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(rest.count()));
   curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle.get());

@@ -26,6 +26,10 @@ constexpr MetricInfo kFindings{"sec_findings", "Findings of a scanner, by severi
 constexpr MetricInfo kOldest{"sec_oldest_finding_timestamp_seconds",
                              "When the oldest of the open findings was seen first."};
 constexpr MetricInfo kScanned{"sec_scan_timestamp_seconds", "When the last good scan was."};
+constexpr MetricInfo kOverdue{"sec_findings_overdue",
+                              "Open findings of a register whose day is over, by severity."};
+constexpr MetricInfo kDue{"sec_finding_due_timestamp_seconds",
+                          "The first day on which an open finding of a register must be closed."};
 constexpr MetricInfo kSkipped{"sec_scan_skipped", "What the scanner could not look at."};
 
 Result<ScanReport> read_report(const base::FileSystem& files, const FindingsTool& tool,
@@ -55,7 +59,8 @@ Result<ScanReport> read_report(const base::FileSystem& files, const FindingsTool
 /// The last good results of one tool.
 struct Known {
   std::map<FindingSeverity, std::size_t> counts;
-  std::map<FindingSeverity, base::WallTime> oldest;  ///< Critical and High.
+  std::map<FindingSeverity, base::WallTime> oldest;             ///< Critical and High.
+  std::vector<std::pair<base::WallTime, FindingSeverity>> due;  ///< Of a register.
   std::size_t skipped = 0;
   bool in_memory = false;  ///< Read by this process.
 };
@@ -82,7 +87,7 @@ class Findings {
     now_ = clock_.wall();
     for (const FindingsTool& tool : settings_.tools) {
       round.check(tool.name, read_tool(tool));
-      tell(tool.name, round);
+      tell(tool, round);
     }
     const Result<void> saved = state_.save(*memory_);
     round.check("state", loaded ? saved : loaded);
@@ -170,6 +175,7 @@ class Findings {
     for (const FindingSeverity severity : kFindingSeverities) known.counts[severity] = 0;
     for (const ScanFinding& finding : report.findings) {
       ++known.counts[finding.severity];
+      if (finding.due) known.due.emplace_back(*finding.due, finding.severity);
       if (finding.severity != FindingSeverity::Critical &&
           finding.severity != FindingSeverity::High) {
         continue;
@@ -189,8 +195,11 @@ class Findings {
     (*memory_)[tool] = std::move(fresh);
   }
 
-  void tell(const std::string& tool, KeptRound& round) const {
-    if (const json::object* before = object_of(*memory_, tool)) {
+  void tell(const FindingsTool& of, KeptRound& round) const {
+    const std::string& tool = of.name;
+    const bool by_hand = of.format == "register";  // nobody scans again every week
+    const json::object* before = by_hand ? nullptr : object_of(*memory_, tool);
+    if (before != nullptr) {
       const std::int64_t scanned = integer_of(*before, "scanned_ms", 0);
       if (scanned > 0) {
         round.add(kScanned, {{"tool", tool}}, base::to_seconds(base::wall_time(scanned)));
@@ -207,7 +216,22 @@ class Findings {
       round.add(kOldest, {{"tool", tool}, {"severity", std::string(to_string(severity))}},
                 base::to_seconds(since));
     }
+    if (by_hand) tell_due(tool, known, round);
     round.add(kSkipped, {{"tool", tool}}, static_cast<double>(known.skipped));
+  }
+
+  void tell_due(const std::string& tool, const Known& known, KeptRound& round) const {
+    std::map<FindingSeverity, int> overdue;
+    for (const FindingSeverity severity : kFindingSeverities) overdue[severity] = 0;
+    for (const auto& [due, severity] : known.due) {
+      if (due < now_) ++overdue[severity];
+    }
+    for (const auto& [severity, count] : overdue) {
+      round.add(kOverdue, {{"tool", tool}, {"severity", std::string(to_string(severity))}}, count);
+    }
+    if (known.due.empty()) return;
+    const auto first = std::min_element(known.due.begin(), known.due.end());
+    round.add(kDue, {{"tool", tool}}, base::to_seconds(first->first));
   }
 
   FindingsSettings settings_;

@@ -56,6 +56,25 @@ constexpr const char* kLynis =
     "# Lynis Report\nlynis_version=3.0.8\nwarning[]=PKGS-7392|x|-|-|\nsuggestion[]=BOOT-5122|y|\n"
     "suggestion[]=X|z|\nvulnerable_package[]=curl\nreport_datetime_end=2026-06-30 10:00:00\n";
 
+constexpr const char* kGrype = R"({"matches": [
+  {"vulnerability": {"id": "CVE-1", "severity": "Critical"}, "relatedVulnerabilities": [],
+   "artifact": {"name": "openssl", "version": "3.0", "type": "deb", "locations": [{"path": "/a"}]}},
+  {"vulnerability": {"id": "CVE-1", "severity": "Critical"},
+   "artifact": {"name": "openssl", "version": "3.0", "type": "deb", "locations": [{"path": "/b"}]}},
+  {"vulnerability": {"id": "CVE-2", "severity": "Negligible"}, "artifact": {"name": "zlib"}},
+  {"vulnerability": {"id": "CVE-3", "severity": "Unknown"}, "artifact": {"name": "zlib"}}],
+  "source": {"type": "image"}, "distro": {"name": "debian"},
+  "descriptor": {"name": "grype", "version": "0.74.0", "timestamp": "2026-06-30T10:00:00.1Z"}})";
+constexpr const char* kGitlab = R"({"version": "15.0.7", "vulnerabilities": [
+  {"id": "1", "severity": "High", "name": "SQL injection", "identifiers": [{"value": "CWE-89"}],
+   "location": {"file": "a.py", "start_line": 3}},
+  {"id": "2", "severity": "High", "name": "SQL injection", "identifiers": [{"value": "CWE-89"}],
+   "location": {"file": "b.py", "start_line": 3}},
+  {"id": "3", "severity": "Unknown", "identifiers": [{"value": "CVE-9"}],
+   "location": {"image": "app:1", "dependency": {"package": {"name": "curl"}}}},
+  {"id": "4", "severity": "Info", "name": "x"}],
+  "scan": {"type": "sast", "status": "success", "end_time": "2026-06-30T10:00:00"}})";
+
 base::Result<ScanReport> read(const std::string& format, std::string_view text, std::size_t size,
                               FindingSeverity unrated = FindingSeverity::High) {
   const auto reader = make_scan_reader(format, unrated);
@@ -81,6 +100,7 @@ struct Sample {
 constexpr Sample kSamples[] = {
     {"sarif", kSarif, "1 1 1 1 0", 0},   {"trivy", kTrivy, "1 2 1 0 0", 0},
     {"pip-audit", kPip, "0 2 0 0 0", 1}, {"npm-audit", kNpm, "1 0 1 0 0", 0},
+    {"grype", kGrype, "2 1 0 0 1", 0},   {"gitlab", kGitlab, "0 3 0 0 1", 0},
     {"bandit", kBandit, "0 1 0 1 0", 1}, {"lynis", kLynis, "0 1 1 2 0", 0},
 };
 
@@ -131,6 +151,36 @@ TEST_CASE("other documents are no reports") {
       read("npm-audit", R"({"error": {"code": "ENOLOCK", "summary": "no lockfile"}})", 64);
   REQUIRE(!failed);
   CHECK(failed.error().message == "the scan failed: no lockfile (ENOLOCK)");
+}
+
+TEST_CASE("GitLab's report of a scan that failed, and its time") {
+  CHECK(base::to_ms(*read("gitlab", kGitlab, 64)->scanned) == 1'782'813'600'000);
+  CHECK(base::to_ms(*read("grype", kGrype, 64)->scanned) == 1'782'813'600'100);
+  const auto failed =
+      read("gitlab", R"({"vulnerabilities": [], "scan": {"status": "failure"}})", 9);
+  REQUIRE(!failed);
+  CHECK(failed.error().message == "the scan failed: status 'failure'");
+}
+
+TEST_CASE("a register that people keep") {
+  const auto report = read("register",
+                           "\xef\xbb\xbfID;Title;Severity;Due;Status\r\n"
+                           "P-1;\"Log-in; \"\"admin\"\"\nand more\";High;2026-07-01;open\r\n"
+                           "P-2;x;Critical;2026-06-30;Fixed\r\n\r\n"
+                           "P-3;y;whatever;;in work\r\nP-4;z;low;2026-06-30;\r\n",
+                           5, FindingSeverity::Medium);
+  REQUIRE_MESSAGE(report, report);
+  CHECK(counts(*report) == "0 1 1 1 0");
+  CHECK(base::format_rfc3339(*report->findings[0].due).starts_with("2026-07-01T23:59:59"));
+  CHECK(!report->findings[1].due);
+  const auto wrong = [](const char* text) { return read("register", text, 64).error().message; };
+  CHECK(wrong("") == "the register is empty");
+  CHECK(wrong("id,severity\n") == "the register has no column 'due'");
+  CHECK(wrong("id,severity,due\na,high,soon\n") ==
+        "finding 1: 'soon' is no day such as 2027-03-31");
+  CHECK(wrong("id,severity,due\na,high,\na,low,\n") == "finding 2: a second 'a'");
+  CHECK(wrong("id,severity,due\n,high,\n") == "finding 1: no id");
+  CHECK(wrong("id,severity,due\n\"a,high,\n") == "a quote has no end: is the file whole?");
 }
 
 TEST_CASE("memory is one element: a million entries that nobody wants, and one that is too large") {
@@ -226,6 +276,27 @@ TEST_CASE("findings, since when, over restarts; a broken file keeps the last goo
   CHECK(round.value("sec_findings,severity=critical,tool=images") == 0);
   CHECK(!round.value("sec_oldest_finding_timestamp_seconds,severity=critical,tool=images"));
   CHECK(round.value("sec_scan_timestamp_seconds,tool=images") == 1'783'400'200);
+}
+
+TEST_CASE("a register: what is overdue, by the day; it is no scan that grows old") {
+  TestSource test;  // on the 1st of July
+  Shop shop;
+  shop.settings.tools[0].format = "register";
+  shop.settings.tools[0].files = {(shop.folder.path / "pentest.csv").string()};
+  shop.put("pentest.csv",
+           "id,severity,due,status\nP-1,high,2026-06-30,open\nP-2,high,2026-07-01,open\n"
+           "P-3,high,2026-06-01,closed\nP-4,low,,open\n",
+           1'782'820'000);
+  shop.start(test);
+  RecordingRound round = test.round();
+  CHECK(round.value("sec_findings,severity=high,tool=images") == 2);
+  CHECK(round.value("sec_findings_overdue,severity=high,tool=images") == 1);
+  CHECK(round.value("sec_findings_overdue,severity=critical,tool=images") == 0);
+  CHECK(round.value("sec_finding_due_timestamp_seconds,tool=images") == 1'782'863'999);
+  CHECK(!round.value("sec_scan_timestamp_seconds,tool=images"));
+  test.clock.wall_ms += 86'400'000;  // a day later, with the same file
+  round = test.round();
+  CHECK(round.value("sec_findings_overdue,severity=high,tool=images") == 2);
 }
 
 TEST_CASE("the newest of several files, or all of them; files that are too large") {

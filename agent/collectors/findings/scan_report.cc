@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <map>
 
+#include "agent/collectors/findings/finding_register.h"
 #include "agent/collectors/findings/json_elements.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
@@ -44,18 +45,6 @@ std::string fingerprint_of(std::initializer_list<std::string> parts) {
   return base::sha256_hex(all).substr(0, 16);
 }
 
-// The scanners' words; what none of them says is unrated.
-std::optional<FindingSeverity> severity_of(std::string_view word) {
-  const std::string lower = base::to_lower(word);
-  if (lower == "critical") return FindingSeverity::Critical;
-  if (lower == "high") return FindingSeverity::High;
-  if (lower == "medium" || lower == "moderate") return FindingSeverity::Medium;
-  if (lower == "low") return FindingSeverity::Low;
-  if (lower == "info" || lower == "undefined" || lower == "negligible")
-    return FindingSeverity::Info;
-  return std::nullopt;
-}
-
 /// What the formats in JSON have in common.
 class JsonReader : public ScanReader {
  public:
@@ -92,7 +81,10 @@ class JsonReader : public ScanReader {
     want(std::move(path), [this](std::string_view, const json::value& value) {
       marked_ = true;
       if (!value.is_string()) return;
-      if (const auto time = base::parse_rfc3339(std::string(value.get_string()))) {
+      std::string text(value.get_string());
+      // GitLab writes no zone, and means UTC.
+      if (text.size() == 19) text += 'Z';
+      if (const auto time = base::parse_rfc3339(text)) {
         report_.scanned = std::max(report_.scanned.value_or(*time), *time);
       }
     });
@@ -303,6 +295,68 @@ class BanditReader final : public JsonReader {
   }
 };
 
+/// Source: Grype, --output json.
+class GrypeReader final : public JsonReader {
+ public:
+  explicit GrypeReader(FindingSeverity unrated) : JsonReader(unrated) {
+    want("descriptor.name", [this](std::string_view, const json::value& value) {
+      marked_ = marked_ || (value.is_string() && value.get_string() == "grype");
+    });
+    want("descriptor.timestamp", [this](std::string_view, const json::value& value) {
+      if (!value.is_string()) return;
+      if (const auto time = base::parse_rfc3339(std::string(value.get_string()))) {
+        report_.scanned = *time;
+      }
+    });
+    want("matches[]", [this](std::string_view, const json::value& one) {
+      const json::value* vulnerability = member_of(one, "vulnerability");
+      const json::value* artifact = member_of(one, "artifact");
+      if (vulnerability == nullptr || artifact == nullptr) return;
+      const json::value* places = member_of(*artifact, "locations");
+      add(fingerprint_of({text_of(*vulnerability, "id"), text_of(*artifact, "name"),
+                          text_of(*artifact, "type"),
+                          places == nullptr ? "" : json::serialize(*places)}),
+          text_of(*vulnerability, "severity"));
+    });
+  }
+};
+
+/// Source: GitLab's schemas of security reports, version 14 and later: SAST, dependencies,
+/// containers, secrets, DAST.
+class GitlabReader final : public JsonReader {
+ public:
+  explicit GitlabReader(FindingSeverity unrated) : JsonReader(unrated) {
+    want("scan.status", [this](std::string_view, const json::value& value) {
+      marked_ = true;
+      if (value.is_string() && value.get_string() != "success") failure_ = "status 'failure'";
+    });
+    want_time("scan.end_time");
+    want("vulnerabilities[]", [this](std::string_view, const json::value& one) {
+      add(fingerprint(one), text_of(one, "severity"));
+    });
+  }
+
+ private:
+  // `id` is new with each scan; lines move.
+  static std::string fingerprint(const json::value& one) {
+    std::string where;
+    std::string what = text_of(one, "name");
+    if (const json::value* location = member_of(one, "location")) {
+      for (const char* part : {"file", "image", "hostname", "path", "class", "method"}) {
+        where += text_of(*location, part) + " ";
+      }
+      if (const json::value* dependency = member_of(*location, "dependency")) {
+        const json::value* package = member_of(*dependency, "package");
+        if (package != nullptr) where += text_of(*package, "name");
+      }
+    }
+    if (const json::array* identifiers = array_of(one, "identifiers")) {
+      for (const json::value& identifier : *identifiers) what += " " + text_of(identifier, "value");
+    }
+    return fingerprint_of({what, where});
+  }
+};
+
 /// Source: lynis, report.dat: name=value, lists as name[]=value, the end time near the end.
 class LynisReader final : public ScanReader {
  public:
@@ -351,20 +405,35 @@ class LynisReader final : public ScanReader {
 
 }  // namespace
 
+// The scanners' words; what none of them says is unrated.
+std::optional<FindingSeverity> severity_of(std::string_view word) {
+  const std::string lower = base::to_lower(word);
+  if (lower == "critical") return FindingSeverity::Critical;
+  if (lower == "high") return FindingSeverity::High;
+  if (lower == "medium" || lower == "moderate") return FindingSeverity::Medium;
+  if (lower == "low") return FindingSeverity::Low;
+  if (lower == "info" || lower == "undefined" || lower == "negligible")
+    return FindingSeverity::Info;
+  return std::nullopt;
+}
+
 std::string_view to_string(FindingSeverity severity) {
   constexpr std::string_view kNames[] = {"critical", "high", "medium", "low", "info"};
   return kNames[static_cast<std::size_t>(severity)];
 }
 
 const std::vector<std::string>& scan_formats() {
-  static const std::vector<std::string> formats = {"sarif",     "trivy",  "pip-audit",
-                                                   "npm-audit", "bandit", "lynis"};
+  static const std::vector<std::string> formats = {
+      "sarif", "trivy", "grype", "gitlab", "pip-audit", "npm-audit", "bandit", "lynis", "register"};
   return formats;
 }
 
 std::unique_ptr<ScanReader> make_scan_reader(const std::string& format, FindingSeverity unrated) {
   if (format == "sarif") return std::make_unique<SarifReader>(unrated);
   if (format == "trivy") return std::make_unique<TrivyReader>(unrated);
+  if (format == "grype") return std::make_unique<GrypeReader>(unrated);
+  if (format == "gitlab") return std::make_unique<GitlabReader>(unrated);
+  if (format == "register") return make_register_reader(unrated);
   if (format == "pip-audit") return std::make_unique<PipAuditReader>(unrated);
   if (format == "npm-audit") return std::make_unique<NpmAuditReader>(unrated);
   if (format == "bandit") return std::make_unique<BanditReader>(unrated);

@@ -21,10 +21,13 @@ inline constexpr std::array kFindingSeverities = {FindingSeverity::Critical, Fin
                                                   FindingSeverity::Medium, FindingSeverity::Low,
                                                   FindingSeverity::Info};
 std::string_view to_string(FindingSeverity severity);
+/// Reads a scanner's word; nullopt for one that says no severity.
+std::optional<FindingSeverity> severity_of(std::string_view word);
 
 struct ScanFinding {
   std::string fingerprint;  ///< The same for the same finding in the next scan: 16 hex digits.
   FindingSeverity severity = FindingSeverity::Info;
+  std::optional<base::WallTime> due = std::nullopt;  ///< Until when it must be closed.
 };
 
 struct ScanReport {

@@ -1,7 +1,6 @@
 #include "agent/collectors/inventory/admin_files.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "common/base/base64.h"
@@ -12,95 +11,6 @@ namespace tocsin::agent {
 namespace {
 
 constexpr std::size_t kRsaBitsMin = 2048;
-
-// Lines that end in a backslash go on.
-std::vector<std::string> logical_lines(std::string_view text) {
-  std::vector<std::string> lines;
-  std::string line;
-  base::for_each_line(text, [&](std::string_view part) {
-    if (part.ends_with('\\')) {
-      line.append(part.substr(0, part.size() - 1)).append(" ");
-      return;
-    }
-    lines.push_back(line.append(part));
-    line.clear();
-  });
-  if (!line.empty()) lines.push_back(std::move(line));
-  return lines;
-}
-
-// "(root : adm)" before a command says as whom.
-std::string without_runas(std::string_view text) {
-  std::string out;
-  int depth = 0;
-  for (const char c : text) {
-    if (c == '(') ++depth;
-    if (depth == 0) out += c;
-    if (c == ')' && depth > 0) --depth;
-  }
-  return out;
-}
-
-struct Grant {
-  bool all = false;
-  bool all_nopasswd = false;
-};
-
-// "NOPASSWD: /bin/ls, PASSWD: ALL": a tag holds until the next that undoes it.
-Grant grant_of(std::string_view commands) {
-  Grant grant;
-  bool nopasswd = false;
-  const std::string plain = without_runas(commands);
-  for (const std::string_view item : base::split(plain, ',')) {
-    std::string_view command = base::trim(item);
-    for (;;) {
-      const std::size_t end = command.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
-      if (end == std::string_view::npos || end == 0 || command[end] != ':') break;
-      const std::string_view tag = command.substr(0, end);
-      if (tag == "NOPASSWD") nopasswd = true;
-      if (tag == "PASSWD") nopasswd = false;
-      command = base::trim(command.substr(end + 1));
-    }
-    if (command != "ALL") continue;
-    grant.all = true;
-    grant.all_nopasswd = grant.all_nopasswd || nopasswd;
-  }
-  return grant;
-}
-
-std::string_view without_comment(std::string_view line) {
-  // "#1000" and "%#1000" are ids, at the beginning of a word and followed by digits.
-  for (std::size_t at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1)) {
-    const bool is_id = at + 1 < line.size() && line[at + 1] >= '0' && line[at + 1] <= '9';
-    const bool escaped = at > 0 && line[at - 1] == '\\';
-    if (!is_id && !escaped) return line.substr(0, at);
-  }
-  return line;
-}
-
-bool is_setting(std::string_view line) {
-  constexpr std::array<std::string_view, 7> kHeads = {
-      "Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias", "@include"};
-  return std::any_of(kHeads.begin(), kHeads.end(),
-                     [&](std::string_view head) { return line.starts_with(head); });
-}
-
-// "a = X : b = Y" are two grants of one user, but a colon also ends a tag or stands in
-// (user:group).
-std::vector<std::string_view> host_parts(std::string_view line) {
-  std::vector<std::string_view> parts;
-  std::size_t begin = 0;
-  int depth = 0;
-  for (std::size_t at = 0; at < line.size(); ++at) {
-    if (line[at] == '(') ++depth;
-    if (line[at] == ')') --depth;
-    if (line[at] != ':' || depth != 0 || at == 0 || line[at - 1] != ' ') continue;
-    parts.push_back(line.substr(begin, at - begin));
-    begin = at + 1;
-  }
-  parts.push_back(line.substr(begin));
-  return parts;
-}
 
 // Takes a string of the format of SSH: four bytes of length, big endian, and the bytes.
 std::optional<std::string_view> take_string(std::string_view& blob) {
@@ -164,26 +74,6 @@ std::string_view take_word(std::string_view& rest) {
 }
 
 }  // namespace
-
-Sudoers parse_sudoers(std::string_view text) {
-  Sudoers sudoers;
-  for (const std::string& whole : logical_lines(text)) {
-    const std::string_view line = base::trim(without_comment(whole));
-    if (line.empty() || is_setting(line)) continue;
-    const std::size_t end = line.find_first_of(" \t");
-    if (end == std::string_view::npos || line.find('=') == std::string_view::npos) continue;
-    bool all = false;
-    for (const std::string_view part : host_parts(line.substr(end))) {
-      const std::size_t equals = part.find('=');
-      if (equals == std::string_view::npos) continue;
-      const Grant grant = grant_of(part.substr(equals + 1));
-      all = all || grant.all;
-      sudoers.nopasswd_all += grant.all_nopasswd ? 1 : 0;
-    }
-    if (all) sudoers.may_all.emplace_back(line.substr(0, end));
-  }
-  return sudoers;
-}
 
 std::vector<AuthorizedKey> parse_authorized_keys(std::string_view text) {
   std::vector<AuthorizedKey> keys;

@@ -1,4 +1,4 @@
-// Files that give power: sudoers and authorised keys. Pure: text in, values out.
+// Files that give power: authorised keys. Pure: text in, values out. (sudoers.h has its own.)
 #pragma once
 
 #include <string>
@@ -6,14 +6,6 @@
 #include <vector>
 
 namespace tocsin::agent {
-
-/// What a sudoers file grants. Aliases of commands are not resolved; includes are not followed.
-struct Sudoers {
-  int nopasswd_all = 0;              ///< Grants of every command without a password.
-  std::vector<std::string> may_all;  ///< Whom every command is granted: "alice", "%sudo".
-};
-/// Source: sudoers(5).
-Sudoers parse_sudoers(std::string_view text);
 
 /// A public key of an authorized_keys file.
 struct AuthorizedKey {

@@ -145,6 +145,28 @@ TEST_CASE("what an intruder does is counted once, also if the agent was away") {
   }
 }
 
+TEST_CASE("sudoers that others include, with aliases from elsewhere") {
+  TestSource test;
+  const Host host;
+  host.put("root/etc/hostname", "web1.example.org\n");
+  host.put("root/etc/sudoers",
+           "root ALL=(ALL:ALL) ALL\n@include /srv/sudoers.%h\n@includedir /srv/more\n"
+           "@includedir /srv/none\n");
+  host.put("root/srv/sudoers.web1", "Cmnd_Alias WHOLE = ALL\n@include sudoers.web1\n", 0440);
+  host.put("root/srv/more/a", "www-data ALL = NOPASSWD: WHOLE\n", 0440);
+  host.put("root/srv/more/b.bak", "alice ALL = NOPASSWD: ALL\n", 0440);
+  host.start(test);
+  RecordingRound round = test.round();
+  CHECK(round.value("sec_sudoers_files") == 4);
+  CHECK(round.value("sec_sudoers_nopasswd_all") == 1);
+  host.put("root/srv/sudoers.web1", "Cmnd_Alias WHOLE = ALL\nalice ALL = WHOLE\n", 0440);
+  host.put("root/etc/sudoers", "root ALL=(ALL:ALL) ALL\n@include /srv/sudoers.%h\n@include gone\n");
+  host.start(test);
+  test.clock.wall_ms += 60'000;
+  round = test.round();
+  CHECK(round.value("tocsin_agent_check_failed,check=sudoers,reason=not_found") == 1);
+}
+
 TEST_CASE("whoever only looks uses up no change") {
   TestSource test;
   Host host;

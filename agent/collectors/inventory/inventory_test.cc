@@ -6,6 +6,7 @@
 #include "agent/collectors/inventory/baseline.h"
 #include "agent/collectors/inventory/git_index.h"
 #include "agent/collectors/inventory/sockets.h"
+#include "agent/collectors/inventory/sudoers.h"
 
 namespace tocsin::agent {
 namespace {
@@ -110,7 +111,7 @@ TEST_CASE("without shadow and logins nothing is claimed about them") {
 }
 
 TEST_CASE("sudoers") {
-  const Sudoers sudoers = parse_sudoers(
+  const SudoersFile file = parse_sudoers(
       "# comment ALL=(ALL) NOPASSWD: ALL\n"
       "Defaults env_reset\nCmnd_Alias X = ALL\n"
       "root ALL=(ALL:ALL) ALL\n"
@@ -120,8 +121,33 @@ TEST_CASE("sudoers") {
       "bob web=/bin/ls : db=(ALL) NOPASSWD:SETENV: ALL\n"
       "#1001 ALL = NOPASSWD: /bin/ls\n"
       "@includedir /etc/sudoers.d\n#includedir /etc/sudoers.d\n");
+  const Sudoers sudoers = judge_sudoers({&file, 1});
   CHECK(sudoers.may_all == Names{"root", "%sudo", "deploy", "ops", "bob"});
   CHECK(sudoers.nopasswd_all == 2);
+  REQUIRE(file.includes.size() == 2);
+  CHECK(file.includes[0].folder);
+  CHECK(file.includes[1].path == "/etc/sudoers.d");
+}
+
+TEST_CASE("sudoers: aliases of all files together, and where includes lead") {
+  const std::vector<SudoersFile> files = {
+      parse_sudoers("User_Alias ADMINS = alice, %wheel, !eve : OPS = bob\n"
+                    "Cmnd_Alias SHELLS = /bin/sh, /bin/bash : ANY = /bin/ls, WHOLE\n"
+                    "ADMINS, carl , dave ALL = (ALL) NOPASSWD: ANY\n"
+                    "OPS ALL = NOPASSWD: SHELLS\n"
+                    "@include \"/etc/my sudoers\"\n#include local.%h\n@include /etc/a\\ b\n"
+                    "#includes are fine\n@includedirectory x\n"),
+      parse_sudoers("Cmnd_Alias WHOLE = ALL\nCmnd_Alias LOOP = LOOP\nzoe ALL = LOOP, UNKNOWN\n"
+                    "yan ALL = !ALL\nxav ALL = ALL, !SHELLS\n")};
+  const Sudoers sudoers = judge_sudoers(files);
+  CHECK(sudoers.may_all == Names{"alice", "%wheel", "carl", "dave", "xav"});
+  CHECK(sudoers.nopasswd_all == 1);
+  std::vector<std::string> paths;
+  for (const SudoersInclude& include : files[0].includes) {
+    CHECK(!include.folder);
+    paths.push_back(include_path(include, "/etc/sudoers", "web1"));
+  }
+  CHECK(paths == Names{"/etc/my sudoers", "/etc/local.web1", "/etc/a b"});
 }
 
 TEST_CASE("authorised keys: fingerprints are ssh-keygen's, weak ones are known") {

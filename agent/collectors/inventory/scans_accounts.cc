@@ -4,6 +4,7 @@
 
 #include "agent/collectors/inventory/admin_files.h"
 #include "agent/collectors/inventory/scans.h"
+#include "agent/collectors/inventory/sudoers.h"
 #include "agent/collectors/kept/glob.h"
 #include "common/base/strings.h"
 
@@ -242,37 +243,92 @@ void scan_accounts(InventoryScan& scan) {
   remember_accounts(scan, facts, found);
 }
 
-void scan_sudoers(InventoryScan& scan) {
-  const Globbed found =
-      glob_all(scan.files, scan.settings.root, {"/etc/sudoers", "/etc/sudoers.d/*"}, kSudoersMax);
-  InventoryFamily& sudoers = scan.snapshot["sudoers"];
-  InventoryFamily& admins = scan.snapshot["admin"];
-  ScanOutcome outcome;
-  if (found.denied) outcome.failed(*found.denied);
-  sudoers.unread.insert(found.hidden.begin(), found.hidden.end());
-  int nopasswd = 0;
-  for (const std::string& path : found.paths) {
-    const auto text = scan.files.read(scan.path(path), kFileBytesMax);
-    if (!text) {
-      outcome.failed(text.error());
-      sudoers.unread.insert(path);
-      continue;
-    }
-    sudoers.entries[path] = content_mark(*text);
-    // sudo leaves out what an editor or a package manager left behind.
-    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
-    if (path != "/etc/sudoers" && (name.find('.') != name.npos || name.ends_with('~'))) continue;
-    const Sudoers grants = parse_sudoers(*text);
-    nopasswd += grants.nopasswd_all;
+namespace {
+
+/// All sudoers files of a host, includes too.
+class SudoersScan {
+ public:
+  explicit SudoersScan(InventoryScan& scan)
+      : scan_(scan), sudoers_(scan.snapshot["sudoers"]), host_(short_name(scan)) {}
+
+  void go() {
+    add_all({"/etc/sudoers", "/etc/sudoers.d/*"});
+    // What is read names further files; the list grows while it is gone through.
+    for (std::size_t i = 0; i < paths_.size(); ++i) read(paths_[i]);
+    InventoryFamily& admins = scan_.snapshot["admin"];
+    const Sudoers grants = judge_sudoers(files_);
     for (const std::string& who : grants.may_all) admins.entries["sudoers " + who];
+    scan_.check("sudoers", outcome_.result());
+    if (!outcome_.result()) {
+      admins.unread.insert("sudoers ");
+      return;
+    }
+    scan_.round.add(kNopasswd, grants.nopasswd_all);
+    scan_.round.add(kSudoersFiles, static_cast<double>(sudoers_.entries.size()));
   }
-  scan.check("sudoers", outcome.result());
-  if (!outcome.result()) {
-    admins.unread.insert("sudoers ");
-    return;
+
+ private:
+  static std::string short_name(const InventoryScan& scan) {
+    const auto text = scan.files.read(scan.path("/etc/hostname"), kFileBytesMax);
+    const std::string name(text ? base::trim(*text) : std::string_view());
+    return name.substr(0, name.find('.'));
   }
-  scan.round.add(kNopasswd, nopasswd);
-  scan.round.add(kSudoersFiles, static_cast<double>(sudoers.entries.size()));
+
+  void add_all(const std::vector<std::string>& patterns) {
+    const Globbed found = glob_all(scan_.files, scan_.settings.root, patterns, kSudoersMax);
+    if (found.denied) outcome_.failed(*found.denied);
+    sudoers_.unread.insert(found.hidden.begin(), found.hidden.end());
+    for (const std::string& path : found.paths) add(path);
+  }
+
+  void add(const std::string& path) {
+    if (std::find(paths_.begin(), paths_.end(), path) != paths_.end()) return;
+    if (paths_.size() < kSudoersMax) {
+      paths_.push_back(path);
+    } else {
+      outcome_.failed({ErrorCode::LimitExceeded, fmt::format("more than {} files", kSudoersMax)});
+    }
+  }
+
+  void read(const std::string path) {  // a copy: the list grows
+    const auto text = scan_.files.read(scan_.path(path), kFileBytesMax);
+    if (!text) {
+      outcome_.failed(text.error());
+      sudoers_.unread.insert(path);
+      return;
+    }
+    sudoers_.entries[path] = content_mark(*text);
+    // sudo leaves out what an editor or a package manager left behind in a folder.
+    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+    const bool of_folder = !named_.contains(path) && path != "/etc/sudoers";
+    if (of_folder && (name.find('.') != name.npos || name.ends_with('~'))) return;
+    files_.push_back(parse_sudoers(*text));
+    const std::vector<SudoersInclude> includes = files_.back().includes;
+    for (const SudoersInclude& include : includes) {
+      const std::string wanted = include_path(include, path, host_);
+      if (include.folder) {
+        // A folder that is not there grants nothing, to sudo as to us.
+        if (scan_.files.exists(scan_.path(wanted))) add_all({wanted + "/*"});
+      } else {
+        named_.insert(wanted);
+        add(wanted);
+      }
+    }
+  }
+
+  InventoryScan& scan_;
+  InventoryFamily& sudoers_;
+  std::string host_;
+  ScanOutcome outcome_;
+  std::vector<std::string> paths_;
+  std::set<std::string> named_;  ///< By an include of a file.
+  std::vector<SudoersFile> files_;
+};
+
+}  // namespace
+
+void scan_sudoers(InventoryScan& scan) {
+  SudoersScan(scan).go();
 }
 
 }  // namespace tocsin::agent

@@ -49,6 +49,8 @@ struct DrillSettings {
   base::Duration duration_max{3'600'000};
   base::Duration max_age{35LL * 86'400'000};  ///< A drill older than this is overdue.
   bool amcheck = true;                        ///< Run pg_amcheck if it is there.
+  std::string masking_file{};  ///< SQL that takes personal data out of what was restored.
+  std::vector<std::string> tablespaces{};  ///< Folders in which links of a plain backup may end.
   std::vector<DrillAssertion> assertions{};
 };
 
@@ -62,6 +64,7 @@ struct BackupSet {
   base::Duration touched_after{26LL * 3'600'000};
   std::uint64_t size_min = 1'024;
   bool encryption_required = false;
+  std::string signature_key{};  ///< File of the public key that backups must be signed with.
   VerifyLevel verify = VerifyLevel::Structure;  ///< Of each new backup, by the collector.
   std::uint64_t read_rate = 20 << 20;           ///< Bytes a second, when verifying.
   DumpRules dump{};

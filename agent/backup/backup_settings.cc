@@ -106,6 +106,13 @@ void read_drill(config::Table table, BackupSet& set) {
   drill.duration_max = at_least(table, "duration_max", drill.duration_max, base::Duration{10'000});
   drill.max_age = at_least(table, "max_age", drill.max_age, base::Duration{60'000});
   drill.amcheck = table.boolean("amcheck", drill.amcheck);
+  drill.masking_file = absolute(table, "masking_file");
+  drill.tablespaces = table.strings("tablespaces");
+  for (const std::string& folder : drill.tablespaces) {
+    if (!folder.starts_with('/')) {
+      table.error("tablespaces", fmt::format("'{}' is not an absolute path", folder));
+    }
+  }
   for (config::Table& one : table.tables("assertion")) {
     DrillAssertion assertion;
     assertion.name = one.required_string("name");
@@ -145,6 +152,11 @@ BackupSet read_one(config::Table& table) {
   set.touched_after = table.duration("touched_after", set.touched_after);
   set.size_min = table.bytes("size_min", set.size_min);
   set.encryption_required = table.boolean("encryption_required", set.encryption_required);
+  set.signature_key = absolute(table, "signature_key");
+  if (!set.signature_key.empty() && is_reported(set.kind)) {
+    table.error("signature_key",
+                fmt::format("a set of the kind {} has no files to be signed", to_string(set.kind)));
+  }
   set.verify =
       *parse_verify_level(table.one_of("verify", "structure", {"size", "structure", "checksum"}));
   set.read_rate = table.bytes("read_rate", set.read_rate);

@@ -136,6 +136,9 @@ DrillState BackupStates::load_drill(const std::string& set) const {
   for (const auto& [table, value] : object_of(object, "ratios")) {
     if (value.is_number()) state.ratios[table] = value.to_number<double>();
   }
+  for (const auto& [part, value] : object_of(object, "differs")) {
+    if (value.is_bool()) state.differs[part] = value.get_bool();
+  }
   for (const auto& [name, value] : object_of(object, "good_ms")) {
     const auto level = parse_verify_level(name);
     if (level && value.is_int64()) state.good_ms[*level] = value.get_int64();
@@ -148,6 +151,8 @@ base::Result<void> BackupStates::save(const std::string& set, const DrillState& 
   for (const auto& [table, count] : state.rows) rows[table] = count;
   json::object ratios;
   for (const auto& [table, ratio] : state.ratios) ratios[table] = ratio;
+  json::object differs;
+  for (const auto& [part, there] : state.differs) differs[part] = there;
   json::object good;
   for (const auto& [level, at] : state.good_ms) good[to_string(level)] = at;
   const json::object object = {{"at_ms", state.at_ms},
@@ -161,6 +166,7 @@ base::Result<void> BackupStates::save(const std::string& set, const DrillState& 
                                {"tables", state.tables},
                                {"rows", rows},
                                {"ratios", ratios},
+                               {"differs", differs},
                                {"good_ms", good}};
   TC_TRY(files_.create_folders(folder_));
   return files_.write_atomic(path(set, "drill"), json::serialize(object), kMode);

@@ -46,6 +46,7 @@ struct DrillState {
   std::uint64_t tables = 0;
   std::map<std::string, std::uint64_t> rows{};  ///< By table; of the last drill that succeeded.
   std::map<std::string, double> ratios{};       ///< Restored to expected.
+  std::map<std::string, bool> differs{};  ///< From the live server, by part; empty: not compared.
   std::map<VerifyLevel, std::int64_t> good_ms{};
 };
 

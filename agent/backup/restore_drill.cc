@@ -7,8 +7,10 @@
 
 #include "agent/backup/base_manifest.h"
 #include "agent/backup/content_check.h"
+#include "agent/backup/environment.h"
 #include "agent/backup/pg_archive.h"
 #include "agent/backup/restored_rows.h"
+#include "agent/backup/tablespaces.h"
 #include "agent/backup/wal_archive.h"
 #include "common/base/strings.h"
 
@@ -138,10 +140,13 @@ class Drill {
     if (state.tables == 0)
       return finding("empty_schema", "nothing was restored: no table is there");
     compare_rows(data, state);
+    compare_places(cluster, data, state);
+    if (Found bad = mask(cluster, data)) return bad;
     if (Found bad = ask_assertions(cluster, settings_, data)) return bad;
     if (Found bad = amcheck(cluster, data)) return bad;
     state.text = fmt::format("{} tables restored", state.tables);
     if (!target_.empty()) state.text += fmt::format(", recovered to {}", target_);
+    if (!settings_.masking_file.empty()) state.text += ", masked";
     if (!live_error_.empty()) state.text += fmt::format("; live rows unknown: {}", live_error_);
     return {};
   }
@@ -204,18 +209,6 @@ class Drill {
     });
   }
 
-  /// A tablespace of the backup would be a link into the live one.
-  Found refuse_tablespaces() const {
-    const auto names = world_.files.list(request_.path);
-    if (!names) return unreadable(names.error());
-    const auto inside = world_.files.list(base::join_path(request_.path, "pg_tblspc"));
-    const bool tar = std::any_of(names->begin(), names->end(), [](const std::string& name) {
-      return name.find(".tar") != std::string::npos && name[0] >= '0' && name[0] <= '9';
-    });
-    if (!tar && (!inside || inside->empty())) return {};
-    return finding("tablespaces", "a backup with tablespaces is not restored by a drill");
-  }
-
   Found copy(ScratchCluster& cluster) {
     if (form_ == Form::BasePlain) {
       return judge_command(
@@ -237,11 +230,26 @@ class Drill {
     return {};
   }
 
+  Found take_tablespaces(ScratchCluster& cluster) {
+    std::vector<Tablespace> all;
+    if (Found bad = find_tablespaces(world_.files, request_.path, settings_.tablespaces, all)) {
+      return bad;
+    }
+    const auto run = [&cluster](std::vector<std::string> arguments) {
+      return cluster.run_system(std::move(arguments));
+    };
+    for (const Tablespace& one : all) {
+      if (Found bad = cluster.check()) return bad;
+      if (Found bad = restore_tablespace(world_.files, one, cluster, run)) return bad;
+    }
+    return map_tablespaces(world_.files, all, cluster);
+  }
+
   Found restore_base(ScratchCluster& cluster) {
-    if (Found bad = refuse_tablespaces()) return bad;
     cluster.set_user(settings_.superuser);
     if (Found bad = copy(cluster)) return bad;
     if (Found bad = cluster.check()) return bad;
+    if (Found bad = take_tablespaces(cluster)) return bad;
     for (const char* left : {"postmaster.pid", "standby.signal"}) {
       (void)world_.files.remove(base::join_path(cluster.data(), left));
     }
@@ -331,6 +339,34 @@ class Drill {
       const auto last = before_.rows.find(table);
       if (ratio < kRatioMin && last != before_.rows.end()) state.rows[table] = last->second;
     }
+  }
+
+  void compare_places(const ScratchCluster& cluster, const RestoredData& data, DrillState& state) {
+    auto parts = compare_environments(cluster, settings_, data);
+    if (parts) {
+      state.differs = std::move(*parts);
+    } else if (live_error_.empty()) {
+      live_error_ = parts.error().message;
+    }
+  }
+
+  /// After the rows were counted, which it may change, and before the assertions, which may ask
+  /// whether it did its work.
+  Found mask(ScratchCluster& cluster, const RestoredData& data) {
+    if (settings_.masking_file.empty()) return {};
+    if (Found bad = cluster.check()) return bad;
+    if (!world_.files.exists(settings_.masking_file)) {
+      return finding("masking_failed", fmt::format("there is no '{}'", settings_.masking_file));
+    }
+    const auto done =
+        cluster.run("psql", {"-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d",
+                             main_database(settings_, data), "-f", settings_.masking_file});
+    if (!done) return unreadable(done.error());
+    if (done->timed_out) return finding("timeout", "the masking took too long");
+    if (done->exit_status == 0 && done->signal == 0) return {};
+    const std::string why = first_error(done->output);
+    return finding("masking_failed",
+                   fmt::format("psql: {}", why.empty() ? shortened(done->output) : why));
   }
 
   Found amcheck(ScratchCluster& cluster, const RestoredData& data) {

@@ -69,24 +69,6 @@ constexpr const char* kLastChange =
 
 constexpr std::int64_t kLiveTablesMax = 10'000;
 
-Result<std::unique_ptr<postgres::Connection>> connect(const ScratchCluster& cluster,
-                                                      const std::string& database) {
-  postgres::Settings settings;
-  settings.dsn = cluster.dsn(database);
-  settings.application_name = "tocsin-drill";
-  settings.statement_timeout = std::max(cluster.left(), base::Duration{1'000});
-  return postgres::Connection::connect(settings);
-}
-
-Result<postgres::Rows> ask(postgres::Connection& connection, const char* sql,
-                           const postgres::Values& values = {}) {
-  postgres::Transaction transaction(connection);
-  TC_TRY(transaction.begin());
-  TC_TRY(auto rows, transaction.run(sql, values));
-  TC_TRY(transaction.commit());
-  return rows;
-}
-
 Result<void> change(postgres::Connection& connection, const char* sql) {
   postgres::Transaction transaction(connection);
   TC_TRY(transaction.begin());
@@ -99,7 +81,7 @@ using TableRows = std::map<std::string, std::uint64_t>;
 /// Returns the number of tables; the rows of the largest are in `rows`.
 Result<std::uint64_t> count_database(const ScratchCluster& cluster, const DrillSettings& drill,
                                      const std::string& database, TableRows& rows) {
-  TC_TRY(const auto connection, connect(cluster, database));
+  TC_TRY(const auto connection, connect_restored(cluster, database));
   TC_TRY(change(*connection, kCutOff));
   TC_TRY(change(*connection, kCounter));
   TC_TRY(const auto tables, ask(*connection, kTables));
@@ -116,7 +98,7 @@ Result<void> count_all(const ScratchCluster& cluster, const DrillSettings& drill
                        RestoredData& data) {
   std::vector<std::string> names;
   {
-    TC_TRY(const auto connection, connect(cluster, "template1"));
+    TC_TRY(const auto connection, connect_restored(cluster, "template1"));
     TC_TRY(const auto rows, ask(*connection, kDatabases));
     for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.text(i, 0));
     TC_TRY(const auto last, ask(*connection, kLastChange));
@@ -154,6 +136,38 @@ bool is_true(const postgres::Rows& rows) {
 
 }  // namespace
 
+Result<std::unique_ptr<postgres::Connection>> connect_restored(const ScratchCluster& cluster,
+                                                               const std::string& database) {
+  postgres::Settings settings;
+  settings.dsn = cluster.dsn(database);
+  settings.application_name = "tocsin-drill";
+  settings.statement_timeout = std::max(cluster.left(), base::Duration{1'000});
+  return postgres::Connection::connect(settings);
+}
+
+Result<postgres::Rows> ask(postgres::Connection& connection, const char* sql,
+                           const postgres::Values& values) {
+  postgres::Transaction transaction(connection);
+  TC_TRY(transaction.begin());
+  TC_TRY(auto rows, transaction.run(sql, values));
+  TC_TRY(transaction.commit());
+  return rows;
+}
+
+Result<std::unique_ptr<postgres::Connection>> connect_live(const DrillSettings& drill) {
+  postgres::Settings settings;
+  settings.dsn = drill.live_dsn;
+  settings.password = drill.live_password;
+  settings.application_name = "tocsin-drill";
+  settings.read_only = true;
+  return postgres::Connection::connect(settings);
+}
+
+std::string main_database(const DrillSettings& drill, const RestoredData& data) {
+  if (!drill.database.empty()) return drill.database;
+  return data.databases.empty() ? "postgres" : data.databases.front();
+}
+
 Found count_restored(const ScratchCluster& cluster, const DrillSettings& drill,
                      RestoredData& data) {
   const auto counted = count_all(cluster, drill, data);
@@ -171,12 +185,7 @@ Found count_restored(const ScratchCluster& cluster, const DrillSettings& drill,
 Result<std::map<std::string, std::uint64_t>> live_rows(const DrillSettings& drill) {
   std::map<std::string, std::uint64_t> rows;
   if (drill.live_dsn.empty()) return rows;
-  postgres::Settings settings;
-  settings.dsn = drill.live_dsn;
-  settings.password = drill.live_password;
-  settings.application_name = "tocsin-drill";
-  settings.read_only = true;
-  TC_TRY(const auto connection, postgres::Connection::connect(settings));
+  TC_TRY(const auto connection, connect_live(drill));
   TC_TRY(const auto answer, ask(*connection, kLive, postgres::Values().integer(kLiveTablesMax)));
   for (std::size_t i = 0; i < answer.size(); ++i) {
     rows[answer.text(i, 0)] = static_cast<std::uint64_t>(answer.integer(i, 1));
@@ -218,10 +227,8 @@ std::map<std::string, double> rows_ratios(const DrillSettings& drill,
 Found ask_assertions(const ScratchCluster& cluster, const DrillSettings& drill,
                      const RestoredData& data) {
   if (drill.assertions.empty()) return {};
-  const std::string database = !drill.database.empty()   ? drill.database
-                               : !data.databases.empty() ? data.databases.front()
-                                                         : "postgres";
-  const auto connection = connect(cluster, database);
+  const std::string database = main_database(drill, data);
+  const auto connection = connect_restored(cluster, database);
   if (!connection) return finding("unreadable_data", connection.error().message);
   for (const DrillAssertion& assertion : drill.assertions) {
     const auto answer = ask(**connection, assertion.query.c_str());

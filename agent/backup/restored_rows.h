@@ -8,6 +8,7 @@
 
 #include "agent/backup/backup_set.h"
 #include "agent/backup/scratch_cluster.h"
+#include "common/postgres/connection.h"
 
 namespace tocsin::agent {
 
@@ -17,6 +18,19 @@ struct RestoredData {
   std::map<std::string, std::uint64_t> rows{};  ///< Of the largest tables, counted.
   std::optional<base::WallTime> last_change{};  ///< Last transaction that recovery replayed.
 };
+
+/// Errors: those of connecting.
+base::Result<std::unique_ptr<postgres::Connection>> connect_restored(const ScratchCluster& cluster,
+                                                                     const std::string& database);
+/// To the live server, read only.
+base::Result<std::unique_ptr<postgres::Connection>> connect_live(const DrillSettings& drill);
+
+/// Runs one statement as a transaction that is rolled back.
+base::Result<postgres::Rows> ask(postgres::Connection& connection, const char* sql,
+                                 const postgres::Values& values = {});
+
+/// In which database questions are asked: the set's, else the first that has tables.
+std::string main_database(const DrillSettings& drill, const RestoredData& data);
 
 /// Counts, after it has taken away what could reach out: subscriptions, logins of foreign servers.
 Found count_restored(const ScratchCluster& cluster, const DrillSettings& drill, RestoredData& data);

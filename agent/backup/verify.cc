@@ -9,6 +9,7 @@
 #include "agent/backup/content_check.h"
 #include "agent/backup/pg_archive.h"
 #include "agent/backup/plain_dump.h"
+#include "agent/backup/signature.h"
 #include "common/base/strings.h"
 
 namespace tocsin::agent {
@@ -45,6 +46,15 @@ std::string sum_of(std::string_view text, std::string_view name) {
     if (about.substr(about.rfind('/') + 1) == name) sum = base::to_lower(fields[0]);
   });
   return sum;
+}
+
+Result<std::string> sha256_of(PacedFile& file) {
+  const std::unique_ptr<Digest> digest = make_digest("SHA256");
+  for (;;) {
+    TC_TRY(const std::string_view chunk, file.next());
+    if (chunk.empty()) return digest->hex();
+    digest->update(chunk);
+  }
 }
 
 /// Checksums beside a file, and copies of it elsewhere (V3).
@@ -107,15 +117,10 @@ class ChecksumCheck {
     }
     auto file = PacedFile::open(context_.files, other, context_.pace);
     if (!file) return unreadable(file.error());
-    const std::unique_ptr<Digest> digest = make_digest("SHA256");
-    for (;;) {
-      const auto chunk = file->next();
-      if (!chunk) return unreadable(chunk.error());
-      if (chunk->empty()) break;
-      digest->update(*chunk);
-    }
+    const auto sha256 = sha256_of(*file);
+    if (!sha256) return unreadable(sha256.error());
     compared_ = true;
-    if (digest->hex() != sha256_) {
+    if (*sha256 != sha256_) {
       return finding("copy_differs", fmt::format("'{}' is not the same file", other));
     }
     return {};
@@ -138,6 +143,22 @@ Found check_folder(const std::string& path, CheckContext& context) {
   context.verdict.what = "folder";
   context.verdict.note = "it is neither a base backup nor a dump: its files were not looked into";
   return {};
+}
+
+/// Of a base backup the manifest is signed, which has the checksums of all files.
+Found check_folder_signature(CheckContext& context) {
+  const VerifyRequest& request = context.request;
+  if (request.signature_key.empty()) return {};
+  const std::string manifest = base::join_path(request.path, "backup_manifest");
+  if (!context.files.exists(manifest)) {
+    return finding("signature_missing",
+                   "only files, and base backups with a manifest, can be signed");
+  }
+  auto file = PacedFile::open(context.files, manifest, context.pace);
+  if (!file) return unreadable(file.error());
+  const auto sha256 = sha256_of(*file);
+  if (!sha256) return unreadable(sha256.error());
+  return check_signature(context.files, request.signature_key, manifest, *sha256);
 }
 
 Found check_folder_copy(CheckContext& context) {
@@ -171,16 +192,24 @@ Found run(CheckContext& context) {
   if (request.level < VerifyLevel::Structure) return {};
   if (context.files.is_folder(request.path)) {
     if (Found bad = check_folder(request.path, context)) return bad;
+    if (Found bad = check_folder_signature(context)) return bad;
     if (request.level < VerifyLevel::Checksum) return {};
     return check_folder_copy(context);
   }
-  const bool hashed = request.level >= VerifyLevel::Checksum;
+  const bool summed = request.level >= VerifyLevel::Checksum;
+  const bool hashed = summed || !request.signature_key.empty();
   const std::unique_ptr<Digest> digest = make_digest("SHA256");
   if (Found bad = check_file_structure(request.path, context, hashed ? digest.get() : nullptr)) {
     return bad;
   }
   if (!hashed) return {};
-  return ChecksumCheck(request.path, digest->hex(), context).go();
+  const std::string sha256 = digest->hex();
+  if (!request.signature_key.empty()) {
+    if (Found bad = check_signature(context.files, request.signature_key, request.path, sha256)) {
+      return bad;
+    }
+  }
+  return summed ? ChecksumCheck(request.path, sha256, context).go() : Found{};
 }
 
 /// gzip ends with the length of what is in it, modulo 4 GiB.
@@ -214,6 +243,7 @@ VerifyRequest verify_request(const BackupSet& set, std::string path, VerifyLevel
   request.size_min = set.size_min;
   request.read_rate = set.read_rate;
   request.dump = set.dump;
+  request.signature_key = set.signature_key;
   request.copy = set.copy;
   request.copy_sums = set.copy_sums;
   request.wal_archive = set.wal_archive;

@@ -22,6 +22,7 @@ struct VerifyRequest {
   std::uint64_t size_min = 1'024;
   std::uint64_t read_rate = 0;  ///< Bytes a second; 0: no bound.
   DumpRules dump{};
+  std::string signature_key{};  ///< Empty: signatures are not looked at.
   std::string copy{};
   std::string copy_sums{};
   std::string wal_archive{};

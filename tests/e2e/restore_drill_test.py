@@ -3,6 +3,7 @@
 its reason; the scratch server and its folder are gone afterwards, and a folder that is somebody's is left alone.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -136,6 +137,56 @@ programs = "%s"
         self.assertEqual(status, 1, output)
         self.assertRegex(output, "NOT TRIED(.|\n)*scratch_not_empty")
         self.assertEqual((self.scratch / "precious").read_text(), "mine")
+
+    def test_masking_and_another_place(self):
+        self.server.query("CREATE EXTENSION citext")
+        self.run_tool("pg_dump", "-Fc", "-f", self.folder / "db.dump", "alerts")
+        self.server.query("DROP EXTENSION citext")
+        masking = self.world.write("masking.sql", "UPDATE student SET name = 'masked ' || id;\n")
+        masking.chmod(0o644)
+        drill = ('live_dsn = "%s"\nmasking_file = "%s"\n[[backup.drill.assertion]]\nname = "masked"\n'
+                 'query = "SELECT count(*) = 5000 FROM student WHERE name LIKE \'masked %%\'"\n' % (self.server.dsn, masking))
+        self.configure("pg_dump", self.folder / "db.dump", drill=drill)
+        status, output = self.drill()
+        self.assertEqual(status, 0, output)
+        self.assertIn("masked", output)
+        differs = json.loads((self.state / "db.drill.json").read_text())["differs"]
+        self.assertEqual(differs, {"version": False, "encoding": False, "locale": False, "extensions": True})
+        self.assertEqual(self.server.query("SELECT count(*) FROM student WHERE name LIKE 'masked %'"), "0")  # the live one
+        masking.write_text("UPDATE student SET surname = 'masked';\n")
+        status, output = self.drill()
+        self.assertEqual(status, 1, output)
+        self.assertIn("masking_failed", output)
+        self.assertIn('column "surname"', output)
+
+    def test_tablespaces(self):
+        place = self.server.folder / "fast"
+        place.mkdir()
+        if self.server.user:
+            shutil.chown(place, self.server.user)
+        self.server.query("CREATE TABLESPACE fast LOCATION '%s'" % place)
+        self.server.query("CREATE TABLE score TABLESPACE fast AS SELECT generate_series(1, 700) AS id")
+        question = ('superuser = "tocsin"\ndatabase = "alerts"\n[[backup.drill.assertion]]\nname = "scores"\n'
+                    'query = "SELECT count(*) = 700 FROM score"\n')
+        self.run_tool("pg_basebackup", "-D", self.folder / "tar", "-F", "t", "-X", "stream", "-c", "fast")
+        self.run_tool("pg_basebackup", "-D", self.folder / "plain", "-X", "stream", "-c", "fast",
+                      "--tablespace-mapping=%s=%s" % (place, self.folder / "plain-fast"))
+        self.run_tool("pg_basebackup", "-D", self.folder / "away", "-X", "stream", "-c", "fast",
+                      "--tablespace-mapping=%s=%s" % (place, self.server.folder / "away-fast"))
+        self.server.query("DELETE FROM score")  # whoever reads the live one finds nothing
+        self.server.query("CHECKPOINT")
+        for form in ("tar", "plain"):
+            self.configure("base_backup", self.folder / form, drill=question)
+            status, output = self.drill()
+            self.assertEqual(status, 0, output)
+            self.assertFalse(self.scratch.exists())
+        self.configure("base_backup", self.folder / "away", drill=question)
+        status, output = self.drill()
+        self.assertRegex(output, "NOT TRIED(.|\n)*tablespaces")
+        self.configure("base_backup", self.folder / "away", drill='tablespaces = ["%s"]\n' % self.server.folder + question)
+        status, output = self.drill()
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.server.query("SELECT count(*) FROM score"), "0")  # the live one is as it was
 
     def check_told(self):
         """What the drill found, through agent, daemon and the rules that ship."""

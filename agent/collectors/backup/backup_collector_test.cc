@@ -305,6 +305,7 @@ TEST_CASE("what verification and drill left is told") {
   drill.tables = 3;
   drill.ratios = {{"public.a", 0.5}};
   drill.good_ms = {{VerifyLevel::Restore, 9'000}};
+  drill.differs = {{"locale", true}, {"version", false}};
   TextSink sink;
   add_verify_state(bench.set, verified, {}, sink);
   add_drill_state(bench.set, drill, sink);
@@ -314,6 +315,8 @@ TEST_CASE("what verification and drill left is told") {
   CHECK(sink["restore_drill_success level=restore"] == 1);
   CHECK(sink["restore_drill_tables"] == 3);
   CHECK(sink["restore_drill_rows_ratio table=public.a"] == 0.5);
+  CHECK(sink["restore_drill_env_mismatch part=locale"] == 1);
+  CHECK(sink["restore_drill_env_mismatch part=version"] == 0);
   CHECK(sink["backup_restore_max_age_seconds"] == 35 * 86400);
 }
 

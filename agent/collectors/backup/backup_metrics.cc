@@ -48,6 +48,10 @@ constexpr MetricInfo kDrillTables{"restore_drill_tables", "Tables that were rest
 constexpr MetricInfo kDrillRatio{"restore_drill_rows_ratio",
                                  "Rows that were restored, to those that were expected."};
 
+constexpr MetricInfo kDrillDiffers{
+    "restore_drill_env_mismatch",
+    "1 if where the backup was restored is in this part unlike the live server, 0 if not."};
+
 double seconds(base::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -138,6 +142,9 @@ void add_drill_state(const BackupSet& set, const DrillState& state, RoundSink& s
   sink.add(kDrillSeconds, {label}, state.duration_seconds);
   for (const auto& [table, ratio] : state.ratios) {
     sink.add(kDrillRatio, {label, {"table", table}}, ratio);
+  }
+  for (const auto& [part, differs] : state.differs) {
+    sink.add(kDrillDiffers, {label, {"part", part}}, differs ? 1 : 0);
   }
   if (!state.ok) return;
   sink.add(kDrillRto, {label}, state.rto_seconds);

@@ -52,7 +52,9 @@ struct Delivery {
   // What it took over from the messages that it supersedes.
   base::WallTime since{};      ///< When the oldest of them was decided.
   std::uint32_t failures = 0;  ///< Attempts that failed.
-  bool opens = false;          ///< Nothing the receiver knows of came before: Firing or Reopened.
+  /// Nothing the receiver knows of came before: Firing or Reopened, or what did was given up
+  /// unsent.
+  bool opens = false;
 
   bool elsewhere = false;  ///< A copy of one of them went to another channel.
 
@@ -67,6 +69,10 @@ struct Delivery {
   const incident::Notification& message() const { return row.notification; }
   model::Severity severity() const { return row.notification.incident.severity; }
   bool critical() const { return severity() == model::Severity::Critical; }
+  /// Returns whether the receiver knows nothing of it: neither this one nor what it took over left.
+  bool unheard() const {
+    return opens && attempt == 0 && failures == 0 && !elsewhere && !failed_over;
+  }
   /// Returns whether it is worth a detour: Critical or High.
   bool urgent() const { return severity() >= model::Severity::High; }
 };

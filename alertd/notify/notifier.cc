@@ -221,10 +221,10 @@ void Notifier::add_row(OutboxRow row) {
   if (!delivery) return;
   pending_.set(static_cast<double>(queue_.size()));
   if (sent_a_newer_one(*delivery)) {
-    settle(delivery, incident::DeliveryState::Superseded,
-           "a newer one was sent before either could be stored");
+    settle(delivery, incident::DeliveryState::Superseded, std::string(kOvertaken));
     return;
   }
+  drop_overtaken(*delivery);
   if (const auto sent = ahead_.find(delivery->message().key); sent != ahead_.end()) {
     // It went out while its commit failed; the row only has to say so now.
     if (sent->second) {
@@ -235,6 +235,10 @@ void Notifier::add_row(OutboxRow row) {
     }
     delivery->row.outcome_unknown = true;
     ahead_.erase(sent);
+  }
+  if (!delivery->message().words_only() &&
+      unheard_.erase(incident_in(delivery->channel_name, delivery->message())) > 0) {
+    delivery->opens = true;
   }
   if (const auto channel = channels_.find(delivery->channel_name); channel != channels_.end()) {
     channel->second->urgent_looked_at = false;
@@ -308,6 +312,10 @@ void Notifier::pump_channel(const std::shared_ptr<ChannelState>& shared, Channel
     if (!head) return;
     if (expired(*head)) {
       bury(head, "not delivered within the deadline");
+      continue;
+    }
+    if (sent_a_newer_one(*head)) {
+      settle(head, incident::DeliveryState::Superseded, std::string(kOvertaken));
       continue;
     }
     // One slot more for Critical: it does not wait until the others' time-outs are over.

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "alertd/incident/state_store.h"
@@ -143,7 +144,8 @@ class Notifier {
   bool may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now);
   void schedule(base::MonotonicTime at);
   bool expired(const Delivery& delivery) const;
-  bool sent_a_newer_one(const Delivery& delivery);
+  bool sent_a_newer_one(const Delivery& delivery) const;
+  void drop_overtaken(const Delivery& newer);
   void drop(const DeliveryPtr& delivery);
   void forget_everything();
 
@@ -160,6 +162,7 @@ class Notifier {
   void recorded(const DeliveryPtr& delivery, const incident::AttemptResult& result,
                 const base::Result<void>& stored);
   void finish(const DeliveryPtr& delivery, incident::DeliveryState state, const std::string& text);
+  DeliveryPtr pass_on_unheard(const Delivery& delivery);
   void give_back(Delivery& delivery);
   void release_slot(Delivery& delivery);
   void count(const Delivery& delivery, const char* outcome);
@@ -220,6 +223,8 @@ class Notifier {
   /// Lanes (channel, incident) whose messages went to a failover channel: how often the incident
   /// had come back when the last one went that did not end it.
   std::unordered_map<std::string, std::uint32_t> detoured_;
+  /// Lanes (channel, incident) of which all was given up before an attempt.
+  std::unordered_set<std::string> unheard_;
   std::int64_t last_row_ = 0;  // Rows up to here were read.
   base::WallTime started_at_{};
   base::WallTime proof_at_{};

@@ -19,6 +19,7 @@ using incident::NotificationKind;
 constexpr base::Duration kWatchdogSlack{30'000};
 // How long a Critical or High message waits for a store that cannot record its start.
 constexpr base::Duration kUnrecordedGrace{10'000};
+constexpr std::size_t kUnheardMax = 20'000;
 
 }  // namespace
 
@@ -284,7 +285,23 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
   delivery->row.attempts = delivery->attempt;
   delivery->row.state = state;
   if (outcome_hook_) outcome_hook_(delivery->row, state, text);
+  const DeliveryPtr next = state == DeliveryState::Dead ? pass_on_unheard(*delivery) : nullptr;
   drop(delivery);
+  if (next) supersede_in(next);
+}
+
+// Given up before any attempt: the next message of the incident is the first that its receiver can
+// hear of. Returns it if it waits already.
+DeliveryPtr Notifier::pass_on_unheard(const Delivery& delivery) {
+  if (!delivery.unheard() || delivery.lane == nullptr) return nullptr;
+  for (const DeliveryPtr& each : delivery.lane->rows) {
+    if (each->row.id <= delivery.row.id || each->message().words_only()) continue;
+    each->opens = true;
+    return each;
+  }
+  if (unheard_.size() >= kUnheardMax) unheard_.erase(unheard_.begin());
+  unheard_.insert(incident_in(delivery.channel_name, delivery.message()));
+  return nullptr;
 }
 
 // The attempt did not take place.

@@ -128,6 +128,63 @@ TEST_CASE("over before anybody could be told: the resolved message goes if that 
   CHECK(kinds(world) == "resolved#2");
 }
 
+TEST_CASE("over after it was given up without an attempt: told to nobody") {
+  World world;
+  NotifySettings settings = notify_settings({webhook_settings()});
+  settings.deadlines.fill(minutes(30));
+  world.wire.answers["webhook"] = failing();
+  world.start(settings);
+  // Another incident opens the breaker, and its messages are the probes.
+  world.add(message(1, "T-99"));
+  world.run(minutes(5));
+  const auto unlike = [](const Wire::Sent& one) { return one.notification.incident.id != "T-99"; };
+  const auto add = [&world](std::uint64_t sequence, NotificationKind kind) {
+    world.add(message(sequence, kind, model::Severity::High));
+  };
+  add(1, NotificationKind::Firing);
+  bool behind = false;
+  SUBCASE("the resolved message comes after it was given up") {}
+  SUBCASE("an update took its place") {
+    add(2, NotificationKind::Update);
+  }
+  SUBCASE("an acknowledgement took its place") {
+    add(2, NotificationKind::Acknowledged);
+  }
+  SUBCASE("the resolved message waits behind what is given up") {
+    add(2, NotificationKind::Acknowledged);
+    world.run(minutes(10));
+    add(3, NotificationKind::Resolved);
+    behind = true;
+  }
+  world.add(message(2, "T-99"));
+  world.run(minutes(40));
+  world.add(message(3, "T-99"));
+  if (!behind) add(3, NotificationKind::Resolved);
+  world.wire.answers.clear();
+  world.run(minutes(20));
+  CHECK(std::none_of(world.wire.sent.begin(), world.wire.sent.end(), unlike));
+  std::size_t dropped = 0;
+  for (const auto& [id, row] : world.disk->rows) {
+    dropped += row.note == "resolved, and all that came before was given up unsent";
+  }
+  CHECK(dropped == 1);
+}
+
+TEST_CASE("over after it was given up, but an attempt was made or somebody heard: told") {
+  World world;
+  NotifySettings settings = notify_settings({webhook_settings()});
+  settings.deadlines.fill(minutes(30));
+  world.wire.answers["webhook"] = failing();
+  world.start(settings);
+  world.add(message(1, NotificationKind::Firing));
+  world.run(minutes(45));
+  REQUIRE(world.row(1).state == DeliveryState::Dead);
+  world.wire.answers.clear();
+  world.add(message(2, NotificationKind::Resolved));
+  world.run(minutes(20));
+  CHECK(world.wire.sent.back().notification.kind == NotificationKind::Resolved);
+}
+
 TEST_CASE("resolved is told if an attempt for the firing was made") {
   World world;
   world.wire.answers["webhook"] = failing();
@@ -247,6 +304,58 @@ TEST_CASE("the store cannot record: Critical goes out after a grace, the rest wa
   CHECK(world.row(1).state == DeliveryState::Delivered);
   CHECK(world.row(2).state == DeliveryState::Delivered);
   CHECK(world.wire.sent.size() == 2);
+}
+
+TEST_CASE("what waited for the store does not go out after a newer one that went without it") {
+  World world;
+  world.start();
+  // Decided one after the other; no commit is possible, and the older one is not for the hurry.
+  Notification older = message(1, NotificationKind::Update, model::Severity::Low);
+  Notification newer = message(2, NotificationKind::Update);
+  world.notifier->send_uncommitted({older, newer});
+  world.run(seconds(1));
+  CHECK(kinds(world) == "update#2");
+  // The store is back: both are committed, in their order.
+  incident::StateChange change;
+  change.outbox = {older, newer};
+  world.store->commit(std::move(change), world.executor, [](const base::Result<void>&) {});
+  world.notifier->poke();
+  world.run(minutes(1));
+  CHECK(kinds(world) == "update#2");
+  CHECK(world.row(1).state == DeliveryState::Superseded);
+  CHECK(world.row(1).note == "a newer one was sent before either could be stored");
+  CHECK(world.row(2).state == DeliveryState::Delivered);
+  CHECK(world.row(2).note == "sent before it could be stored");
+  // What comes then goes as always.
+  world.add(message(3, NotificationKind::Resolved));
+  CHECK(kinds(world) == "update#2, resolved#3");
+}
+
+TEST_CASE(
+    "what failed before does not go out again after a newer one that went without the store") {
+  World world;
+  world.wire.answers["webhook"] = failing();
+  world.start();
+  world.add(message(1, NotificationKind::Firing));
+  world.wire.answers.clear();
+  world.wire.sent.clear();
+  const Notification newer = message(2, NotificationKind::Update);
+  world.notifier->send_uncommitted({newer});
+  SUBCASE("it is its turn before the newer one is stored") {
+    world.run(minutes(1));
+    CHECK(kinds(world) == "update#2");
+    world.add(newer);
+  }
+  SUBCASE("the newer one is stored before it is its turn") {
+    world.run(base::Duration{0});
+    world.add(newer);
+  }
+  world.run(minutes(1));
+  CHECK(kinds(world) == "update#2");
+  CHECK(world.row(1).state == DeliveryState::Superseded);
+  CHECK(world.row(2).state == DeliveryState::Delivered);
+  world.add(message(3, NotificationKind::Resolved));
+  CHECK(kinds(world) == "update#2, resolved#3");
 }
 
 TEST_CASE("an outcome that cannot be recorded is kept and recorded later; nothing is sent twice") {

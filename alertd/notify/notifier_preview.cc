@@ -126,16 +126,24 @@ void Notifier::send_uncommitted(std::vector<Notification> messages) {
   });
 }
 
-/// Whether this one waited for the store while a newer one of its lane went out without it.
-bool Notifier::sent_a_newer_one(const Delivery& delivery) {
+/// Whether this one waited for the store while a newer one of its lane went out without it. What
+/// may have reached the receiver is repeated all the same.
+bool Notifier::sent_a_newer_one(const Delivery& delivery) const {
   const incident::Notification& message = delivery.message();
   const auto newest = told_ahead_.find(incident_in(delivery.channel_name, message));
-  if (newest == told_ahead_.end()) return false;
-  if (message.sequence < newest->second) {
-    return !delivery.row.outcome_unknown && delivery.row.attempts == 0;
+  return newest != told_ahead_.end() && message.sequence < newest->second &&
+         !delivery.row.outcome_unknown;
+}
+
+/// Rows are read in order: with the one that went out without its row the store has caught up.
+void Notifier::drop_overtaken(const Delivery& newer) {
+  const auto newest = told_ahead_.find(incident_in(newer.channel_name, newer.message()));
+  if (newest == told_ahead_.end() || newer.message().sequence < newest->second) return;
+  for (const DeliveryPtr& each : newer.lane->rows) {
+    if (each->phase != Phase::Waiting || !sent_a_newer_one(*each)) continue;
+    settle(each, incident::DeliveryState::Superseded, std::string(kOvertaken));
   }
-  told_ahead_.erase(newest);  // rows are read in order: the store has caught up
-  return false;
+  told_ahead_.erase(newest);
 }
 
 }  // namespace tocsin::notify

@@ -152,7 +152,8 @@ void Notifier::bury(const DeliveryPtr& delivery, const std::string& why) {
 }
 
 void Notifier::supersede_in(const DeliveryPtr& delivery) {
-  if (delivery->lane == nullptr || delivery->lane->rows.size() < 2) return;
+  if (delivery->lane == nullptr) return;
+  if (delivery->lane->rows.size() < 2 && !delivery->opens) return;
   for (Superseded& one : supersede(*delivery->lane, settings_.delivery.unsent_resolved)) {
     settle(one.delivery, DeliveryState::Superseded, std::move(one.why));
   }

@@ -71,6 +71,9 @@ inline std::string incident_in(const std::string& channel_name,
   return channel_name + '\n' + message.incident.id;
 }
 
+/// Why a message is not sent that waited for the store.
+inline constexpr std::string_view kOvertaken = "a newer one was sent before either could be stored";
+
 /// Comment of a test message that nobody asked for.
 inline constexpr std::string_view kProofComment = "daily proof that this channel works";
 

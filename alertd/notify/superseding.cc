@@ -37,8 +37,7 @@ void inherit(Delivery& newer, const Delivery& older) {
 
 // Nothing of it ever left, and what is said now is that it is over.
 bool over_unseen(const Delivery& last) {
-  return last.opens && last.message().kind == NotificationKind::Resolved && last.attempt == 0 &&
-         last.failures == 0 && !last.elsewhere && !last.failed_over;
+  return last.message().kind == NotificationKind::Resolved && last.unheard();
 }
 
 }  // namespace
@@ -59,10 +58,12 @@ std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved) {
     }
     stay.push_back(delivery);
   }
-  if (unsent_resolved == UnsentResolved::Drop && stay.size() == 1 && !gone.empty() &&
-      unsent(*stay.front()) && over_unseen(*stay.front())) {
+  if (unsent_resolved == UnsentResolved::Drop && stay.size() == 1 && unsent(*stay.front()) &&
+      over_unseen(*stay.front())) {
     for (Superseded& one : gone) one.why = "resolved before it could be sent";
-    gone.emplace_back(stay.front(), "resolved before the first message could be sent");
+    gone.emplace_back(stay.front(), gone.empty()
+                                        ? "resolved, and all that came before was given up unsent"
+                                        : "resolved before the first message could be sent");
   }
   return gone;
 }

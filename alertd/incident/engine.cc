@@ -267,10 +267,12 @@ AlertSet Engine::alerts_of(const Incident& incident) const {
   }
   const routing::Group* group = pipeline_.find_group(incident.group_key);
   if (!group) return alerts;
+  // The parts speak while its own route is quiet.
+  const bool quiet = !alerts.firing.empty() && group->suppressed();
   for (const auto& [fingerprint, member] : group->members) {
     const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint);
     // What is silenced, inhibited or under maintenance is not told of.
-    if (!entry || (member.hidden && !member.resolved)) continue;
+    if (!entry || ((member.hidden || quiet) && !member.resolved)) continue;
     model::Alert alert = entry->alert;
     if (!member.resolved) alert.ends_at.reset();
     if (member.resolved && !alert.ends_at) alert.ends_at = member.since;

@@ -188,7 +188,7 @@ class Engine {
   void alarm_fallback(Incident& incident, Reason reason);
   void set_due(Incident& incident);
   void stop_escalation(Incident& incident);
-  void resume(Incident& incident, Reason reason);
+  void resume(Incident& incident, Reason reason, bool news);
   void tell_again(Incident& incident, Reason reason);
 
   Addresses route_addresses(const Incident& incident) const;

@@ -148,10 +148,6 @@ void Engine::tell_told(Incident& incident, Message message) {
 
 void Engine::tell_resolved(Incident& incident, Reason reason, AlertSet alerts) {
   stop_escalation(incident);
-  incident.snoozed_until.reset();
-  incident.severity_set.reset();
-  incident.held_for = 0;
-  if (incident.escalation) incident.escalation->waiting.clear();
   if (incident.merged_into != 0) {
     decided(incident, Reason::Merged, false);
     return;
@@ -200,20 +196,24 @@ bool Engine::begin_escalation(Incident& incident) {
 }
 
 /// Returns whether the severity makes a step due now: a worse one takes the policy of that severity
-/// and begins it, or goes on at the current step if somebody had acknowledged less.
+/// and begins it, or goes on at the current step if somebody had acknowledged less. While an
+/// acknowledgement holds, who gave it knows how bad it is: the policy begins when that ends.
 bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
+  bool begins = false;
   if (!incident.escalation) {
     // Reached its policy by becoming worse; a reload alone changes nothing for open incidents.
-    const bool worse = incident.severity > incident.policy_severity;
+    begins = incident.severity > incident.policy_severity;
     incident.policy_severity = std::max(incident.policy_severity, incident.severity);
-    return worse && begin_escalation(incident) && incident.escalation->due <= now_;
+  } else {
+    begins = take_worse_policy(incident, policy_for(incident), now_, result_.change.events);
   }
-  if (take_worse_policy(incident, policy_for(incident), now_, result_.change.events)) {
-    begin_escalation(incident);
-    return incident.escalation->due <= now_;
+  if (begins) {
+    if (!begin_escalation(incident)) return false;
+    if (incident.acknowledgement) stop_escalation(incident);
+    return !incident.acknowledgement && incident.escalation->due <= now_;
   }
+  if (!incident.escalation || !was_acknowledged) return false;
   Escalation& escalation = *incident.escalation;
-  if (!was_acknowledged) return false;
   if (escalation.step > 0) --escalation.step;
   return true;
 }
@@ -387,7 +387,7 @@ void Engine::stop_escalation(Incident& incident) {
   incident.escalation->step_sequence = 0;
 }
 
-void Engine::resume(Incident& incident, Reason reason) {
+void Engine::resume(Incident& incident, Reason reason, bool news) {
   if (in_digest(incident)) {
     put_into_digest(incident);
     return;
@@ -398,11 +398,13 @@ void Engine::resume(Incident& incident, Reason reason) {
   std::erase_if(escalation.waiting,
                 [&](const Waiting& each) { return each.step == escalation.step; });
   if (escalation.step > 0) --escalation.step;
-  if (escalates(incident)) {
-    run_step(incident, update_message(incident, reason));
-  } else {
+  if (!escalates(incident)) {
     escalation.due = now_;  // as soon as something fires again
+    return;
   }
+  Message message = update_message(incident, reason);
+  if (news) message.also = told(incident);
+  run_step(incident, std::move(message));
 }
 
 void Engine::on_step_report(Incident& incident, const DeliveryReport& report) {

@@ -68,6 +68,14 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
   if (incident.merged_into == 0) {
     return invalid(fmt::format("incident {} is not merged", incident.id()));
   }
+  // While it was a part, what became worse was news of the whole.
+  if (incident.snoozed_until && incident.severity > incident.snoozed_severity) {
+    end_snooze(incident, "it became worse");
+  }
+  if (incident.acknowledgement && incident.severity > incident.acknowledgement->severity) {
+    unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
+    if (!incident.snoozed_until) pipeline_.hold_repeats(incident.group_key, false);
+  }
   add_event(incident, now_, "unmerged", command.actor,
             "from " + Incident::incident_id(incident.merged_into), result_.change.events);
   changed_.insert(incident.merged_into);
@@ -75,7 +83,8 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
     parts->second.erase(incident.number);
   }
   incident.merged_into = 0;
-  if (incident.acknowledgement) {  // told when that ends
+  if (incident.acknowledgement || incident.snoozed_until) {  // told when that ends
+    if (incident.snoozed_until) decided(incident, Reason::Snoozed, false);
     if (!incident.escalation && begin_escalation(incident)) stop_escalation(incident);
   } else if (!incident.resolved() && alive(incident)) {
     tell_begin(incident, update_message(incident, Reason::StillFiring));

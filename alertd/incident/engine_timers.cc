@@ -170,7 +170,7 @@ void Engine::tell_again(Incident& incident, Reason reason) {
     return;
   }
   if (incident.escalation) {
-    resume(incident, reason);
+    resume(incident, reason, news);
   } else if (alive(incident) && !suppressed(incident)) {
     Addresses addresses = told(incident);
     if (addresses.empty()) addresses = route_addresses(incident);  // it was not told of by itself

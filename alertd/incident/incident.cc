@@ -68,7 +68,12 @@ Result<void> resolve(Incident& incident, base::WallTime now, std::string actor, 
                      Timeline& timeline) {
   TC_TRY(must_be_open(incident));
   incident.state = IncidentState::Resolved;
+  // What a person or the incident itself had put off is over with it.
   incident.acknowledgement.reset();
+  incident.snoozed_until.reset();
+  incident.severity_set.reset();
+  incident.held_for = 0;
+  if (incident.escalation) incident.escalation->waiting.clear();
   incident.resolved_at = now;
   incident.resolved_by = actor;
   incident.comment = comment;

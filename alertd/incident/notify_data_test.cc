@@ -242,6 +242,8 @@ class Scenario {
         route.timing.group_interval = must_duration(value);
       } else if (name == "repeat") {
         route.timing.repeat_interval = must_duration(value);
+      } else if (name == "mute") {
+        route.mute_time_intervals = {add_interval(value)};
       } else {
         FAIL("unknown route setting ", name);
       }
@@ -254,6 +256,16 @@ class Scenario {
       routing_.root = std::move(route);
       has_root_ = true;
     }
+  }
+
+  /// "22:15-22:45" of every day, UTC; returns its name.
+  std::string add_interval(const std::string& times) {
+    const auto range = routing::parse_times(times);
+    REQUIRE_MESSAGE(range, range);
+    routing::TimePeriod period;
+    period.times = {*range};
+    routing_.time_intervals.push_back({times, {std::move(period)}});
+    return times;
   }
 
   void start() {

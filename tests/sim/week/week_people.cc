@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "alertd/incident/change.h"
 #include "alertd/routing/edit.h"
 #include "tests/sim/week/week_world.h"
 
@@ -164,12 +165,25 @@ void WeekWorld::override_schedule(const Event& event) {
   doing.over.persons = {kPersons[(event.pick >> 8U) % kPersons.size()]};
   doing.over.begin = now() + hours((event.pick >> 16U) % 10);
   doing.over.end = doing.over.begin + event.length;
+  doing.over.id = fmt::format("O-{}", base::to_ms(now()));
   const OverrideSpec spec{doing.over.schedule, doing.over.persons.front(), doing.over.begin,
                           doing.over.end};
   note(fmt::format("override of {} by {}", spec.schedule, spec.person));
-  dispatcher_->command(std::move(doing), executor_, [this, spec](const auto& answer) {
-    if (answer) journal_.overrides.push_back(spec);
+  overrides_asked_.emplace(doing.over.id, spec);
+  const std::string id = doing.over.id;
+  dispatcher_->command(std::move(doing), executor_, [this, id](const auto& answer) {
+    const auto asked = overrides_asked_.extract(id);
+    if (answer) journal_.overrides.push_back(asked.mapped());
   });
+}
+
+/// Whoever got no answer looks whether it holds, once the daemon is up again.
+void WeekWorld::look_for_overrides() {
+  for (const auto& [id, spec] : std::exchange(overrides_asked_, {})) {
+    const bool holds = disk_->records.contains({std::string(incident::kOverrideKind), id});
+    note(fmt::format("the override of {} {}", spec.schedule, holds ? "holds" : "is lost"));
+    if (holds) journal_.overrides.push_back(spec);
+  }
 }
 
 /// Made by hand, they live until somebody closes them; whose word is lost in a crash says it again.

@@ -175,6 +175,7 @@ void WeekWorld::crash(Duration down) {
   journal_.down.push_back({now(), now() + down});
   at(now() + down, [this] {
     note("started");
+    look_for_overrides();
     boot();
   });
 }

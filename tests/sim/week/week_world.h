@@ -70,6 +70,7 @@ class WeekWorld {
   void hide(const Event& event);
   void person(std::uint64_t pick);
   void override_schedule(const Event& event);
+  void look_for_overrides();
   void command(incident::Command command);
   void close_what_is_left();
 
@@ -101,6 +102,7 @@ class WeekWorld {
   std::unique_ptr<notify::Notifier> notifier_;
   std::size_t boots_ = 0;
   std::optional<std::pair<CrashMoment, base::Duration>> crash_at_;  ///< The next such moment.
+  std::map<std::string, OverrideSpec> overrides_asked_;             ///< Not answered yet; by id.
   bool store_fails_ = false;
   bool store_writes_ = false;
   std::map<std::int64_t, incident::OutboxRow> archive_;

@@ -282,18 +282,19 @@ void Notifier::pump() {
 
 // Whether the channel itself lets an attempt begin, and what to do if it does not.
 bool Notifier::may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now) {
-  if (!channel.breaker.closed()) {
-    if (!std::exchange(channel.urgent_looked_at, true)) fail_over_waiting(channel, queue);
-    if (channel.breaker.state() == CircuitBreaker::State::Open && !channel.breaker.allows(now)) {
-      if (queue.waiting_count() > 0) schedule(channel.breaker.probe_at());
-    }
-    return channel.breaker.allows(now);
+  if (!channel.breaker.closed() && !std::exchange(channel.urgent_looked_at, true)) {
+    fail_over_waiting(channel, queue);
   }
+  // What the channel asked for holds for probes, too.
   if (channel.paused_until > now) {
     if (queue.waiting_count() > 0) schedule(channel.paused_until);
     return false;
   }
-  return true;
+  if (channel.breaker.closed() || channel.breaker.allows(now)) return true;
+  if (channel.breaker.state() == CircuitBreaker::State::Open && queue.waiting_count() > 0) {
+    schedule(channel.breaker.probe_at());
+  }
+  return false;
 }
 
 void Notifier::pump_channel(const std::shared_ptr<ChannelState>& shared, ChannelQueue& queue,

@@ -183,7 +183,8 @@ void Notifier::retry_later(const DeliveryPtr& delivery, const Outcome& outcome,
   result.state = DeliveryState::Pending;
   result.next_due = clock.wall() + delay;
   delivery->due = clock.monotonic() + delay;
-  delivery->row.outcome_unknown = outcome.unknown;
+  // An earlier attempt may have reached the receiver, whatever became of this one.
+  delivery->row.outcome_unknown = delivery->row.outcome_unknown || outcome.unknown;
   base::log_warning(kComponent, "{} {}: attempt {}: {}; next in {}", delivery->channel_name,
                     delivery->message().incident.id, result.attempt,
                     base::escape_control(outcome.text), base::format_duration(delay));

@@ -251,6 +251,27 @@ TEST_CASE("a message whose outcome is unknown is not superseded: it goes first")
   CHECK(kinds(world) == "firing#1, firing#1, resolved#2");
 }
 
+TEST_CASE("what may have been taken is owned up to, also after an attempt that certainly was not") {
+  World world;
+  Outcome lost = failing("connection lost");
+  lost.unknown = true;
+  world.wire.answers["webhook"] = lost;
+  world.start();
+  world.add(message(1, NotificationKind::Firing));
+  world.wire.answers["webhook"] = failing("HTTP 503");
+  world.run(seconds(20));
+  REQUIRE(world.wire.sent.size() >= 3);
+  world.add(message(2, NotificationKind::Update));
+  world.wire.answers.clear();
+  world.run(minutes(6));
+  REQUIRE(world.row(2).state == DeliveryState::Delivered);
+  // It goes first, and says that it may be a repeat.
+  const Wire::Sent& again = world.wire.sent[world.wire.sent.size() - 2];
+  CHECK(again.notification.sequence == 1);
+  CHECK(again.key.maybe_repeated);
+  CHECK(world.wire.sent.back().notification.sequence == 2);
+}
+
 TEST_CASE("never firing after its resolved was sent, also when both are read after a restart") {
   World world;
   // Written in this order by a former process; both still pending.

@@ -56,6 +56,24 @@ TEST_CASE("Retry-After is honoured") {
   CHECK(world.wire.sent.size() == 2);
 }
 
+TEST_CASE("a channel that is only probed and asks to be left alone is left alone") {
+  World world;
+  world.wire.answers["webhook"] = failing();
+  world.start();
+  world.add(message(1));
+  world.run(minutes(2));  // the breaker is open
+  Outcome busy{Verdict::Retry, "HTTP 429", seconds(90), false, FailureReason::RateLimited};
+  world.wire.answers["webhook"] = busy;
+  world.wire.sent.clear();
+  while (world.wire.sent.empty()) world.run(seconds(1));
+  world.run(seconds(80));
+  CHECK(world.wire.sent.size() == 1);
+  world.wire.answers.clear();
+  world.run(minutes(6));
+  CHECK(world.wire.sent.size() == 2);
+  CHECK(world.row(1).state == DeliveryState::Delivered);
+}
+
 TEST_CASE("a permanent failure is a dead letter at once, and the next message goes") {
   World world;
   world.wire.answers["webhook"] = {

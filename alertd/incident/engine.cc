@@ -136,6 +136,7 @@ void Engine::on_firing(routing::Action action, Incident* incident) {
       return;
     }
     reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
+    pipeline_.mark_told_anew(incident->group_key, now_);
     take_severity(*incident, severity);
     Message message = message_of(action);
     message.kind = NotificationKind::Reopened;

@@ -36,6 +36,13 @@ bool take_worse_policy(Incident& incident, const Policy* policy, WallTime now, T
   return true;
 }
 
+/// The step that was run last is the next one; whom it means then is found out anew.
+void step_back(Escalation& escalation) {
+  std::erase_if(escalation.waiting,
+                [&](const Waiting& each) { return each.step == escalation.step; });
+  if (escalation.step > 0) --escalation.step;
+}
+
 }  // namespace
 
 void Engine::tell_begin(Incident& incident, Message message) {
@@ -213,8 +220,7 @@ bool Engine::raise_escalation(Incident& incident, bool was_acknowledged) {
     return !incident.acknowledgement && incident.escalation->due <= now_;
   }
   if (!incident.escalation || !was_acknowledged) return false;
-  Escalation& escalation = *incident.escalation;
-  if (escalation.step > 0) --escalation.step;
+  step_back(*incident.escalation);
   return true;
 }
 
@@ -394,10 +400,7 @@ void Engine::resume(Incident& incident, Reason reason, bool news) {
   }
   Escalation& escalation = *incident.escalation;
   changed_.insert(incident.number);
-  // Whom the step means now is found out anew.
-  std::erase_if(escalation.waiting,
-                [&](const Waiting& each) { return each.step == escalation.step; });
-  if (escalation.step > 0) --escalation.step;
+  step_back(escalation);
   if (!escalates(incident)) {
     escalation.due = now_;  // as soon as something fires again
     return;

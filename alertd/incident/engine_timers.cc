@@ -122,7 +122,7 @@ void Engine::run_timer(Incident& incident) {
       take_severity(incident, group->severity());
       tell_begin(incident,
                  {NotificationKind::Reopened, Reason::StillFiring, alerts_of(incident), {}});
-      pipeline_.mark_told(incident.group_key, now_);
+      pipeline_.mark_told_anew(incident.group_key, now_);
     }
     return;
   }

@@ -82,6 +82,10 @@ class Pipeline {
   /// Starts the repeat interval anew: the incident has just said everything itself.
   void mark_told(const std::string& group_key, base::WallTime now);
 
+  /// Likewise of an incident that was said to be over: what is hidden now was not told again, so it
+  /// is news when nothing hides it. Alertmanager's mode: as mark_told().
+  void mark_told_anew(const std::string& group_key, base::WallTime now);
+
   /// What was told to fire and is over was now told to be over, though it is not the group's turn:
   /// when it fires again, that is news. Alertmanager's mode: nothing.
   void mark_over(const std::string& group_key);

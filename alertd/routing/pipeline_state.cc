@@ -167,6 +167,17 @@ void Pipeline::mark_told(const std::string& group_key, WallTime now) {
   dirty_.groups.insert(group_key);
 }
 
+void Pipeline::mark_told_anew(const std::string& group_key, WallTime now) {
+  mark_told(group_key, now);
+  const auto found = groups_.find(group_key);
+  if (found == groups_.end() || routing_.alertmanager) return;
+  Group& group = found->second;
+  std::erase_if(group.log.firing, [&group](const auto& told) {
+    const auto member = group.members.find(told.first);
+    return member != group.members.end() && member->second.hidden.has_value();
+  });
+}
+
 void Pipeline::mark_over(const std::string& group_key) {
   const auto found = groups_.find(group_key);
   if (found == groups_.end() || routing_.alertmanager) return;

@@ -211,17 +211,32 @@ class ToldChecker {
     return spans;
   }
 
-  /// An incident that nobody was told of has its title only.
+  /// An incident that nobody was told of has its title only: "DiskFull (host=h1)", the alert that
+  /// opened it and what its group has in common, which is the same when another one reopens it.
   static bool untold_incident(const std::vector<incident::TimelineEvent>& events,
                               const Wanted& wanted) {
-    const auto name = wanted.life.labels.find("alertname");
     return std::any_of(events.begin(), events.end(),
                        [&](const auto& event) {
-                         return event.kind == "opened" && name != wanted.life.labels.end() &&
-                                event.text.find(name->second) != std::string::npos;
+                         return event.kind == "opened" &&
+                                (names_alert(event.text, wanted) || in_group(event.text, wanted));
                        }) &&
            std::none_of(events.begin(), events.end(),
                         [](const auto& event) { return event.kind == "notified"; });
+  }
+
+  static bool names_alert(const std::string& title, const Wanted& wanted) {
+    const auto name = wanted.life.labels.find("alertname");
+    return name != wanted.life.labels.end() && title.find(name->second) != std::string::npos;
+  }
+
+  static bool in_group(const std::string& title, const Wanted& wanted) {
+    const std::size_t open = title.rfind(" (");
+    if (open == std::string::npos || !title.ends_with(')')) return false;
+    const std::string group = title.substr(open + 2, title.size() - open - 3);
+    const std::size_t equals = group.find('=');
+    if (equals == std::string::npos) return false;
+    const auto mine = wanted.life.labels.find(group.substr(0, equals));
+    return mine != wanted.life.labels.end() && mine->second == group.substr(equals + 1);
   }
 
   bool waits_for_digest(const Wanted& wanted, WallTime by) const {

@@ -64,6 +64,7 @@ struct Journal {
   std::vector<OverrideSpec> overrides;                          ///< By persons, once answered.
   std::vector<std::pair<base::WallTime, std::size_t>> configs;  ///< From when on which one.
   std::vector<Probe> probes;
+  base::WallTime ended;          ///< When the world was stopped.
   std::vector<std::string> log;  ///< What was done, for people.
   std::size_t crashes = 0;
   std::size_t commands = 0;

@@ -116,6 +116,7 @@ Journal WeekWorld::run() {
     at(each, [this] { harvest(hours(2)); });
   }
   executor_.run_for(plan_.end + kQuiet - plan_.start);
+  journal_.ended = now();
   dispatcher_.reset();
   notifier_.reset();
   harvest(Duration(0));

@@ -133,6 +133,7 @@ void look_for_evidence(const TaskCommand& command, std::int64_t started_ms,
                        const base::FileSystem& files, RunEnd& end) {
   if (command.evidence_files.empty()) return;
   double bytes = 0;
+  double rows = 0;
   for (const std::string& path : command.evidence_files) {
     const auto size = files.size(path);
     const auto modified = files.modified_ns(path);
@@ -141,6 +142,12 @@ void look_for_evidence(const TaskCommand& command, std::int64_t started_ms,
                           : *modified / kNsPerMs + kFileTimeSlackMs < started_ms
                               ? "was not written by this run"
                               : nullptr;
+    if (!lacking && command.evidence_rows.rows_min > 0) {
+      const auto counted = count_rows(files, path, command.evidence_rows);
+      rows += counted ? static_cast<double>(*counted) : 0;
+      if (!counted) lacking = "has rows that cannot be counted";
+      if (counted && *counted < command.evidence_rows.rows_min) lacking = "has too few rows";
+    }
     if (!lacking) {
       bytes += static_cast<double>(*size);
       continue;
@@ -151,6 +158,7 @@ void look_for_evidence(const TaskCommand& command, std::int64_t started_ms,
     end.ok = false;
   }
   end.numbers["evidence_bytes"] = bytes;
+  if (command.evidence_rows.rows_min > 0) end.numbers["evidence_rows"] = rows;
 }
 
 base::Result<void> take_option(TaskCommand& command, const std::vector<std::string>& words,
@@ -167,6 +175,13 @@ base::Result<void> take_option(TaskCommand& command, const std::vector<std::stri
   } else if (word == "--evidence-file" && command.verb == "run-task") {
     TC_TRY(std::string path, value());
     command.evidence_files.push_back(std::move(path));
+  } else if ((word == "--evidence-rows" || word == "--evidence-header-lines") &&
+             command.verb == "run-task") {
+    TC_TRY(const std::string text, value());
+    const auto number = base::parse_u64(text);
+    if (!number) return wrong(fmt::format("{}: '{}' is no number", word, text));
+    (word == "--evidence-rows" ? command.evidence_rows.rows_min
+                               : command.evidence_rows.header_lines) = *number;
   } else if (word == "--note" && command.verb == "task-report") {
     TC_TRY(command.note, value());
   } else if (word == "--ok" && command.verb == "task-report") {

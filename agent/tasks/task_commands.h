@@ -30,6 +30,7 @@ struct TaskCommand {
   std::string verb;
   std::string task;
   std::vector<std::string> evidence_files;  ///< Of run-task: each must be new and not empty.
+  RowTerms evidence_rows;                   ///< Of run-task: of each of the files.
   std::vector<std::string> command;         ///< Of run-task, after `--`.
   std::string inbox;                        ///< Instead of the configured one.
   std::string note;                         ///< Of task-report.

@@ -192,15 +192,27 @@ base::Result<void> TaskDesk::watch(const TaskSettings& task) {
     const std::string path = base::join_path(folder, name);
     const auto modified = world_.files.modified_ns(path);
     const auto size = world_.files.size(path);
-    if (modified && size) facts.push_back({*modified / kNsPerMs, *size});  // else it is gone
+    if (modified && size) facts.push_back({*modified / kNsPerMs, *size, path});  // else it is gone
   }
   TaskState& state = states_.tasks[task.name];
   const auto newest = newest_evidence(task, facts, world_.clock.wall());
   if (!newest || newest->modified_ms <= state.last_success_ms) return base::ok();
+  // A file that was found wanting is not read again.
+  if (!state.last_ok && newest->modified_ms == state.last_end_ms) return base::ok();
   RunRecord record{task.name, newest->modified_ms, {}, RunEnd{}};
   record.end->ended_ms = newest->modified_ms;
   record.end->ok = true;
   record.end->numbers["evidence_bytes"] = static_cast<double>(newest->bytes);
+  if (task.watch_rows.rows_min > 0) {
+    TC_TRY(const auto rows, count_rows(world_.files, newest->path, task.watch_rows));
+    record.end->numbers["evidence_rows"] = static_cast<double>(rows);
+    record.end->ok = rows >= task.watch_rows.rows_min;
+    if (!record.end->ok) {
+      record.end->reason = "few_rows";
+      base::log_warning("agent/tasks", "task '{}': {} has {} rows, {} are needed", task.name,
+                        newest->path, rows, task.watch_rows.rows_min);
+    }
+  }
   apply_run(state, record);
   return base::ok();
 }

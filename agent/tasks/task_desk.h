@@ -34,6 +34,7 @@ struct TaskRound {
 struct FileFact {
   std::int64_t modified_ms = 0;
   std::uint64_t bytes = 0;
+  std::string path = {};
 };
 
 /// Returns the newest file that proves a success of a watched task: large enough, not changed for

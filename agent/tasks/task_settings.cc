@@ -84,6 +84,13 @@ void read_watch(config::Table& table, TaskSettings& task) {
   task.watch_file = table.string("watch_file", "");
   task.watch_bytes_min = table.bytes("watch_bytes_min", task.watch_bytes_min);
   task.watch_settled = table.duration("watch_settled", task.watch_settled);
+  const auto count = [&](const char* key, std::uint64_t usual) {
+    constexpr std::int64_t kMost = 1'000'000'000;
+    return static_cast<std::uint64_t>(
+        table.integer(key, static_cast<std::int64_t>(usual), 0, kMost));
+  };
+  task.watch_rows.rows_min = count("watch_rows_min", task.watch_rows.rows_min);
+  task.watch_rows.header_lines = count("watch_header_lines", task.watch_rows.header_lines);
   const bool watch = task.mode == TaskMode::Watch;
   if (!watch && !task.watch_file.empty()) {
     table.error("watch_file", "watch_file belongs to mode = \"watch\"");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/tasks/cron.h"
+#include "agent/tasks/evidence_rows.h"
 #include "agent/tasks/task_work.h"
 #include "common/base/time.h"
 #include "common/config/table.h"
@@ -48,6 +49,7 @@ struct TaskSettings {
   model::Severity on_overrun = model::Severity::Medium;
   std::string watch_file;  ///< Of `watch`: absolute; wildcards in its last part.
   std::uint64_t watch_bytes_min = 1;
+  RowTerms watch_rows;
   base::Duration watch_settled{60'000};  ///< Younger files may still be written.
   std::string work;                      ///< Of `run`: TaskWorkKind::name.
   std::function<std::unique_ptr<TaskWork>()> make_work;

@@ -1,8 +1,12 @@
 // Schedules, settings, records, state, audit and the desk, on a simulated disk and clock.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 
 #include "agent/tasks/task_audit.h"
 #include "agent/tasks/task_commands.h"
@@ -405,6 +409,54 @@ TEST_CASE("desk: a folder of evidence that is not there is never OK") {
   CHECK(bench.look().tasks.at("archive").state.last_success_ms == 0);
 }
 
+TEST_CASE("rows: lines with something in them, less the header; quotes may hold line ends") {
+  Bench bench(kReport);
+  const auto rows = [&](const std::string& text, std::uint64_t header = 1) {
+    bench.files.set_content("/r.csv", text);
+    return *count_rows(bench.files, "/r.csv", {1, header});
+  };
+  CHECK(rows("") == 0);
+  CHECK(rows("id,name\n") == 0);
+  CHECK(rows("id,name\r\n1,a\r\n2,b\r\n") == 2);
+  CHECK(rows("id,name\n1,a\n\n2,b") == 2);
+  CHECK(rows("1\n2\n", 0) == 2);
+  CHECK(rows("id,note\n1,\"two\nlines\"\n2,\"a \"\"quote\"\"\"\n") == 2);
+  CHECK(rows("id\n" + std::string(3 << 20, 'x') + "\n") == 1);  // over several pieces
+  CHECK_FALSE(count_rows(bench.files, "/none.csv", {1, 1}));
+}
+
+TEST_CASE("desk: a watched report without rows is a failed run, told once, until one has rows") {
+  std::string made = std::filesystem::temp_directory_path() / "tocsin-rows-XXXXXX";
+  REQUIRE(::mkdtemp(made.data()) != nullptr);
+  const auto files = base::make_real_file_system();
+  TasksSettings settings = read("[[task]]\nname = \"export\"\nmode = \"watch\"\nwatch_file = \"" +
+                                made + "/*.csv\"\nexpect_every = \"1d\"\nwatch_rows_min = 2\n")
+                               .settings;
+  settings.inbox = made + "/inbox";
+  settings.state_folder = made + "/state";
+  REQUIRE(files->create_folders(settings.inbox));
+  base::SimClock clock{at("2100-01-01T00:00:00Z")};
+  TaskDesk desk(settings, TaskDesk::World{*files, clock, {}});
+  const auto leave = [&](const char* name, const char* text, std::time_t when) {
+    REQUIRE(files->write_atomic(made + "/" + name, text, 0600));
+    const timespec times[] = {{when, 0}, {when, 0}};
+    REQUIRE(::utimensat(AT_FDCWD, (made + "/" + name).c_str(), times, 0) == 0);
+  };
+  leave("a.csv", "id,sum\n", 1'700'000'000);
+  const TaskState failed = desk.look().tasks.at("export").state;
+  CHECK_FALSE(failed.last_ok);
+  CHECK(failed.last_reason == "few_rows");
+  CHECK(failed.last_success_ms == 0);
+  CHECK(failed.numbers.at("evidence_rows") == 0);
+  CHECK(desk.look().tasks.at("export").state == failed);
+  leave("b.csv", "id,sum\n1,2\n3,4\n", 1'700'000'100);
+  const TaskState good = desk.look().tasks.at("export").state;
+  CHECK(good.last_ok);
+  CHECK(good.last_success_ms == 1'700'000'100'000);
+  CHECK(good.numbers.at("evidence_rows") == 2);
+  std::filesystem::remove_all(made);
+}
+
 constexpr const char* kRun =
     "[[task]]\nname = \"nightly\"\nmode = \"run\"\nwork = \"nothing\"\nschedule = \"0 3 * * *\"\n"
     "timezone = \"UTC\"\nexpect_every = \"1d\"\nenabled = true\n";
@@ -452,6 +504,13 @@ TEST_CASE("command line") {
   CHECK(parsed->task == "job");
   CHECK(parsed->evidence_files == std::vector<std::string>{"/a"});
   CHECK(parsed->command == std::vector<std::string>{"sh", "--ok"});
+  const auto rows =
+      parse_task_command({"run-task", "job", "--evidence-file", "/a", "--evidence-rows", "3",
+                          "--evidence-header-lines", "0", "--", "sh"});
+  REQUIRE(rows);
+  CHECK(rows->evidence_rows.rows_min == 3);
+  CHECK(rows->evidence_rows.header_lines == 0);
+  CHECK_FALSE(parse_task_command({"run-task", "job", "--evidence-rows", "many", "--", "sh"}));
   CHECK_FALSE(parse_task_command({"run-task", "job"}));
   CHECK_FALSE(parse_task_command({"run-task", "job", "ls"}));
   CHECK_FALSE(parse_task_command({"task-report", "job"}));

@@ -21,6 +21,14 @@ query = """SELECT 'grades' AS pair, '%(side)s' AS side, count(*) AS sync_rows,
 labels = ["pair", "side"]
 values = { sync_rows = "gauge", sync_watermark_timestamp_seconds = "gauge" }
 interval = "1s"
+[[postgres.query]]
+name = "sync_grades_content"
+query = """SELECT 'grades' AS pair, '%(side)s' AS side, id / 10000 AS range,
+  ('x' || substr(md5(string_agg(md5(g::text), '' ORDER BY id)), 1, 12))::bit(48)::bigint AS sync_checksum
+  FROM grade g GROUP BY range ORDER BY range DESC LIMIT 50"""
+labels = ["pair", "side", "range"]
+values = { sync_checksum = "gauge" }
+interval = "1s"
 '''
 
 
@@ -68,7 +76,17 @@ class DataSyncStoryTest(unittest.TestCase):
         self.copy()
         wait_until(lambda: self.told("SyncLate", "resolved") and self.told("SyncCountDiffers", "resolved"), 30,
                    "both to be over")
-        self.assertEqual({request["body"]["commonLabels"]["alertname"] for request in self.hook.requests},
+        # As many rows and as young, and one of them is another.
+        wait_until(lambda: len(self.world.query('sync_checksum{range="0"}')) == 2, 30, "the checksums")
+        self.assertEqual(self.told("SyncContentDiffers", "firing")[1:], [])
+        before = len(self.told("SyncContentDiffers"))
+        self.server.query("UPDATE target.grade SET changed_at = changed_at - interval '1 minute' WHERE id = 1")
+        wait_until(lambda: len(self.told("SyncContentDiffers")) > before, 30, "the row that differs")
+        self.assertEqual(self.told("SyncContentDiffers")[-1]["commonLabels"]["range"], "0")
+        self.server.query("TRUNCATE target.grade")
+        self.copy()
+        wait_until(lambda: len(self.told("SyncContentDiffers", "resolved")) > before, 30, "the end")
+        self.assertEqual({request["body"]["commonLabels"]["alertname"] for request in self.hook.requests} - {"SyncContentDiffers"},
                          {"SyncLate", "SyncCountDiffers"})
 
 

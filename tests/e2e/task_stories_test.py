@@ -125,6 +125,16 @@ class TaskStoriesTest(unittest.TestCase):
         self.assertEqual(self.wrapped("report", "true", options=("--evidence-file", missing)).returncode, 0)
         wait_until(lambda: self.value('task_last_run_successful{task="report", reason="no_evidence"}') == 0, 10,
                    "the lack of evidence")
+        # Nor is a report of no rows.
+        table = self.world.folder / "report.csv"
+        write = "import sys; open(sys.argv[1], 'w').write('id,sum\\n' + sys.argv[2])"
+        run = ("--evidence-file", table, "--evidence-rows", "1")
+        self.assertEqual(self.wrapped("report", "python3", "-c", write, table, "", options=run).returncode, 0)
+        wait_until(lambda: self.value('task_evidence{task="report", name="evidence_rows"}') == 0, 10, "no rows")
+        self.assertEqual(self.value('task_last_run_successful{task="report", reason="no_evidence"}'), 0)
+        self.assertEqual(self.wrapped("report", "python3", "-c", write, table, "1,2\n3,4\n", options=run).returncode, 0)
+        wait_until(lambda: self.value('task_last_run_successful{task="report"}') == 1, 10, "two rows")
+        self.assertEqual(self.value('task_evidence{task="report", name="evidence_rows"}'), 2)
         self.assertEqual(self.wrapped("report", "/no/such/program").returncode, 127)
         # It hangs: nobody ends it, somebody is told.
         hanging = subprocess.Popen([BIN / "tocsin-agent", "run-task", "report", "--config", self.config, "--",

@@ -38,13 +38,14 @@ std::int64_t wrap_sub(std::int64_t a, std::int64_t b) {
 bool decode_chunk(const ChunkView& chunk, std::int64_t begin_ms, std::int64_t end_ms,
                   std::vector<model::Sample>& out) {
   if (chunk.count == 0) return true;
-  return read_chunk(chunk, nullptr, [&](auto reader) {
-    if (reader.damaged()) return false;
-    if (!reader.seek(begin_ms)) return !reader.damaged();
-    return reader.read_to(end_ms, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
-      out.push_back({timestamp_ms, std::bit_cast<double>(bits)});
-    });
-  });
+  return read_chunk(
+      chunk, nullptr, [&](auto& reader) __attribute__((always_inline)) {
+        if (reader.damaged()) return false;
+        if (!reader.seek(begin_ms)) return !reader.damaged();
+        return reader.read_to(end_ms, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
+          out.push_back({timestamp_ms, std::bit_cast<double>(bits)});
+        });
+      });
 }
 
 Chunk::Chunk(const ChunkView& chunk, std::int64_t last_ms)

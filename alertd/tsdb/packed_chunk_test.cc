@@ -69,7 +69,7 @@ bool all_windows(const std::vector<Sample>& samples) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const std::int64_t begin = samples[i].timestamp_ms;
     ChunkPlace place;
-    read_chunk(view, nullptr, [&](auto reader) {
+    read_chunk(view, nullptr, [&](auto& reader) {
       REQUIRE(reader.seek(begin));
       place = reader.place(view);
     });
@@ -79,7 +79,7 @@ bool all_windows(const std::vector<Sample>& samples) {
       REQUIRE(holds(view, samples, begin, end));
       REQUIRE(holds(view, samples, begin - 1, end + 1));
       std::size_t at = i;
-      const bool good = read_chunk(view, &place, [&](auto reader) {
+      const bool good = read_chunk(view, &place, [&](auto& reader) {
         return reader.read_to(end, [&](std::int64_t time, std::uint64_t bits) {
           REQUIRE(same({time, std::bit_cast<double>(bits)}, samples[at++]));
         });

@@ -19,11 +19,11 @@ class RepeatedFrames {
  public:
   static constexpr std::uint64_t kDistanceBytes = 64 << 10;
 
-  /// Notes that a group of `bytes` with these Series frames, perhaps none, is in the log.
+  /// Notes that a group of `bytes` is in the log, twice with these Series frames, perhaps none. Not
+  /// with kDistanceBytes of them: a frame and its copy are as far apart as all of them are long.
   void wrote(std::uint64_t bytes, std::string_view series_frames) {
     since_ += bytes;
-    // A frame and its second copy are as far apart as all of the group's Series frames are long.
-    if (series_frames.size() < kDistanceBytes) young_ += series_frames;
+    young_ += series_frames;
     if (since_ < kDistanceBytes) return;
     since_ = 0;
     due_ += old_;

@@ -23,21 +23,23 @@ class Pass {
   /// Returns false at damage.
   bool read(const ChunkView& view, ChunkPlace* place) {
     if (view.count == 0) return true;
-    return read_chunk(view, place, [&](auto reader) {
-      if (reader.damaged()) return false;
-      if (!reader.seek(begin_ms_)) return !reader.damaged();
-      if (place != nullptr && !placed_) {
-        *place = reader.place(view);
-        placed_ = true;
-      }
-      model::Sample* at = out_.room(view.count);
-      const bool good = reader.read_to(end_ms_, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
-        *at = {timestamp_ms, std::bit_cast<double>(bits)};
-        at += dropped_ && bits == kStaleBits ? 0 : 1;
-      });
-      out_.grew_to(at);
-      return good;
-    });
+    return read_chunk(
+        view, place, [&](auto& reader) __attribute__((always_inline)) {
+          if (reader.damaged()) return false;
+          if (!reader.seek(begin_ms_)) return !reader.damaged();
+          if (place != nullptr && !placed_) {
+            *place = reader.place(view);
+            placed_ = true;
+          }
+          model::Sample* at = out_.room(view.count);
+          const bool good =
+              reader.read_to(end_ms_, [&](std::int64_t timestamp_ms, std::uint64_t bits) {
+                *at = {timestamp_ms, std::bit_cast<double>(bits)};
+                at += dropped_ && bits == kStaleBits ? 0 : 1;
+              });
+          out_.grew_to(at);
+          return good;
+        });
   }
 
   void add(std::span<const model::Sample> samples) {

@@ -84,7 +84,7 @@ void Store::Core::close_frame(RecordType type, std::string& payload) {
   if (payload.empty()) return;
   const std::size_t begin = frames_.size();
   put_frame(type, payload, frames_);
-  if (type == RecordType::Series) series_frames_.append(frames_, begin);
+  if (type == RecordType::Series) series_frames_.push_back({begin, frames_.size() - begin});
   payload.clear();
 }
 
@@ -134,11 +134,20 @@ void Store::Core::encode(Queued& item, const TimeRange& range) {
   });
 }
 
+// Appends what repeated_frames.h is about. Returns the Series frames that come yet again later.
+std::string Store::Core::repeat_labels() {
+  const std::size_t begin = frames_.size();
+  for (const Part& part : series_frames_) frames_.append(frames_, part.begin, part.length);
+  const std::size_t bytes = frames_.size() - begin;
+  std::string later;
+  if (bytes < RepeatedFrames::kDistanceBytes) later = frames_.substr(begin);
+  frames_ += repeated_.due();
+  return later;
+}
+
 base::Result<void> Store::Core::write_group() {
   if (frames_.empty()) return base::ok();
-  // Labels again: see repeated_frames.h.
-  frames_ += series_frames_;
-  frames_ += repeated_.due();
+  const std::string later = repeat_labels();
   TC_TRY(wal_->append(frames_));
   if (options_.fsync == Fsync::Always) {
     const base::MonotonicTime begin = executor_.clock().monotonic();
@@ -149,7 +158,7 @@ base::Result<void> Store::Core::write_group() {
   }
   wal_->accept();
   repeated_.drop_due();
-  repeated_.wrote(frames_.size(), series_frames_);
+  repeated_.wrote(frames_.size(), later);
   return base::ok();
 }
 
@@ -197,7 +206,6 @@ void Store::Core::commit() {
     }
   }
   if (frames_.capacity() > (8U << 20U)) frames_ = {};
-  if (series_frames_.capacity() > (1U << 20U)) series_frames_ = {};
   start_work();
   if (more) post_commit();
 }

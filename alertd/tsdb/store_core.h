@@ -67,6 +67,7 @@ class Store::Core : public std::enable_shared_from_this<Store::Core> {
   void encode_series(const SeriesTable& table, const Queued& item);
   void encode_samples(const SeriesTable& table, const Queued& item, const TimeRange& range);
   void close_frame(RecordType type, std::string& payload);
+  std::string repeat_labels();
   base::Result<void> write_group();
   void apply(Queued& item, const TimeRange& range);
   void refuse(std::vector<Queued>& group, const base::Error& error);
@@ -139,7 +140,11 @@ class Store::Core : public std::enable_shared_from_this<Store::Core> {
 
   // Of the group being committed.
   std::string frames_;
-  std::string series_frames_;  // those of frames_ with labels
+  struct Part {
+    std::size_t begin = 0;
+    std::size_t length = 0;
+  };
+  std::vector<Part> series_frames_;  // those in frames_ that have labels
   std::string series_payload_;
   std::string samples_payload_;
   SamplesWriter samples_writer_;

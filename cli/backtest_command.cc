@@ -143,7 +143,19 @@ class BacktestCommand {
     past_ = std::move(*client);
     api_ = std::make_unique<backtest::QueryApi>(*past_);
     history_ = backtest::make_remote_history(*api_, net::url_origin(url));
+    if (options_.against.empty()) note_datasources();
     return kOk;
+  }
+
+  // Their samples may be in the engine only: then nothing would fire here, and that would be wrong.
+  void note_datasources() {
+    for (const ruler::RuleGroup& group : groups_) {
+      if (group.datasource.empty() || group.datasource == "local") continue;
+      notes_.push_back(fmt::format(
+          "group '{}' is evaluated by datasource '{}', and this is the history of {}; for the "
+          "engine's own give its address with --against",
+          group.name, group.datasource, net::url_origin(world_.global.server)));
+    }
   }
 
   static bool is_url(const std::string& text) {

@@ -115,7 +115,11 @@ base::Result<lint::Inventory> fetch_inventory(ApiClient& api, const std::set<std
   const ApiAnswer ours =
       api.call({"GET", "/api/v1/inventory", {{"values", std::to_string(values)}}, ""});
   if (ours.exit_code == kUnreachable) return refused(ours);
-  if (ours.exit_code == kOk) return lint::read_inventory(ours.data, source);
+  if (ours.exit_code == kOk) {
+    TC_TRY(auto inventory, lint::read_inventory(ours.data, source));
+    inventory.of_alertd = true;
+    return inventory;
+  }
   auto inventory = GenericFetch(api, values).run(wanted);
   if (inventory) inventory->source = source;
   return inventory;

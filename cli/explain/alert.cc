@@ -100,7 +100,12 @@ class AlertReader {
     return builder.build();
   }
 
+  // Rules of other groups may have the same name: labels that this one always has tell them apart.
   bool belongs(const model::Labels& labels) const {
+    for (const auto& [name, text] : rule_.labels) {
+      const bool fixed = text.find("{{") == std::string::npos;
+      if (fixed && name != kSeverity && labels.get(name) != text) return false;
+    }
     return std::all_of(wanted_.begin(), wanted_.end(), [&](const model::LabelView& label) {
       const std::string_view value = labels.get(label.name);
       return value.empty() || value == label.value;

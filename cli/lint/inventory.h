@@ -32,6 +32,8 @@ struct MetricStock {
 struct Inventory {
   std::string source;        ///< Where it is from, for messages.
   std::string generated_at;  ///< RFC 3339; may be empty.
+  /// It is a running alertd's: what rules of a datasource read need not be in it.
+  bool of_alertd = false;
   std::map<std::string, MetricStock, std::less<>> metrics;
 
   const MetricStock* find(std::string_view name) const;

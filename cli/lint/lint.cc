@@ -238,8 +238,15 @@ void Run::check(const LintOptions& options, const base::FileSystem& files) {
   for (Finding& finding : loaded_) reporter.add(std::move(finding));
   loaded_.clear();
   LabelFlow flow(corpus_, options.inventory);
-  ExprWorld world{reporter, flow, options.inventory, options.scrape_interval};
+  ExprWorld here{reporter, flow, options.inventory, options.scrape_interval};
+  // Groups of a datasource read what that engine has, which alertd does not know.
+  LabelFlow unknown(corpus_, nullptr);
+  ExprWorld elsewhere{reporter, unknown, nullptr, options.scrape_interval};
+  const bool of_alertd = options.inventory != nullptr && options.inventory->of_alertd;
   for (const Subject& subject : corpus_.subjects()) {
+    const std::string& datasource = subject.group->datasource;
+    const bool here_only = datasource.empty() || datasource == "local";
+    ExprWorld& world = of_alertd && !here_only ? elsewhere : here;
     check_texts(subject, reporter, files);
     check_times(subject, reporter);
     if (!subject.rule->expr) continue;

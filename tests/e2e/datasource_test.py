@@ -7,7 +7,8 @@ import time
 import unittest
 
 from engines import Prometheus, VictoriaMetrics
-from harness import BIN, World, wait_until
+from harness import BIN, WRITE_HEADERS, World, wait_until, write_request
+from prometheus_server import ask
 
 GROUP = """
 [[group]]
@@ -146,6 +147,78 @@ timeout = "3s"
             self.assertEqual(len(began), 3)
             loads.ending.set()
             loads.join(10)
+
+    def test_explain_check_and_backtest_over_data_that_only_the_engine_has(self):
+        with World() as world:
+            engines = {"prometheus": Prometheus(world, "prometheus").start(),
+                       "vm": VictoriaMetrics(world, "vm").start()}
+            config = "".join('[[datasource]]\nname = "%s"\nurl = "%s"\n' % (name, engine.url)
+                             for name, engine in engines.items())
+            rules = "".join(GROUP % {"where": where} for where in ("local",) + ENGINES)
+            world.alertd_config(rules, 'restart_window = "2s"\n' + config)
+            world.start_alertd()
+            now = time.time()
+            times = [int((now - 120 + 5 * i) * 1000) for i in range(25)]
+            series = [({"__name__": "load1", "host": host, "site": "x"},
+                       [(at, value if at > (now - 60) * 1000 else 0.5) for at in times])
+                      for host, value in (("a", 9), ("b", 0.5))]
+            for engine in engines.values():
+                status, _, _ = ask(engine.port, "POST", engine.write_path, write_request(series), WRITE_HEADERS)
+                self.assertIn(status, (200, 204))
+            self.wait_for(world, {("High", "a", "high"), ("Levels", "a", "critical")}, ENGINES)
+            self.assertEqual(self.firing(world, "local"), set())
+            for where, engine in engines.items():
+                with self.subTest(where):
+                    self.explain(world, where)
+                    self.backtest(world, where, engine, now)
+            self.check(world, engines)
+
+            # The engine's own words when it is gone.
+            engines["vm"].stop()
+            gone = world.tocsin("explain", "High", "--group", "vm", check=False)
+            self.assertIn("datasource 'vm'", gone.stdout + gone.stderr)
+            self.assertNotIn("Is tocsin-alertd running", gone.stdout + gone.stderr)
+
+    def explain(self, world, where):
+        report = json.loads(world.tocsin("-o", "json", "explain", "High", "host=a", "--group", where).stdout)
+        rule = report["rules"][0]
+        self.assertEqual((rule["group"], len(report["rules"])), (where, 1))
+        self.assertIn("firing", rule["state"])
+        self.assertEqual({alert["labels"]["where"] for alert in rule["alerts"]}, {where})
+        text = world.tocsin("explain", "High", "host=b", "--group", where).stdout
+        self.assertIn("not firing", text)
+        self.assertIn("3.5 too low", text)
+        text = world.tocsin("explain", "Levels", "host=a", "--group", where).stdout
+        self.assertIn("critical > 8 for 1s: holds by 1", text)
+        self.assertIn("records", world.tocsin("explain", "load:max", "--group", where).stdout)
+        local = world.tocsin("explain", "High", "--group", "local").stdout
+        self.assertIn("no data: load1", local)
+
+    def backtest(self, world, where, engine, now):
+        rules = world.write("candidate/%s.toml" % where, GROUP % {"where": where})
+        report = json.loads(world.tocsin("-o", "json", "backtest", rules, "--from", "%.3f" % (now - 110), "--to",
+                                         "%.3f" % now, "--against", engine.url, "--baseline", "none").stdout)
+        fired = {(one["rule"], one["labels"]["host"], one["severities"][-1]["severity"])
+                 for one in report["firings"]}
+        self.assertEqual(fired, {("High", "a", "high"), ("Levels", "a", "critical")})
+        # Without --against it is our own history, where nothing of this is, and that is said.
+        report = json.loads(world.tocsin("-o", "json", "backtest", rules, "--from", "%.3f" % (now - 110), "--to",
+                                         "%.3f" % now).stdout)
+        self.assertEqual(report["firings"], [])
+        self.assertTrue(any("datasource '%s'" % where in note and "--against" in note for note in report["notes"]),
+                        report["notes"])
+
+    def check(self, world, engines):
+        done = world.tocsin("check", str(world.folder / "alertd.toml"), check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        # What the groups of an engine read is looked for there, not here.
+        rules = str(world.folder / "rules")
+        done = world.tocsin("check", "-o", "json", rules, "--against", world.url, check=False)
+        unknown = {one["group"] for one in json.loads(done.stdout) if one["id"] == "metric-unknown"}
+        self.assertEqual(unknown, {"local"}, done.stdout)
+        for engine in engines.values():
+            done = world.tocsin("check", rules, "--against", engine.url, check=False)
+            self.assertNotIn("metric-unknown", done.stdout + done.stderr)
 
     def test_check_names_an_unknown_datasource(self):
         with World() as world:

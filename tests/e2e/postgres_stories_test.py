@@ -98,6 +98,21 @@ class PostgresStoriesTest(unittest.TestCase):
         wait_until(lambda: self.told("PostgresSlotRetainsWal", "resolved"), 60, "the log to be free")
         self.assertEqual(self.others("PostgresSlotRetainsWal"), [])
 
+    def test_a_test_that_points_to_the_live_database_and_who_comes_from_where(self):
+        self.server.query("ALTER DATABASE alerts SET tocsin.environment = 'production'")
+        self.server.query("CREATE ROLE keeper LOGIN; GRANT pg_monitor TO keeper; CREATE ROLE clerk LOGIN")
+        config = (self.world.folder / "agent.toml").read_text()
+        self.world.stop("agent")
+        self.world.agent_config(config[config.index("[host]"):] + '[[postgres]]\nname = "keeper"\ntimeout = "900ms"\n'
+                                'dsn = "%s"\n' % self.server.dsn.replace("user=tocsin", "user=keeper"),
+                                agent='interval = "1s"\nlabels = { environment = "staging" }')
+        self.world.start_agent()
+        wait_until(lambda: self.told("EnvironmentMismatch"), 30, "the mismatch")
+        self.assertEqual(self.told("EnvironmentMismatch")[0]["incident"]["severity"], "critical")
+        wait_until(lambda: self.world.query('sec_pg_service_sessions{usename="keeper", client="127.0.0.1"} >= 1'), 20, "keeper")
+        self.assertFalse(self.world.query('sec_pg_service_sessions{usename="clerk"}'))
+        self.assertEqual(self.told("PostgresRoleFromNewHost"), [])  # on the first day everything is new
+
     def test_a_server_that_never_answers_is_down(self):
         self.server.signal_all(signal.SIGSTOP)
         try:

@@ -30,6 +30,8 @@ constexpr MetricInfo kOverdue{"sec_findings_overdue",
                               "Open findings of a register whose day is over, by severity."};
 constexpr MetricInfo kDue{"sec_finding_due_timestamp_seconds",
                           "The first day on which an open finding of a register must be closed."};
+constexpr MetricInfo kImage{"sec_image_created_timestamp_seconds",
+                            "When the container image that was looked at was built."};
 constexpr MetricInfo kSkipped{"sec_scan_skipped", "What the scanner could not look at."};
 
 Result<ScanReport> read_report(const base::FileSystem& files, const FindingsTool& tool,
@@ -61,6 +63,7 @@ struct Known {
   std::map<FindingSeverity, std::size_t> counts;
   std::map<FindingSeverity, base::WallTime> oldest;             ///< Critical and High.
   std::vector<std::pair<base::WallTime, FindingSeverity>> due;  ///< Of a register.
+  std::map<std::string, base::WallTime> images;                 ///< When each was built.
   std::size_t skipped = 0;
   bool in_memory = false;  ///< Read by this process.
 };
@@ -150,6 +153,7 @@ class Findings {
 
   Result<void> read_files(const FindingsTool& tool, const std::vector<Chosen>& chosen) {
     ScanReport all;
+    std::map<std::string, base::WallTime> images;
     for (const Chosen& one : chosen) {
       TC_TRY(ScanReport report, read_report(files_, tool, one.path));
       // A report that claims to be of the future is of when its file was written.
@@ -158,10 +162,14 @@ class Findings {
           report.scanned && *report.scanned <= now_ ? *report.scanned : written;
       all.scanned = all.scanned ? std::min(*all.scanned, scanned) : scanned;
       all.skipped += report.skipped;
+      if (!report.image.empty() && report.image_created) {
+        images[report.image] = *report.image_created;
+      }
       all.findings.insert(all.findings.end(), std::make_move_iterator(report.findings.begin()),
                           std::make_move_iterator(report.findings.end()));
     }
     remember(tool.name, all, known_[tool.name]);
+    known_[tool.name].images = std::move(images);
     return base::ok();
   }
 
@@ -215,6 +223,9 @@ class Findings {
     for (const auto& [severity, since] : known.oldest) {
       round.add(kOldest, {{"tool", tool}, {"severity", std::string(to_string(severity))}},
                 base::to_seconds(since));
+    }
+    for (const auto& [image, created] : known.images) {
+      round.add(kImage, {{"tool", tool}, {"image", image}}, base::to_seconds(created));
     }
     if (by_hand) tell_due(tool, known, round);
     round.add(kSkipped, {{"tool", tool}}, static_cast<double>(known.skipped));

@@ -28,7 +28,10 @@ constexpr const char* kSarif = R"({"version": "2.1.0", "$schema": "x", "runs": [
      {"id": "R3", "defaultConfiguration": {"level": "warning"}}]}},
    "invocations": [{"endTimeUtc": "2026-06-30T10:00:00Z"}]}]})";
 constexpr const char* kTrivy = R"({"SchemaVersion": 2, "CreatedAt": "2026-06-30T10:00:00.5Z",
-  "ArtifactName": "app:1", "Results": [
+  "ArtifactName": "app:1", "ArtifactType": "container_image",
+  "Metadata": {"ImageConfig":
+    {"architecture": "amd64", "created": "2026-01-02T03:04:05.123456789Z"}},
+  "Results": [
   {"Target": "app: debian 12",
                      "Class" : "os-pkgs",
                      "Vulnerabilities"
@@ -247,6 +250,8 @@ TEST_CASE("findings, since when, over restarts; a broken file keeps the last goo
   CHECK(round.value("sec_findings,severity=high,tool=images") == 2);
   CHECK(round.value("sec_findings,severity=info,tool=images") == 0);
   CHECK(round.value("sec_scan_timestamp_seconds,tool=images") == 1'782'813'600.5);
+  CHECK(round.value("sec_image_created_timestamp_seconds,image=app:1,tool=images") ==
+        1'767'323'045.123);
   CHECK(round.value("sec_oldest_finding_timestamp_seconds,severity=critical,tool=images") ==
         1'782'864'000);
   // A week later the same finding is a week old, although the agent was restarted.

@@ -21,6 +21,7 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kFindingsMax = 20'000;
+constexpr std::size_t kNameBytesMax = 200;
 
 std::string text_of(const json::value& value, std::string_view name) {
   const json::object* object = value.if_object();
@@ -215,6 +216,15 @@ class TrivyReader final : public JsonReader {
   explicit TrivyReader(FindingSeverity unrated) : JsonReader(unrated) {
     mark("SchemaVersion");
     want_time("CreatedAt");
+    want("ArtifactName", [this](std::string_view, const json::value& value) {
+      if (value.is_string()) report_.image = shown(value.get_string());
+    });
+    want("Metadata.ImageConfig.created", [this](std::string_view, const json::value& value) {
+      if (!value.is_string()) return;
+      if (const auto time = base::parse_rfc3339(std::string(value.get_string()))) {
+        report_.image_created = *time;
+      }
+    });
     want("Results[].Target", [this](std::string_view, const json::value& value) {
       target_ = value.is_string() ? std::string(value.get_string()) : std::string();
     });
@@ -235,6 +245,12 @@ class TrivyReader final : public JsonReader {
   }
 
  private:
+  /// Fit for a label.
+  static std::string shown(std::string_view text) {
+    std::string name = base::escape_control(text.substr(0, kNameBytesMax));
+    return base::is_utf8(name) ? name : std::string();
+  }
+
   std::string target_;
 };
 

@@ -34,6 +34,8 @@ struct ScanReport {
   std::vector<ScanFinding> findings;
   std::size_t skipped = 0;                ///< Things the scanner could not look at.
   std::optional<base::WallTime> scanned;  ///< If the report says when.
+  std::string image;                      ///< The container image that was looked at; empty: none.
+  std::optional<base::WallTime> image_created;
 };
 
 /// The formats, in the words of the configuration.

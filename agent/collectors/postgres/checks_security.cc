@@ -64,6 +64,35 @@ FROM pg_catalog.pg_roles)sql",
                    {"sec_pg_agent_is_superuser",
                     "1 if the agent itself has more rights than it needs."}},
        .every = std::chrono::minutes(1)});
+  // Roles that back up, copy or watch, and superusers: where they come from hardly ever changes.
+  checks.push_back(
+      {.name = "service_sessions",
+       .sql = R"sql(
+SELECT a.usename, coalesce(host(a.client_addr), 'local'), count(*)
+FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+WHERE r.rolsuper OR r.rolreplication
+  OR EXISTS (SELECT FROM pg_catalog.pg_roles m
+             WHERE m.rolname IN ('pg_monitor', 'pg_read_all_data', 'pg_write_all_data')
+               AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER'))
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200)sql",
+       .labels = {"usename", "client"},
+       .metrics = {{"sec_pg_service_sessions",
+                    "Sessions of roles that back up, copy or watch, and of superusers, by where "
+                    "they come from."}},
+       .needs = "GRANT pg_monitor"});
+  // ALTER DATABASE shop SET tocsin.environment = 'production'. By the catalogue: a session that is
+  // kept has its own value since it began.
+  checks.push_back({.name = "environment",
+                    .sql = R"sql(
+SELECT b.datname, substr(s, length('tocsin.environment=') + 1), 1
+FROM pg_catalog.pg_db_role_setting d JOIN pg_catalog.pg_database b ON b.oid = d.setdatabase
+CROSS JOIN unnest(d.setconfig) AS s
+WHERE d.setrole = 0 AND s LIKE 'tocsin.environment=_%')sql",
+                    .labels = {"datname", "database_environment"},
+                    .metrics = {{"pg_database_environment_info",
+                                 "What the database says of itself that it is: production, "
+                                 "staging."}},
+                    .every = std::chrono::minutes(1)});
   checks.push_back({.name = "hba",
                     .sql = R"sql(
 SELECT count(*) FILTER (WHERE auth_method = 'trust' AND type <> 'local'),

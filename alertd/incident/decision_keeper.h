@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,11 +34,15 @@ class DecisionKeeper {
   bool news(const DecisionRecord& record, const std::string& part = {});
 
   /// The subject is gone; when it comes back it is news again.
-  void forget(const std::string& subject) { last_.erase(subject); }
+  void forget(const std::string& subject);
 
  private:
-  /// Subject -> part -> hash of what was said last.
-  std::unordered_map<std::string, std::unordered_map<std::string, std::uint64_t>> last_;
+  /// Hashes of what was said last; keys are hashes too, of the subject: a key of a group is long.
+  struct Said {
+    std::optional<std::uint64_t> whole;
+    std::map<std::string, std::uint64_t> parts;
+  };
+  std::unordered_map<std::uint64_t, Said> last_;
 };
 
 }  // namespace tocsin::incident

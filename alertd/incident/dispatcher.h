@@ -209,6 +209,7 @@ class Dispatcher final : public model::AlertSink {
   bool told_of_failing_ = false;
   base::TimerId timer_ = 0, prune_timer_ = 0, gauges_timer_ = 0, ahead_timer_ = 0;
   base::MonotonicTime gauges_set_{};
+  base::Duration gauges_interval_{0};  ///< At least so long from one count to the next.
   base::Task stopped_;
   base::WallTime last_wall_{};
   base::MonotonicTime last_monotonic_{};

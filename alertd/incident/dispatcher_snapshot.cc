@@ -10,8 +10,11 @@ using base::WallTime;
 
 namespace {
 
-/// Counting what fires costs a look at everything: not after each of the small steps of a storm.
+/// Counting what fires costs a look at everything: not after each of the small steps of a storm,
+/// and the less often the longer it takes.
 constexpr base::Duration kGaugesInterval{1000};
+constexpr int kGaugesShare = 100;
+constexpr base::Duration kGaugesIntervalMax{15'000};
 
 }  // namespace
 
@@ -19,11 +22,11 @@ void Dispatcher::set_gauges_soon() {
   if (gauges_timer_ != 0) return;
   const auto since =
       std::chrono::duration_cast<base::Duration>(executor_.clock().monotonic() - gauges_set_);
-  if (since >= kGaugesInterval) {
+  if (since >= gauges_interval_) {
     set_gauges();
     return;
   }
-  gauges_timer_ = executor_.post_after(kGaugesInterval - since, [this, alive = alive_] {
+  gauges_timer_ = executor_.post_after(gauges_interval_ - since, [this, alive = alive_] {
     if (*alive) set_gauges();
   });
 }
@@ -53,6 +56,9 @@ void Dispatcher::set_gauges() {
                {{"severity", name}})
         .set(open[i]);
   }
+  const auto took =
+      std::chrono::duration_cast<base::Duration>(executor_.clock().monotonic() - gauges_set_);
+  gauges_interval_ = std::clamp(took * kGaugesShare, kGaugesInterval, kGaugesIntervalMax);
 }
 
 void Dispatcher::snapshot(base::Executor& reply_on, SnapshotDone done) {

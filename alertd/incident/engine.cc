@@ -253,7 +253,11 @@ void Engine::notify(Incident& incident, Message message, const Addresses& addres
     }
     notification.key = delivery_key(notification.incident.id, address.receiver, address.channel,
                                     notification.kind, notification.sequence);
-    result_.change.outbox.push_back(notification);
+    if (&address == &ordered.back()) {
+      result_.change.outbox.push_back(std::move(notification));
+    } else {
+      result_.change.outbox.push_back(notification);
+    }
     told_now_[incident.number].insert(address);
     if (begins || message.kind == NotificationKind::Reopened) incident.told.insert(address);
   }

@@ -88,7 +88,7 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
   const auto say = [&](const char* kind, std::string text) {
     add_event(incident, now_, kind, "", std::move(text), result_.change.events);
   };
-  const Scope scope = measure(firing, {}, settings_.fleet_hosts, now_);
+  const Scope scope = measure(firing, usual_labels(), settings_.fleet_hosts, now_);
   say("scope", describe(scope, settings_.fleet_hosts));
   find_related(incident);
   std::vector<std::string> related;
@@ -107,7 +107,7 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
     const bool concerns =
         change.service.empty() || incident.services.contains(change.service) ||
         std::any_of(firing.begin(), firing.end(), [&](const auto& alert) {
-          return first_label(alert.labels, ScopeLabels().service) == change.service;
+          return first_label(alert.labels, usual_labels().service) == change.service;
         });
     if (!concerns) continue;
     say("recent_change",

@@ -18,8 +18,8 @@ void Engine::write_records() {
       change.alerts_delete.push_back(alert_key(fingerprint));
     }
   }
-  for (const std::string& key : dirty.groups) {
-    if (const routing::Group* group = pipeline_.find_group(key)) {
+  for (const auto& [key, group] : dirty.groups) {
+    if (group) {
       change.groups_upsert.push_back(group_record(*group));
     } else {
       change.groups_delete.push_back(key);

@@ -85,7 +85,9 @@ void Engine::drop_over() {
 /// Notes when the incidents of this step are to be looked at again.
 void Engine::plan() {
   for (const auto& [number, times] : looked_at_) plan(number);
-  for (const std::int64_t number : changed_) plan(number);
+  for (const std::int64_t number : changed_) {
+    if (!looked_at_.contains(number)) plan(number);
+  }
   TC_DCHECK(is_planned(), "an incident changed that no step has looked at");
 }
 

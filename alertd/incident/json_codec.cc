@@ -7,6 +7,7 @@
 
 #include "alertd/incident/escalation_codec.h"
 #include "alertd/incident/json_values.h"
+#include "common/base/json_text.h"
 
 namespace tocsin::incident {
 
@@ -28,21 +29,27 @@ std::optional<Fingerprint> parse_key(std::string_view text) {
   return value;
 }
 
-void set_time(json::object& object, std::string_view name,
-              const std::optional<base::WallTime>& time) {
-  if (time) object[name] = base::to_ms(*time);
+using base::JsonText;
+
+void set_time(JsonText& json, std::string_view name, const std::optional<base::WallTime>& time) {
+  if (time) json.field(name, base::to_ms(*time));
 }
 
-json::object members_value(const routing::Group& group) {
-  json::object members;
+void write_labels(JsonText& json, std::string_view name, const model::Labels& labels) {
+  json.key(name).begin_object();
+  for (const auto& label : labels) json.field(label.name, label.value);
+  json.end_object();
+}
+
+void write_members(JsonText& json, const routing::Group& group) {
+  json.key("members").begin_object();
   for (const auto& [fingerprint, member] : group.members) {
-    json::object value;
-    value["severity"] = model::to_string(member.severity);
-    if (member.resolved) value["resolved"] = true;
-    value["since"] = base::to_ms(member.since);
-    members[alert_key(fingerprint)] = std::move(value);
+    json.key(alert_key(fingerprint)).begin_object();
+    json.field("severity", model::to_string(member.severity));
+    if (member.resolved) json.field("resolved", true);
+    json.field("since", base::to_ms(member.since)).end_object();
   }
-  return members;
+  json.end_object();
 }
 
 Result<void> read_members(const json::object& object, routing::Group& group) {
@@ -71,14 +78,12 @@ Result<void> read_told(const json::object& object, routing::NotifyLog& log) {
   return base::ok();
 }
 
-json::object acknowledgement_value(const Acknowledgement& acknowledgement) {
-  json::object object;
-  object["by"] = acknowledgement.by;
-  object["comment"] = acknowledgement.comment;
-  object["at"] = base::to_ms(acknowledgement.at);
-  object["until"] = base::to_ms(acknowledgement.until);
-  object["severity"] = model::to_string(acknowledgement.severity);
-  return object;
+void write_acknowledgement(JsonText& json, const Acknowledgement& acknowledgement) {
+  json.key("acknowledgement").begin_object();
+  json.field("by", acknowledgement.by).field("comment", acknowledgement.comment);
+  json.field("at", base::to_ms(acknowledgement.at));
+  json.field("until", base::to_ms(acknowledgement.until));
+  json.field("severity", model::to_string(acknowledgement.severity)).end_object();
 }
 
 Result<Acknowledgement> read_acknowledgement(const json::object& object) {
@@ -94,32 +99,60 @@ Result<Acknowledgement> read_acknowledgement(const json::object& object) {
 }
 
 /// What persons made of the incident.
-void write_people(const Incident& incident, json::object& object) {
-  if (incident.manual) object["manual"] = true;
-  if (!incident.policy.empty()) object["policy"] = incident.policy;
-  if (!incident.owner.empty()) object["owner"] = incident.owner;
+void write_people(const Incident& incident, JsonText& json) {
+  if (incident.manual) json.field("manual", true);
+  json.text_field("policy", incident.policy).text_field("owner", incident.owner);
   if (incident.snoozed_until) {
-    set_time(object, "snoozed_until", incident.snoozed_until);
-    object["snoozed_severity"] = model::to_string(incident.snoozed_severity);
-    if (incident.snoozed_news) object["snoozed_news"] = true;
+    set_time(json, "snoozed_until", incident.snoozed_until);
+    json.field("snoozed_severity", model::to_string(incident.snoozed_severity));
+    if (incident.snoozed_news) json.field("snoozed_news", true);
   }
   if (incident.severity_set) {
-    object["severity_set"] = model::to_string(*incident.severity_set);
-    object["severity_of_alerts"] = model::to_string(incident.severity_of_alerts);
+    json.field("severity_set", model::to_string(*incident.severity_set));
+    json.field("severity_of_alerts", model::to_string(incident.severity_of_alerts));
   }
-  if (incident.merged_into != 0) object["merged_into"] = incident.merged_into;
-  json::array services;
-  for (const std::string& service : incident.services) services.emplace_back(service);
-  if (!services.empty()) object["services"] = std::move(services);
-  if (incident.root != 0) object["root"] = incident.root;
-  if (incident.held_for != 0) object["held_for"] = incident.held_for;
-  if (!incident.related.empty()) {
-    object["related"] = json::array(incident.related.begin(), incident.related.end());
+  if (incident.merged_into != 0) json.field("merged_into", incident.merged_into);
+  const auto list = [&json](std::string_view name, const auto& values) {
+    if (values.empty()) return;
+    json.key(name).begin_array();
+    for (const auto& value : values) json.value(value);
+    json.end_array();
+  };
+  list("services", incident.services);
+  if (incident.root != 0) json.field("root", incident.root);
+  if (incident.held_for != 0) json.field("held_for", incident.held_for);
+  list("related", incident.related);
+  if (incident.storm) json.field("storm", true);
+  set_time(json, "storm_update_at", incident.storm_update_at);
+  set_time(json, "mitigated_at", incident.mitigated_at);
+  set_time(json, "reviewed_at", incident.reviewed_at);
+}
+
+std::string incident_body(const Incident& incident) {
+  std::string body;
+  JsonText json(body);
+  json.begin_object().field("route", incident.route).field("receiver", incident.receiver);
+  write_labels(json, "group_labels", incident.group_labels);
+  if (incident.acknowledgement) write_acknowledgement(json, *incident.acknowledgement);
+  json.text_field("resolved_by", incident.resolved_by).text_field("comment", incident.comment);
+  set_time(json, "reopen_at", incident.reopen_at);
+  json.field("reopened", incident.reopened).field("previous", incident.previous);
+  write_people(incident, json);
+  json.field("policy_severity", model::to_string(incident.policy_severity));
+  if (!incident.told.empty()) {
+    json.key("told").begin_array();
+    for (const Address& address : incident.told) {
+      json.begin_array().value(address.receiver).value(address.channel).end_array();
+    }
+    json.end_array();
   }
-  if (incident.storm) object["storm"] = true;
-  set_time(object, "storm_update_at", incident.storm_update_at);
-  set_time(object, "mitigated_at", incident.mitigated_at);
-  set_time(object, "reviewed_at", incident.reviewed_at);
+  if (incident.escalation) {
+    json.key("escalation").raw(json::serialize(escalation_value(*incident.escalation)));
+  }
+  set_time(json, "digest_at", incident.digest_at);
+  json.field("notifications", incident.notifications).field("events", incident.events);
+  json.end_object();
+  return body;
 }
 
 void read_people(const json::object& object, FieldReader& reader, Incident& incident) {
@@ -161,7 +194,20 @@ std::string alert_key(Fingerprint fingerprint) {
 }
 
 Record alert_record(const model::Alert& alert) {
-  return {alert_key(alert.fingerprint()), json::serialize(alert_value(alert))};
+  Record record{alert_key(alert.fingerprint()), {}};
+  JsonText json(record.body);
+  json.begin_object();
+  write_labels(json, "labels", alert.labels);
+  if (!alert.annotations.empty()) write_labels(json, "annotations", alert.annotations);
+  json.field("severity", model::to_string(alert.severity));
+  json.field("starts_at", base::to_ms(alert.starts_at));
+  set_time(json, "ends_at", alert.ends_at);
+  json.field("valid_until", base::to_ms(alert.valid_until));
+  json.field("updated_at", base::to_ms(alert.updated_at));
+  if (alert.value) json.key("value").raw(json::serialize(number_value(*alert.value)));
+  json.text_field("generator_url", alert.generator_url);
+  json.text_field("rule_source", alert.rule_source).end_object();
+  return record;
 }
 
 Result<model::Alert> alert_from_record(const Record& record) {
@@ -174,24 +220,24 @@ Result<model::Alert> alert_from_record(const Record& record) {
 }
 
 Record group_record(const routing::Group& group) {
-  json::object object;
-  object["route"] = group.route;
-  object["receiver"] = group.receiver;
-  object["labels"] = labels_value(group.labels);
-  object["members"] = members_value(group);
-  json::object told;
+  Record record{group.key, {}};
+  JsonText json(record.body);
+  json.begin_object().field("route", group.route).field("receiver", group.receiver);
+  write_labels(json, "labels", group.labels);
+  write_members(json, group);
+  json.key("told").begin_object();
   for (const auto& [fingerprint, severity] : group.log.firing) {
-    told[alert_key(fingerprint)] = model::to_string(severity);
+    json.field(alert_key(fingerprint), model::to_string(severity));
   }
-  object["told"] = std::move(told);
-  object["told_at"] = base::to_ms(group.log.at);
-  object["created_at"] = base::to_ms(group.created_at);
-  if (group.waited) object["waited"] = true;
-  object["next_turn"] = base::to_ms(group.next_turn);
-  set_time(object, "early_turn", group.early_turn);
-  set_time(object, "resolved_at", group.resolved_at);
-  if (group.repeats_held) object["repeats_held"] = true;
-  return {group.key, json::serialize(object)};
+  json.end_object().field("told_at", base::to_ms(group.log.at));
+  json.field("created_at", base::to_ms(group.created_at));
+  if (group.waited) json.field("waited", true);
+  json.field("next_turn", base::to_ms(group.next_turn));
+  set_time(json, "early_turn", group.early_turn);
+  set_time(json, "resolved_at", group.resolved_at);
+  if (group.repeats_held) json.field("repeats_held", true);
+  json.end_object();
+  return record;
 }
 
 Result<routing::Group> group_from_record(const Record& record) {
@@ -216,25 +262,6 @@ Result<routing::Group> group_from_record(const Record& record) {
 }
 
 IncidentRecord incident_record(const Incident& incident) {
-  json::object object;
-  object["route"] = incident.route;
-  object["receiver"] = incident.receiver;
-  object["group_labels"] = labels_value(incident.group_labels);
-  if (incident.acknowledgement) {
-    object["acknowledgement"] = acknowledgement_value(*incident.acknowledgement);
-  }
-  if (!incident.resolved_by.empty()) object["resolved_by"] = incident.resolved_by;
-  if (!incident.comment.empty()) object["comment"] = incident.comment;
-  set_time(object, "reopen_at", incident.reopen_at);
-  object["reopened"] = incident.reopened;
-  object["previous"] = incident.previous;
-  write_people(incident, object);
-  object["policy_severity"] = model::to_string(incident.policy_severity);
-  if (!incident.told.empty()) object["told"] = addresses_value(incident.told);
-  if (incident.escalation) object["escalation"] = escalation_value(*incident.escalation);
-  set_time(object, "digest_at", incident.digest_at);
-  object["notifications"] = incident.notifications;
-  object["events"] = incident.events;
   IncidentRecord record;
   record.id = incident.id();
   record.number = incident.number;
@@ -246,7 +273,7 @@ IncidentRecord incident_record(const Incident& incident) {
   record.opened_at = incident.opened_at;
   record.updated_at = incident.updated_at;
   record.resolved_at = incident.resolved_at;
-  record.body = json::serialize(object);
+  record.body = incident_body(incident);
   return record;
 }
 

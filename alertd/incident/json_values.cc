@@ -140,6 +140,12 @@ json::object strings_value(const std::map<std::string, std::string>& strings) {
   return object;
 }
 
+json::value number_value(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  return value;
+}
+
 json::object alert_value(const model::Alert& alert) {
   json::object object;
   object["labels"] = labels_value(alert.labels);
@@ -149,15 +155,7 @@ json::object alert_value(const model::Alert& alert) {
   if (alert.ends_at) object["ends_at"] = base::to_ms(*alert.ends_at);
   object["valid_until"] = base::to_ms(alert.valid_until);
   object["updated_at"] = base::to_ms(alert.updated_at);
-  if (alert.value) {
-    if (std::isnan(*alert.value)) {
-      object["value"] = "NaN";
-    } else if (std::isinf(*alert.value)) {
-      object["value"] = *alert.value > 0 ? "+Inf" : "-Inf";
-    } else {
-      object["value"] = *alert.value;
-    }
-  }
+  if (alert.value) object["value"] = number_value(*alert.value);
   if (!alert.generator_url.empty()) object["generator_url"] = alert.generator_url;
   if (!alert.rule_source.empty()) object["rule_source"] = alert.rule_source;
   return object;

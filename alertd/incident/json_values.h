@@ -61,6 +61,8 @@ base::Result<boost::json::object> parse_object(std::string_view text, std::strin
 
 boost::json::object labels_value(const model::Labels& labels);
 boost::json::object strings_value(const std::map<std::string, std::string>& strings);
+/// Numbers that JSON does not have are words: "NaN", "+Inf", "-Inf".
+boost::json::value number_value(double value);
 boost::json::object alert_value(const model::Alert& alert);
 base::Result<model::Alert> read_alert(const boost::json::object& object);
 

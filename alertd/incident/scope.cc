@@ -32,6 +32,11 @@ std::string count_text(const ScopePart& part, std::string_view plural) {
 
 }  // namespace
 
+const ScopeLabels& usual_labels() {
+  static const ScopeLabels labels;
+  return labels;
+}
+
 std::string first_label(const model::Labels& labels, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (labels.has(name)) return std::string(labels.get(name));

@@ -21,6 +21,9 @@ struct ScopeLabels {
   std::vector<std::string> environment{"environment", "env", "stage"};
 };
 
+/// Those of every fleet: the default of ScopeLabels.
+const ScopeLabels& usual_labels();
+
 /// A kind of things: how many, and the first few by name.
 struct ScopePart {
   static constexpr std::size_t kNamed = 10;

@@ -68,6 +68,12 @@ struct Group {
   bool visible = false;          ///< Some member fires and is not hidden.
   bool news = false;             ///< Some member is resolved and still here.
   std::optional<Reason> forced;  ///< The next turn speaks for this reason.
+  struct Turn {
+    base::WallTime at;
+    bool urgent = false;
+  };
+  std::optional<Turn> turn;  ///< Its place among those that wait; the pipeline's.
+  std::size_t dirty = 0;     ///< Its place among those that changed, from 1; the pipeline's.
 
   /// Returns whether some member fires that is told of, or was.
   bool firing() const { return !resolved_at && !members.empty(); }

@@ -78,15 +78,12 @@ std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> a
   }
   time_out(now, touched);
   if (!touched.empty()) end_silences_of_resolved(now, touched);
-  for (const std::string& key : touched) {
-    if (const auto group = groups_.find(key); group != groups_.end()) refresh(group->second, now);
-  }
+  for (Group* group : touched) refresh(*group, now);
   remind_of_silences(now);
   std::size_t spoken = 0;
   for (Turns* line : {&urgent_turns_, &turns_}) {
     while (!line->empty() && line->begin()->first <= now && spoken < limits_.turns_per_step) {
-      const std::string key = line->begin()->second;
-      take_turn(groups_.at(key), now);
+      take_turn(*line->begin()->second, now);
       ++spoken;
     }
   }
@@ -174,7 +171,7 @@ void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now, Tou
     if (!group.waited && entry.alert.starts_at + timing(group).group_wait < now) {
       group.next_turn = now;
     }
-    touched.insert(key);
+    touched.insert(&group);
   }
 }
 
@@ -219,14 +216,15 @@ void Pipeline::resolve(Fingerprint fingerprint, WallTime at, Touched& touched) {
   const bool began_to_flap = !routing_.alertmanager && flapping_.changed(fingerprint, last_now_);
   const bool held = !routing_.alertmanager && flapping_.flaps(fingerprint);
   for (const std::string& key : entry.groups) {
-    Member& member = groups_.at(key).members.at(fingerprint);
+    Group& group = groups_.at(key);
+    Member& member = group.members.at(fingerprint);
     if (member.resolved) continue;
-    touched.insert(key);
+    touched.insert(&group);
     member.held = held;
     if (held) continue;
     member.resolved = true;
     member.since = last_now_;
-    dirty_.groups.insert(key);
+    mark_dirty(group);
   }
   if (began_to_flap) force(entry, Reason::Flapping, last_now_);
 }
@@ -253,16 +251,17 @@ void Pipeline::place(Fingerprint fingerprint, AlertEntry& entry, WallTime now, T
     if (member == group.members.end() || member->second.resolved != entry.resolved ||
         member->second.severity != entry.alert.severity) {
       join(group, fingerprint, entry, now);
-      touched.insert(group.key);
+      touched.insert(&group);
     } else if (member->second.held) {
       member->second.held = false;
-      touched.insert(group.key);
+      touched.insert(&group);
     }
   }
   for (const std::string& key : entry.groups) {
     if (wanted.contains(key)) continue;
-    touched.insert(key);
-    leave(key, fingerprint, now);
+    Group& group = groups_.at(key);
+    touched.insert(&group);
+    leave(group, fingerprint, now);
     // Ours: a member until that group's turn has told of it.
     if (!routing_.alertmanager) wanted.insert(key);
   }
@@ -302,7 +301,7 @@ void Pipeline::join(Group& group, Fingerprint fingerprint, const AlertEntry& ent
   member.held = false;
   member.since = now;
   member.hidden = entry.suppression.reason();
-  dirty_.groups.insert(group.key);
+  mark_dirty(group);
   if (entry.resolved) return;
   Action action;
   action.group_key = group.key;
@@ -313,9 +312,8 @@ void Pipeline::join(Group& group, Fingerprint fingerprint, const AlertEntry& ent
   record(std::move(action), now);
 }
 
-void Pipeline::leave(const std::string& key, Fingerprint fingerprint, WallTime now) {
-  Group& group = groups_.at(key);
-  dirty_.groups.insert(key);
+void Pipeline::leave(Group& group, Fingerprint fingerprint, WallTime now) {
+  mark_dirty(group);
   if (routing_.alertmanager) {  // there, a reload forgets groups; nobody is told
     group.members.erase(fingerprint);
     return;

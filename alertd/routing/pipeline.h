@@ -113,12 +113,16 @@ class Pipeline {
   }
 
  private:
-  using Touched = std::set<std::string>;
-  using Turns = std::set<std::pair<base::WallTime, std::string>>;
-  struct Turn {
-    base::WallTime at;
-    Turns* line;
+  /// By key, not by place in memory: the same run every time.
+  struct ByKey {
+    bool operator()(const Group* a, const Group* b) const { return a->key < b->key; }
+    using Due = std::pair<base::WallTime, Group*>;
+    bool operator()(const Due& a, const Due& b) const {
+      return a.first != b.first ? a.first < b.first : a.second->key < b.second->key;
+    }
   };
+  using Touched = std::set<Group*, ByKey>;
+  using Turns = std::set<ByKey::Due, ByKey>;
   struct Frozen {
     base::WallTime ticked_at;
     Batch batch;
@@ -140,7 +144,7 @@ class Pipeline {
   void place(Fingerprint fingerprint, AlertEntry& entry, base::WallTime now, Touched& touched);
   Group& group_for(const Route& route, const model::Alert& alert, base::WallTime now);
   void join(Group& group, Fingerprint fingerprint, const AlertEntry& entry, base::WallTime now);
-  void leave(const std::string& key, Fingerprint fingerprint, base::WallTime now);
+  void leave(Group& group, Fingerprint fingerprint, base::WallTime now);
   void time_out(base::WallTime now, Touched& touched);
   void set_expiry(Fingerprint fingerprint, AlertEntry& entry);
 
@@ -181,6 +185,8 @@ class Pipeline {
   void drop_resolved(Group& group, const Batch* told = nullptr);
   void clamp_turns(base::WallTime now);
   void index(Group& group);
+  void mark_dirty(Group& group);
+  void forget(const Group& group);
   void record(Action action, base::WallTime now);
   std::optional<base::WallTime> due(const Group& group) const;
   Timing timing(const Group& group) const;
@@ -204,13 +210,13 @@ class Pipeline {
   std::set<std::pair<base::WallTime, Fingerprint>> expiries_;  ///< Of firing alerts.
   Turns urgent_turns_;                                         ///< Of groups with a Critical alert.
   Turns turns_;                                                ///< Of the others.
-  std::unordered_map<std::string, Turn> turn_of_;              ///< What they hold for a group.
   base::Duration peer_wait_{0};
   std::map<std::string, Frozen> frozen_;  ///< By group: waits for the peers before us.
   base::WallTime grace_until_{};
   base::WallTime last_now_{};
   std::optional<base::WallTime> next_reminder_;
   Dirty dirty_;
+  std::vector<Group*> dirty_groups_;  ///< Null: gone since.
   std::vector<Action> actions_;       ///< Of the step that runs.
   std::vector<std::string> touched_;  ///< Of the last step.
   std::vector<Aside> asides_;

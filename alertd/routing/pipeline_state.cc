@@ -27,6 +27,8 @@ void Pipeline::restore(StoredRouting stored, WallTime now, WallTime grace_until)
   }
   for (Group& each : stored.groups) {
     Group& group = groups_[each.key] = std::move(each);
+    group.turn.reset();  // of the pipeline that it comes from
+    group.dirty = 0;
     for (auto member = group.members.begin(); member != group.members.end();) {
       const auto alert = alerts_.find(member->first);
       if (alert == alerts_.end()) {
@@ -40,7 +42,7 @@ void Pipeline::restore(StoredRouting stored, WallTime now, WallTime grace_until)
   }
   last_found_ = nullptr;
   std::erase_if(groups_, [this](const auto& each) {
-    if (each.second.members.empty()) dirty_.groups.insert(each.first);
+    if (each.second.members.empty()) dirty_.groups.insert({each.first, nullptr});
     return each.second.members.empty();
   });
   std::erase_if(alerts_, [this](const auto& each) {
@@ -97,7 +99,7 @@ void Pipeline::set_routing(Routing routing, WallTime now) {
     const Route* its = route(group.route);
     if (its && its->receiver != group.receiver) {
       group.receiver = its->receiver;
-      dirty_.groups.insert(key);
+      mark_dirty(group);
     }
     Mute mute = mute_of(its ? *its : routing_.root);
     if (group.mute.any() && !mute.any() && group.waited) group.early_turn = now;
@@ -149,7 +151,7 @@ void Pipeline::hold_repeats(const std::string& group_key, bool hold) {
   const auto found = groups_.find(group_key);
   if (found == groups_.end() || found->second.repeats_held == hold) return;
   found->second.repeats_held = hold;
-  dirty_.groups.insert(group_key);
+  mark_dirty(found->second);
 }
 
 void Pipeline::speak_again(const std::string& group_key, Reason reason, WallTime now) {
@@ -164,7 +166,7 @@ void Pipeline::mark_told(const std::string& group_key, WallTime now) {
   const auto found = groups_.find(group_key);
   if (found == groups_.end()) return;
   found->second.log.at = now;
-  dirty_.groups.insert(group_key);
+  mark_dirty(found->second);
 }
 
 void Pipeline::mark_told_anew(const std::string& group_key, WallTime now) {
@@ -186,7 +188,7 @@ void Pipeline::mark_over(const std::string& group_key) {
     const auto member = group.members.find(told.first);
     return member != group.members.end() && member->second.resolved;
   };
-  if (std::erase_if(group.log.firing, over) > 0) dirty_.groups.insert(group_key);
+  if (std::erase_if(group.log.firing, over) > 0) mark_dirty(group);
 }
 
 const Group* Pipeline::find_group(const std::string& key) const {
@@ -201,8 +203,27 @@ const AlertEntry* Pipeline::find_alert(Fingerprint fingerprint) const {
   return found == alerts_.end() ? nullptr : &found->second;
 }
 
+void Pipeline::mark_dirty(Group& group) {
+  if (group.dirty != 0) return;
+  dirty_groups_.push_back(&group);
+  group.dirty = dirty_groups_.size();
+}
+
+/// The group goes.
+void Pipeline::forget(const Group& group) {
+  if (last_found_ == &group) last_found_ = nullptr;
+  if (group.dirty == 0) return;
+  dirty_groups_[group.dirty - 1] = nullptr;
+  dirty_.groups.insert({group.key, nullptr});
+}
+
 Dirty Pipeline::take_dirty() {
   Dirty dirty = std::exchange(dirty_, {});
+  for (Group* group : std::exchange(dirty_groups_, {})) {
+    if (!group) continue;
+    group->dirty = 0;
+    dirty.groups.insert_or_assign(group->key, group);
+  }
   dirty.silences = silences_.take_dirty();
   dirty.maintenances = maintenances_.take_dirty();
   dirty.logs = logs_.take_dirty();

@@ -212,13 +212,14 @@ void Pipeline::calm_down(WallTime now, Touched& touched) {
     const auto found = alerts_.find(fingerprint);
     if (found == alerts_.end() || !found->second.resolved) continue;
     for (const std::string& key : found->second.groups) {
-      Member& member = groups_.at(key).members.at(fingerprint);
+      Group& group = groups_.at(key);
+      Member& member = group.members.at(fingerprint);
       if (!member.held) continue;
       member.held = false;
       member.resolved = true;
       member.since = now;
-      dirty_.groups.insert(key);
-      touched.insert(key);
+      mark_dirty(group);
+      touched.insert(&group);
     }
   }
 }
@@ -260,7 +261,7 @@ void Pipeline::hide(Fingerprint fingerprint, WallTime now, Touched& touched) {
     const bool news = reason && member.hidden != reason && !member.resolved;
     said = said || news;
     member.hidden = reason;
-    touched.insert(key);
+    touched.insert(&group);
     if (comes_to_light && group.waited && !member.resolved && !routing_.alertmanager) {
       group.early_turn = now;
     }

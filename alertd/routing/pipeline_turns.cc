@@ -89,20 +89,18 @@ void Pipeline::set_peer_wait(base::Duration wait) {
 
 /// Whatever changes a group ends here.
 void Pipeline::index(Group& group) {
-  touched_.push_back(group.key);
+  if (touched_.empty() || touched_.back() != group.key) touched_.push_back(group.key);
   const auto at = due(group);
   // There all groups are equal, and the severity of a large one costs a look at each member.
   const bool urgent = at && !routing_.alertmanager && group.severity() == model::Severity::Critical;
-  Turns* line = urgent ? &urgent_turns_ : &turns_;
-  const auto old = turn_of_.find(group.key);
-  if (old != turn_of_.end()) {
-    if (at && old->second.at == *at && old->second.line == line) return;
-    old->second.line->erase({old->second.at, group.key});
-    if (!at) turn_of_.erase(old);
+  if (at && group.turn && group.turn->at == *at && group.turn->urgent == urgent) return;
+  if (group.turn) {
+    (group.turn->urgent ? urgent_turns_ : turns_).erase({group.turn->at, &group});
+    group.turn.reset();
   }
   if (at) {
-    line->insert({*at, group.key});
-    turn_of_[group.key] = {*at, line};
+    (urgent ? urgent_turns_ : turns_).insert({*at, &group});
+    group.turn = {*at, urgent};
   }
 }
 
@@ -158,12 +156,12 @@ void Pipeline::take_turn(Group& group, WallTime now) {
     group.log.firing = std::move(told);
     group.log.at = now;
     group.forced.reset();
-    dirty_.groups.insert(group.key);
+    mark_dirty(group);
     action.group = head_of(group);
   } else if (group.mute.any()) {
     action.text = base::join(group.mute.intervals, ", ");
   }
-  if (!group.waited) dirty_.groups.insert(group.key);
+  if (!group.waited) mark_dirty(group);
   group.waited = true;
   group.early_turn.reset();
   group.next_turn = now + timing(group).group_interval;
@@ -179,7 +177,7 @@ void Pipeline::take_tick(Group& group, WallTime now) {
   }
   const Route* of = route(group.route);
   const Route& its = of ? *of : routing_.root;
-  if (!group.waited) dirty_.groups.insert(group.key);
+  if (!group.waited) mark_dirty(group);
   group.waited = true;
   group.next_turn = now + timing(group).group_interval;
   Batch batch;
@@ -282,14 +280,14 @@ void Pipeline::drop_resolved(Group& group, const Batch* told) {
       dirty_.alerts.insert(fingerprint);
     }
     member = group.members.erase(member);
-    dirty_.groups.insert(group.key);
+    mark_dirty(group);
   }
   group.news = quiet && std::any_of(group.members.begin(), group.members.end(),
                                     [](const auto& each) { return each.second.resolved; });
   index(group);
   if (!group.members.empty()) return;
   frozen_.erase(group.key);
-  if (last_found_ == &group) last_found_ = nullptr;
+  forget(group);
   groups_.erase(std::string(group.key));
 }
 

@@ -1,6 +1,7 @@
 // What goes into the pipeline and comes out of it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -63,7 +64,7 @@ struct Aside {
 /// Keys of what changed in a way that must survive a restart; also of what is gone now.
 struct Dirty {
   std::set<Fingerprint> alerts;
-  std::set<std::string> groups;
+  std::map<std::string, const Group*> groups;  ///< Null: it is gone.
   std::set<std::string> silences;
   std::set<std::string> maintenances;
   std::set<std::string> logs;

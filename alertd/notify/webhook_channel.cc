@@ -18,58 +18,55 @@
 #include "alertd/notify/http_outcome.h"
 #include "alertd/notify/message.h"
 #include "common/base/hash.h"
+#include "common/base/json_text.h"
 
 namespace tocsin::notify {
 namespace {
 
 namespace json = boost::json;
+using base::JsonText;
 using incident::Notification;
 
 constexpr std::string_view kGoZeroTime = "0001-01-01T00:00:00Z";
 constexpr std::size_t kAnswerBytesMax = 64 << 10;
 
-json::object labels_object(const model::Labels& labels) {
-  json::object object;
-  for (const model::LabelView label : labels) object[label.name] = label.value;
-  return object;
+void write_labels(JsonText& out, std::string_view name, const model::Labels& labels) {
+  out.key(name).begin_object();
+  for (const model::LabelView label : labels) out.field(label.name, label.value);
+  out.end_object();
 }
 
-json::object alert_object(const incident::NotifiedAlert& one) {
+void write_alert(JsonText& out, const incident::NotifiedAlert& one) {
   const model::Alert& alert = one.alert;
-  json::object object;
-  object["status"] = one.firing ? "firing" : "resolved";
-  object["labels"] = labels_object(alert.labels);
-  object["annotations"] = labels_object(alert.annotations);
-  object["startsAt"] = base::format_rfc3339(alert.starts_at);
-  object["endsAt"] = one.firing || !alert.ends_at ? std::string(kGoZeroTime)
-                                                  : base::format_rfc3339(*alert.ends_at);
-  object["generatorURL"] = alert.generator_url;
-  object["fingerprint"] = fmt::format("{:016x}", alert.fingerprint());
-  return object;
+  out.begin_object().field("status", one.firing ? "firing" : "resolved");
+  write_labels(out, "labels", alert.labels);
+  write_labels(out, "annotations", alert.annotations);
+  out.field("startsAt", base::format_rfc3339(alert.starts_at));
+  out.field("endsAt", one.firing || !alert.ends_at ? std::string(kGoZeroTime)
+                                                   : base::format_rfc3339(*alert.ends_at));
+  out.field("generatorURL", alert.generator_url);
+  out.field("fingerprint", fmt::format("{:016x}", alert.fingerprint())).end_object();
 }
 
-json::object incident_object(const Notification& notification, const std::string& external_url) {
+void write_incident(JsonText& out, const Notification& notification,
+                    const std::string& external_url) {
   const incident::IncidentSummary& incident = notification.incident;
-  json::object object;
-  object["id"] = incident.id;
-  object["title"] = incident.title;
-  object["severity"] = model::to_string(incident.severity);
-  object["peakSeverity"] = model::to_string(incident.peak_severity);
-  object["state"] = to_string(incident.state);
-  object["openedAt"] = base::format_rfc3339(incident.opened_at);
-  object["url"] = incident_url(notification, external_url);
-  object["ack_url"] = ack_url(notification, external_url);
-  object["acknowledgedBy"] = incident.acknowledged_by;
-  object["resolvedBy"] = incident.resolved_by;
-  object["comment"] = incident.comment;
-  object["kind"] = to_string(notification.kind);
-  object["sequence"] = notification.sequence;
-  object["key"] = notification.key;
-  if (!notification.words.empty()) object["text"] = notification.words;
-  if (!notification.note.empty()) object["note"] = notification.note;
-  if (!notification.failover_for.empty()) object["failoverFor"] = notification.failover_for;
-  if (notification.drill()) object["drill"] = true;
-  return object;
+  out.key("incident").begin_object();
+  out.field("id", incident.id).field("title", incident.title);
+  out.field("severity", model::to_string(incident.severity));
+  out.field("peakSeverity", model::to_string(incident.peak_severity));
+  out.field("state", to_string(incident.state));
+  out.field("openedAt", base::format_rfc3339(incident.opened_at));
+  out.field("url", incident_url(notification, external_url));
+  out.field("ack_url", ack_url(notification, external_url));
+  out.field("acknowledgedBy", incident.acknowledged_by);
+  out.field("resolvedBy", incident.resolved_by).field("comment", incident.comment);
+  out.field("kind", to_string(notification.kind)).field("sequence", notification.sequence);
+  out.field("key", notification.key).text_field("text", notification.words);
+  out.text_field("note", notification.note);
+  out.text_field("failoverFor", notification.failover_for);
+  if (notification.drill()) out.field("drill", true);
+  out.end_object();
 }
 
 // Alertmanager's order: by job, by instance, then by the whole label sets.
@@ -222,24 +219,25 @@ std::string webhook_body(const Notification& notification, const std::string& ex
   const std::vector<incident::NotifiedAlert>& list = as_alertmanager ? sorted : notification.alerts;
   const std::size_t count = alerts_max == 0 ? notification.alerts.size()
                                             : std::min(alerts_max, notification.alerts.size());
-  json::array alerts;
-  for (std::size_t i = 0; i < count; ++i) alerts.push_back(alert_object(list[i]));
-  json::object annotations;
-  for (const auto& [name, value] : notification.common_annotations) annotations[name] = value;
-  json::object body;
-  body["version"] = "4";
-  body["groupKey"] = notification.group_key;
-  body["truncatedAlerts"] = notification.truncated_alerts + (notification.alerts.size() - count);
-  body["status"] = notification.firing() ? "firing" : "resolved";
-  body["receiver"] = notification.receiver;
-  body["groupLabels"] = labels_object(notification.group_labels);
-  body["commonLabels"] = labels_object(notification.common_labels);
-  body["commonAnnotations"] = std::move(annotations);
-  body["externalURL"] = external_url;
-  body["notification_reason"] = describe(notification.reason);
-  body["alerts"] = std::move(alerts);
-  if (!as_alertmanager) body["incident"] = incident_object(notification, external_url);
-  return json::serialize(body);
+  std::string text;
+  text.reserve(1024 + 512 * count);
+  JsonText out(text);
+  out.begin_object().field("version", "4").field("groupKey", notification.group_key);
+  out.field("truncatedAlerts",
+            notification.truncated_alerts + (notification.alerts.size() - count));
+  out.field("status", notification.firing() ? "firing" : "resolved");
+  out.field("receiver", notification.receiver);
+  write_labels(out, "groupLabels", notification.group_labels);
+  write_labels(out, "commonLabels", notification.common_labels);
+  out.key("commonAnnotations").begin_object();
+  for (const auto& [name, value] : notification.common_annotations) out.field(name, value);
+  out.end_object().field("externalURL", external_url);
+  out.field("notification_reason", describe(notification.reason)).key("alerts").begin_array();
+  for (std::size_t i = 0; i < count; ++i) write_alert(out, list[i]);
+  out.end_array();
+  if (!as_alertmanager) write_incident(out, notification, external_url);
+  out.end_object();
+  return text;
 }
 
 std::string webhook_signature(const base::Secret& secret, std::string_view timestamp,

@@ -74,9 +74,12 @@ std::uint64_t fnv1a(std::string_view bytes, std::uint64_t seed) {
 }
 
 std::string sha256_hex(std::string_view bytes) {
+  // Looked for once: OpenSSL 3 searches its providers for EVP_sha256() at each use.
+  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  const EVP_MD* const kind = kFetched != nullptr ? kFetched : EVP_sha256();
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, kind, nullptr);
   return to_hex(std::span(digest).first(length));
 }
 

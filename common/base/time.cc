@@ -101,6 +101,25 @@ std::string format_duration(Duration duration) {
 std::string format_rfc3339(WallTime time) {
   const std::tm f = utc_fields(time);
   const auto ms = (time - std::chrono::floor<std::chrono::seconds>(time)).count();
+  if (const int year = f.tm_year + 1900; year >= 0 && year <= 9999) {  // all that anybody sends
+    std::string text = "0000-00-00T00:00:00";
+    const auto put = [&text](std::size_t at, std::size_t digits, long long value) {
+      for (std::size_t i = at + digits; i > at; --i, value /= 10) {
+        text[i - 1] = static_cast<char>('0' + value % 10);
+      }
+    };
+    put(0, 4, year);
+    put(5, 2, f.tm_mon + 1);
+    put(8, 2, f.tm_mday);
+    put(11, 2, f.tm_hour);
+    put(14, 2, f.tm_min);
+    put(17, 2, f.tm_sec);
+    if (ms != 0) {
+      text += ".000";
+      put(20, 3, ms);
+    }
+    return text + "Z";
+  }
   std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", f.tm_year + 1900,
                                  f.tm_mon + 1, f.tm_mday, f.tm_hour, f.tm_min, f.tm_sec);
   if (ms != 0) text += fmt::format(".{:03}", ms);

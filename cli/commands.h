@@ -41,6 +41,8 @@ int run_status(Context& context);
 int run_send_test(const SendTestOptions& options, Context& context);
 /// `files` is where a template is read from.
 int run_channel(const ChannelOptions& options, Context& context, const base::FileSystem& files);
+/// `files` is where a copy of the trail is.
+int run_audit(const AuditOptions& options, Context& context, base::FileSystem& files);
 int run_drill(const DrillOptions& options, Context& context);
 
 /// Returns the script for "bash", "zsh" or "fish", made from parser.h's command_table().

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/audit_options.h"
 #include "cli/backup_options.h"
 #include "cli/check.h"
 #include "cli/import.h"
@@ -175,7 +176,7 @@ using Command =
                  ImportOptions, InventoryOptions, TopOptions, BacktestOptions, ExplainOptions,
                  TestOptions, ChannelOptions, DrillOptions, IncidentActionOptions, OnCallOptions,
                  ChangeOptions, ReportOptions, ActionOptions, NewsOptions, StatsOptions,
-                 TasksOptions, BackupOptions, RestoreOptions>;
+                 TasksOptions, BackupOptions, RestoreOptions, AuditOptions>;
 
 struct Invocation {
   GlobalOptions global;

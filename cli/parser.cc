@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/audit_parser.h"
 #include "cli/backup_parser.h"
 #include "cli/report_parser.h"
 #include "cli/rules_parser.h"
@@ -48,6 +49,7 @@ struct Program {
   ChangeOptions change;
   ReportCommands reports;
   BackupCommands backups;
+  AuditOptions audit;
   AgentOptions agent_add{AgentOptions::Action::Add, {}, {}};
   AgentOptions agent_list;
   AgentOptions agent_remove{AgentOptions::Action::Remove, {}, {}};
@@ -303,6 +305,7 @@ std::unique_ptr<Program> make_program() {
   add_oncall(*program);
   add_report_commands(program->app, program->reports);
   add_backup_commands(program->app, program->backups);
+  add_audit_commands(program->app, program->audit);
   add_rules_commands(program->app, program->rules);
   return program;
 }
@@ -331,6 +334,7 @@ Command chosen(const Program& program) {
   }
   if (auto report = report_command(program.reports, *command)) return std::move(*report);
   if (auto backup = backup_command(program.backups, *command)) return std::move(*backup);
+  if (auto audit = audit_command(program.audit, *command)) return std::move(*audit);
   if (auto rules = rules_command(program.rules, *command)) return std::move(*rules);
   if (name == "send-test") return program.send_test;
   if (name == "channels") return program.channels;

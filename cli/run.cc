@@ -69,6 +69,7 @@ int dispatch(const Command& command, Context& context, base::FileSystem& files) 
     int operator()(const ChannelOptions& options) const {
       return run_channel(options, context, files);
     }
+    int operator()(const AuditOptions& options) const { return run_audit(options, context, files); }
     int operator()(const DrillOptions& options) const { return run_drill(options, context); }
     int operator()(const TopOptions& options) const { return run_top(options, context); }
     int operator()(const InventoryOptions& options) const {

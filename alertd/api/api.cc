@@ -39,6 +39,7 @@ Api::Api(ApiOptions options, ApiParts parts)
       router_(table(std::move(parts.write), std::move(parts.extra), options.open_as_alertmanager),
               std::move(options.admin_token), parts.metrics, std::move(parts.page)) {
   router_.serve_below(std::move(options.route_prefix));
+  router_.audit_with(std::move(parts.audit));
 }
 
 /// What Prometheus has too; reading takes GET and, where it does there, POST with a form.
@@ -96,15 +97,20 @@ std::vector<Route> Api::table(net::Handler write, std::vector<Route> extra, bool
       {"POST",   "/api/v1/incidents/<id>/ack",     Access::Write,  to(incidents_, &I::acknowledge)},
       {"POST",   "/api/v1/incidents/<id>/resolve", Access::Write,  to(incidents_, &I::resolve)},
       {"GET",    "/api/v1/agents",                 Access::Read,   to(admin_, &A::list_agents)},
-      {"POST",   "/api/v1/agents",                 Access::Write,  to(admin_, &A::add_agent)},
-      {"DELETE", "/api/v1/agents",                 Access::Write,  to(admin_, &A::remove_agent)},
-      {"DELETE", "/api/v1/agents/<name>",          Access::Write,  to(admin_, &A::remove_agent)},
+      {"POST",   "/api/v1/agents",                 Access::Write,  to(admin_, &A::add_agent),
+       "agent.enroll"},
+      {"DELETE", "/api/v1/agents",                 Access::Write,  to(admin_, &A::remove_agent),
+       "agent.remove"},
+      {"DELETE", "/api/v1/agents/<name>",          Access::Write,  to(admin_, &A::remove_agent),
+       "agent.remove"},
       {"GET",    "/api/v1/status",                 Access::Read,   to(admin_, &A::status)},
-      {"POST",   "/api/v1/notify/test",            Access::Write,  to(admin_, &A::send_test)},
+      {"POST",   "/api/v1/notify/test",            Access::Write,  to(admin_, &A::send_test),
+       "notify.test"},
       {"GET",    "/metrics",                       metrics,        to(admin_, &A::metrics)},
       {"GET",    "/-/healthy",                     Access::Public, to(admin_, &A::healthy)},
       {"GET",    "/-/ready",                       Access::Public, to(admin_, &A::ready)},
-      {"POST",   "/-/reload",                      reload,         to(admin_, &A::reload)},
+      {"POST",   "/-/reload",                      reload,         to(admin_, &A::reload),
+       "reload"},
       {"POST",   "/api/v1/write",                  Access::Ingest,
        [write = std::move(write)](ApiCall call) {
          write(std::move(call.request), std::move(call.respond));

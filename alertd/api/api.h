@@ -50,7 +50,8 @@ struct ApiParts {
   net::Handler page;   ///< The web page: GET of everything that is no API route; may be empty.
   std::vector<Route> extra;      ///< Routes of other folders, checked by the same router.
   OnCallView* oncall = nullptr;  ///< Null: its routes are not there.
-  const model::MetadataTable* metadata = nullptr;  ///< Types of metrics; may be null.
+  const model::MetadataTable* metadata = nullptr;      ///< Types of metrics; may be null.
+  std::function<void(const AuditedCall&)> audit = {};  ///< See Router::audit_with(); may be empty.
 };
 
 /// Usage: HttpServer::start(io, options, [&api](auto request, auto respond) {

@@ -116,7 +116,7 @@ std::vector<Route> channel_routes(ChannelDirectory& channels) {
   };
   return {{"GET", "/api/v1/channels", Access::Read, to(list)},
           {"POST", "/api/v1/notify/preview", Access::Write, to(preview)},
-          {"POST", "/api/v1/drill", Access::Write, to(drill)}};
+          {"POST", "/api/v1/drill", Access::Write, to(drill), "drill"}};
 }
 
 }  // namespace tocsin::api

@@ -137,7 +137,12 @@ void Router::dispatch(const Route& route, ApiCall call) const {
     if (!cached) response.headers.emplace_back("Cache-Control", "no-store");
     respond(std::move(response));
   };
+  const std::string object = fmt::format("{} {}", call.request.method, call.request.path);
   if (verdict.status != 0) {
+    if (told_) {
+      told_({fmt::format("api {} refused", call.request.peer_address),
+             fmt::format("api.{}", verdict.reason), object, verdict.status, true});
+    }
     metrics_
         .counter("tocsin_alertd_api_refused_total", "API requests refused, by reason.",
                  {{"reason", std::string(verdict.reason)}})
@@ -150,6 +155,15 @@ void Router::dispatch(const Route& route, ApiCall call) const {
   }
   call.source =
       fmt::format("api {} {}", call.request.peer_address, verdict.token ? "token" : "local");
+  if (told_ && !route.audited.empty()) {
+    AuditedCall line{call.source, route.audited, object};
+    call.respond = [this, line = std::move(line),
+                    respond = std::move(call.respond)](net::ServerResponse response) mutable {
+      line.status = response.status;
+      told_(line);
+      respond(std::move(response));
+    };
+  }
   route.handler(std::move(call));
 }
 

@@ -39,6 +39,18 @@ struct Route {
   std::string pattern;  ///< "/api/v1/label/<name>/values"; <...> is one non-empty segment.
   Access access = Access::Write;
   std::function<void(ApiCall)> handler;
+  /// "agent.enroll": each call is a line of the audit trail. Empty: the handler's command says so
+  /// itself, or it changes nothing.
+  std::string audited = {};
+};
+
+/// What the audit trail is told of a call.
+struct AuditedCall {
+  std::string source;  ///< As ApiCall::source; of one that was refused "api 192.0.2.7 refused".
+  std::string action;  ///< Route::audited; "api.bad_token", "api.no_token", "api.cross_site".
+  std::string object;  ///< Method and path.
+  int status = 0;
+  bool refused = false;  ///< By us, before the handler saw it.
 };
 
 /// Whether a request comes from a program on this host that speaks to it directly. Not so when a
@@ -60,6 +72,10 @@ class Router {
   /// request.
   void serve_below(std::string prefix) { prefix_ = std::move(prefix); }
 
+  /// `told` hears of every call of an audited route when it is answered, and of refused ones.
+  /// Before the first request.
+  void audit_with(std::function<void(const AuditedCall&)> told) { told_ = std::move(told); }
+
   /// Finds the route, checks the right and calls its handler. Answers 404, 405, 401, 403 itself.
   void handle(net::ServerRequest request, net::Respond respond) const;
 
@@ -77,6 +93,7 @@ class Router {
   base::Metrics& metrics_;
   net::Handler fallback_;
   std::string prefix_;
+  std::function<void(const AuditedCall&)> told_;
 };
 
 }  // namespace tocsin::api

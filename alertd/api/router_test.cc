@@ -3,7 +3,9 @@
 #include "alertd/api/router.h"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
+#include "alertd/api/json.h"
 #include "alertd/api/test_support.h"
 #include "common/base/strings.h"
 
@@ -55,6 +57,35 @@ TEST_CASE("access matrix: route x origin x token") {
     request.headers.emplace_back("authorization", "Bearer wrong");
     CHECK(refused(world.ask(request)) == !open);
   }
+}
+
+TEST_CASE("audit: calls of audited routes when they are answered, and all that were refused") {
+  base::Metrics metrics;
+  std::vector<Route> routes{
+      {"POST", "/api/v1/thing/<name>", Access::Write,
+       [](const ApiCall& call) { call.respond(plain_text(201, "")); }, "thing.add"},
+      {"GET", "/api/v1/thing", Access::Read,
+       [](const ApiCall& call) { call.respond(plain_text(200, "")); }}};
+  Router router(std::move(routes), base::Secret("s3cret"), metrics, {});
+  std::vector<std::string> told;
+  router.audit_with([&](const AuditedCall& call) {
+    told.push_back(fmt::format("{}|{}|{}|{}{}", call.source, call.action, call.object, call.status,
+                               call.refused ? " refused" : ""));
+  });
+  const auto ask = [&](net::ServerRequest request) {
+    router.handle(std::move(request), [](auto) {});
+  };
+  ask(World::request("GET", "/api/v1/thing"));
+  CHECK(told.empty());
+  ask(World::request("POST", "/api/v1/thing/x"));
+  auto request = remote("POST", "/api/v1/thing/y");
+  request.headers.emplace_back("authorization", "Bearer guess");
+  ask(request);
+  ask(remote("GET", "/api/v1/thing"));
+  REQUIRE(told.size() == 3);
+  CHECK(told[0].ends_with("local|thing.add|POST /api/v1/thing/x|201"));
+  CHECK(told[1] == "api 192.0.2.7 refused|api.bad_token|POST /api/v1/thing/y|401 refused");
+  CHECK(told[2] == "api 192.0.2.7 refused|api.no_token|GET /api/v1/thing|401 refused");
 }
 
 TEST_CASE("without an admin token no token is right") {

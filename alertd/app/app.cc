@@ -38,7 +38,8 @@ App::App(const World& world, Settings settings, std::optional<std::string> confi
                                             "Reloads that were refused; the old one runs on.")),
       reload_ok_(world.metrics.gauge("tocsin_alertd_last_reload_successful",
                                      "Whether the last reload was taken.")),
-      engine_(settings_.engine) {
+      engine_(settings_.engine),
+      change_markers_(world.metrics) {
   reload_ok_.set(1);
 }
 
@@ -139,6 +140,7 @@ void App::make_dispatcher() {
   options.outbox_changed = [this] { notifier_->poke(); };
   options.committed = [this](const incident::StateChange& change) {
     if (cluster_) cluster_->committed(change);
+    change_markers_.committed(change);
     const bool shows = !change.incidents_upsert.empty() || !change.records_upsert.empty();
     if (shows && report_keeper_) report_keeper_->changed();
   };
@@ -297,25 +299,27 @@ void App::make_api() {
   options.open_as_alertmanager = open_as_alertmanager(settings_);
   api_ = std::make_unique<api::Api>(
       std::move(options),
-      api::ApiParts{.clock = world_.clock,
-                    .metrics = world_.metrics,
-                    .workers = world_.queries,
-                    .source = *store_,
-                    .rules = *rule_view_,
-                    .incidents = *incident_view_,
-                    .commands = *incident_view_,
-                    .agents = *agent_view_,
-                    .reloader = *this,
-                    .test_sender = *this,
-                    .status = *this,
-                    .write =
-                        [this](net::ServerRequest request, net::Respond respond) {
-                          ingest_->handle(std::move(request), std::move(respond));
-                        },
-                    .page = {},
-                    .extra = extra_routes(),
-                    .oncall = oncall_view_.get(),
-                    .metadata = &metadata_});
+      api::ApiParts{
+          .clock = world_.clock,
+          .metrics = world_.metrics,
+          .workers = world_.queries,
+          .source = *store_,
+          .rules = *rule_view_,
+          .incidents = *incident_view_,
+          .commands = *incident_view_,
+          .agents = *agent_view_,
+          .reloader = *this,
+          .test_sender = *this,
+          .status = *this,
+          .write =
+              [this](net::ServerRequest request, net::Respond respond) {
+                ingest_->handle(std::move(request), std::move(respond));
+              },
+          .page = {},
+          .extra = extra_routes(),
+          .oncall = oncall_view_.get(),
+          .metadata = &metadata_,
+          .audit = [this](const api::AuditedCall& call) { audit_keeper_->called(call); }});
 }
 
 // Other systems' APIs, and what links in messages lead to.
@@ -340,6 +344,10 @@ std::vector<api::Route> App::extra_routes() {
     routes.push_back(std::move(route));
   }
   for (api::Route& route : backup_routes()) routes.push_back(std::move(route));
+  audit_keeper_ = std::make_unique<AuditKeeper>(
+      AuditKeeperWorld{world_.state, world_.background, world_.files, world_.metrics,
+                       [this] { return configuration_files(); }});
+  for (api::Route& route : audit_keeper_->routes()) routes.push_back(std::move(route));
   if (sharing_) {
     for (api::Route& route : sharing_->routes()) routes.push_back(std::move(route));
   }
@@ -361,20 +369,22 @@ std::vector<api::Route> App::extra_routes() {
   return routes;
 }
 
+std::vector<std::string> App::configuration_files() const {
+  std::vector<std::string> paths;
+  if (config_path_) paths.push_back(*config_path_);
+  if (settings_.alertmanager) paths.push_back(settings_.alertmanager->flags.config_file);
+  const ruler::CheckResult rules =
+      ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
+  for (const config::Source& source : rules.sources) paths.push_back(source.file);
+  return paths;
+}
+
 std::vector<api::Route> App::backup_routes() {
   OwnBackupSettings settings;
   settings.data_folder = settings_.data_folder;
   settings.state_in_file = !settings_.state.postgres;
   settings.expected = settings_.backup_expected;
-  settings.configuration = [this] {
-    std::vector<std::string> paths;
-    if (config_path_) paths.push_back(*config_path_);
-    if (settings_.alertmanager) paths.push_back(settings_.alertmanager->flags.config_file);
-    const ruler::CheckResult rules =
-        ruler::check_rule_paths(rule_paths_, settings_.rule_files, world_.files);
-    for (const config::Source& source : rules.sources) paths.push_back(source.file);
-    return paths;
-  };
+  settings.configuration = [this] { return configuration_files(); };
   own_backup_ = std::make_unique<OwnBackup>(
       OwnBackupWorld{world_.background, world_.queries, world_.files, world_.random, world_.metrics,
                      *store_, world_.state, world_.host_name},

@@ -15,8 +15,10 @@
 #include "alertd/api/api.h"
 #include "alertd/app/adapters.h"
 #include "alertd/app/alertmanager_adapter.h"
+#include "alertd/app/audit_keeper.h"
 #include "alertd/app/bulletin_desk.h"
 #include "alertd/app/cardinality_adapter.h"
+#include "alertd/app/change_markers.h"
 #include "alertd/app/channel_adapter.h"
 #include "alertd/app/cluster_link.h"
 #include "alertd/app/explain_witness.h"
@@ -142,6 +144,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::vector<api::Route> extra_routes();
   std::vector<api::Route> report_routes();
   std::vector<api::Route> backup_routes();
+  std::vector<std::string> configuration_files() const;
   base::Result<api::ReloadOutcome> reload_now(const std::string& source);
   void reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done);
 
@@ -172,6 +175,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<datasource::Datasources> datasources_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<incident::Dispatcher> dispatcher_;
+  ChangeMarkers change_markers_;
   std::unique_ptr<ClusterLink> cluster_;  ///< Null: we have no peers.
   std::unique_ptr<LeaseKeeper> lease_;
   std::unique_ptr<SharingLink> sharing_;             ///< Null: no group is shared.
@@ -203,6 +207,7 @@ class App final : public api::Reloader, public api::TestSender, public api::Stat
   std::unique_ptr<BulletinDesk> bulletin_desk_;
   std::unique_ptr<ReportSender> report_sender_;
   std::unique_ptr<OwnBackup> own_backup_;
+  std::unique_ptr<AuditKeeper> audit_keeper_;
   std::unique_ptr<api::Api> api_;
 };
 

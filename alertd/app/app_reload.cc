@@ -1,4 +1,6 @@
 // Reading everything again, whole or not at all.
+#include <fmt/core.h>
+
 #include <utility>
 
 #include "alertd/app/alertmanager_settings.h"
@@ -9,6 +11,11 @@ namespace tocsin::alertd {
 namespace {
 
 constexpr std::string_view kComponent = "alertd/app";
+
+/// The excerpts that follow the first line may show a secret of the file.
+std::string without_excerpts(const std::string& message) {
+  return message.substr(0, message.find('\n'));
+}
 
 bool same_datasource_choice(const Settings& a, const Settings& b) {
   const ruler::DatasourceChoice& one = a.rule_files.datasources;
@@ -44,6 +51,11 @@ void App::reload(std::string source, api::Done<api::ReloadOutcome> done) {
 void App::reload_all(const std::string& source, const api::Done<api::ReloadOutcome>& done) {
   auto outcome = reload_now(source);
   reload_ok_.set(outcome ? 1 : 0);
+  audit_keeper_->note(
+      "", source, outcome ? "reload.taken" : "reload.refused", world_.host_name,
+      outcome ? fmt::format("generation {}, {} rules", outcome->generation, outcome->rules)
+              : without_excerpts(outcome.error().message));
+  audit_keeper_->look();
   if (!outcome) {
     reloads_failed_.increment();
     base::log_error(kComponent, "reload by {} refused, the running generation stays:\n{}", source,

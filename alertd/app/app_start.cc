@@ -1,4 +1,6 @@
 // The order of the start, with or without the lease of the state store, and of the end.
+#include <fmt/core.h>
+
 #include <utility>
 
 #include "alertd/app/app.h"
@@ -31,6 +33,7 @@ void App::start(std::function<void(base::Result<void>)> done) {
     notifier_->stop();
     report_keeper_->stop();
     report_sender_->stop();
+    audit_keeper_->stop();
     dispatcher_->stand_by();
   };
   hooks.not_first = [this] {
@@ -57,6 +60,10 @@ void App::take_over() {
     notifier_->start();
     report_keeper_->start();
     report_sender_->start();
+    audit_keeper_->start();
+    dispatcher_->snapshot(world_.background, [this](const auto& snapshot) {
+      change_markers_.know(snapshot->changes, world_.clock.wall());
+    });
     if (cluster_ && !std::exchange(cluster_started_, true)) cluster_->start();
     if (!std::exchange(told_, true)) first_start();
   });
@@ -110,6 +117,8 @@ void App::now_ready() {
   const ruler::RulerView running = ruler_->view();
   std::size_t rules = 0;
   for (const auto& group : running.groups) rules += group->rules.size();
+  audit_keeper_->note("", "start", "daemon.start", world_.host_name,
+                      fmt::format("version {}, {} rules", TOCSIN_VERSION, rules));
   base::log_info(kComponent, "ready: {} rules in {} groups, {} receivers", rules,
                  running.groups.size(), settings_.notify.receivers.size());
   if (settings_.notify.receivers.empty()) {
@@ -125,6 +134,7 @@ void App::stop() {
   if (mail_replies_) mail_replies_->stop();
   report_keeper_->stop();
   report_sender_->stop();
+  audit_keeper_->stop();
   if (cluster_) cluster_->stop();
   if (rules_git_) rules_git_->stop();
   ruler_->stop();

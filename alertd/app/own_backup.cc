@@ -148,7 +148,7 @@ std::vector<api::Route> OwnBackup::routes() {
     };
   };
   return {
-      {"POST", "/api/v1/backup", api::Access::Write, on_executor(&OwnBackup::begin)},
+      {"POST", "/api/v1/backup", api::Access::Write, on_executor(&OwnBackup::begin), "backup"},
       {"GET", "/api/v1/backup/<id>", api::Access::Write, on_executor(&OwnBackup::show)},
       {"GET", "/api/v1/backup/<id>/files/<n>", api::Access::Write,
        [this](api::ApiCall call) {

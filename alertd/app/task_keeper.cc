@@ -415,7 +415,7 @@ std::vector<api::Route> TaskKeeper::routes() {
        [this](api::ApiCall call) { beat(std::move(call)); }},
       {"GET", "/api/v1/tasks", api::Access::Read, [this](const api::ApiCall& call) { list(call); }},
       {"DELETE", "/api/v1/tasks/<host>/<name>", api::Access::Write,
-       [this](const api::ApiCall& call) { forget(call); }}};
+       [this](const api::ApiCall& call) { forget(call); }, "task.forget"}};
 }
 
 }  // namespace tocsin::alertd

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "alertd/bulletin/chart.h"
+#include "alertd/bulletin/season.h"
 #include "alertd/bulletin/send_settings.h"
 #include "alertd/bulletin/trend.h"
 #include "alertd/bulletin/writers.h"
@@ -229,6 +230,57 @@ TEST_CASE("disks: full in how many days, from seven days of growth") {
   CHECK(*capacity.grids[0].rows[0][3].number == doctest::Approx(50));
   CHECK(*capacity.grids[0].rows[0][4].number == doctest::Approx(2200));
   CHECK(capacity.charts.size() == 1);
+}
+
+TEST_CASE("season: growth within and outside of it; what is not told is outside") {
+  // 2 an hour for two days of season, then 1 an hour for a day and a half.
+  std::vector<model::Sample> samples;
+  std::vector<model::Sample> season;
+  double value = 100;
+  for (int i = 0; i <= 84; ++i) {
+    const std::int64_t ms = base::to_ms(kEnd) + i * 3'600'000LL;
+    if (i > 0) value += i <= 48 ? 2 : 1;
+    samples.push_back({ms, value});
+    if (i <= 60) season.push_back({ms, i <= 48 ? 1.0 : 0.0});  // then it is silent
+  }
+  const SeasonGrowth growth = growth_by_season(samples, season);
+  CHECK(*growth.in_per_day == doctest::Approx(48));
+  CHECK(*growth.out_per_day == doctest::Approx(24));
+  CHECK(growth.in == hours(48));
+  CHECK(growth.seen == hours(84));
+  CHECK_FALSE(growth.now);
+  const std::span<const model::Sample> some(samples.data(), 50);  // one hour outside
+  CHECK_FALSE(growth_by_season(some, season).out_per_day);
+  CHECK(growth_by_season({samples.data(), 40}, season).now);
+  CHECK_FALSE(growth_by_season(samples, {}).in_per_day);
+  CHECK_FALSE(growth_by_season({}, season).out_per_day);
+}
+
+TEST_CASE("capacity: a season that is on says when the disk is full if it goes on") {
+  FakeSource source;
+  source.readings["node_filesystem_size_bytes"] = {
+      reading(1000, {{"instance", "db1"}, {"mountpoint", "/var"}})};
+  // Ten days of 30 a day at the end; before that 1 a day.
+  source.curves["node_filesystem_size_bytes"] = [](WallTime when) {
+    const double days = std::chrono::duration<double>(when - kEnd).count() / 86400;
+    return days > -10 ? 700 + 30 * days : 400 + (days + 10);
+  };
+  source.curves["capacity_season"] = [](WallTime when) {
+    return when > kEnd - hours(240) ? 1.0 : 0.0;
+  };
+  const Section section = section_of(made(Kind::Capacity, source), "file_systems");
+  REQUIRE(section.grids.size() == 2);
+  const auto& row = section.grids[1].rows.at(0);
+  CHECK(*row[1].number == doctest::Approx(30).epsilon(0.05));
+  CHECK(*row[2].number == doctest::Approx(1).epsilon(0.05));
+  CHECK(*row[3].number == doctest::Approx(10).epsilon(0.11));  // 300 left
+  CHECK(row[3].verdict == Verdict::Attention);
+  CHECK(*row[4].number == doctest::Approx(300).epsilon(0.06));
+  const auto noted = std::any_of(section.notes.begin(), section.notes.end(), [](const auto& note) {
+    return note.find("was on for 10.") != std::string::npos &&
+           note.find("is on now") != std::string::npos;
+  });
+  CHECK(noted);
 }
 
 TEST_CASE("compliance: passed, failed, gaps, nothing; each day") {

@@ -6,14 +6,15 @@
 #include <cmath>
 
 #include "alertd/bulletin/file_systems.h"
+#include "alertd/bulletin/season.h"
 #include "alertd/bulletin/sections.h"
 
 namespace tocsin::bulletin {
 namespace {
 
 constexpr const char* kHowNote =
-    "a straight line through the period (least squares): it knows no season; look at the chart "
-    "before you believe it";
+    "a straight line through the period (least squares): look at the chart before you believe it; "
+    "seasons are known where a rule records capacity_season";
 
 double days_of(const std::optional<base::Duration>& left) {
   return left ? std::chrono::duration<double>(*left).count() / 86400 : INFINITY;
@@ -63,6 +64,41 @@ double add_growth(const Builder& builder, Section& section, const std::vector<Gr
   return soonest;
 }
 
+/// Adds a table for each season that was told (capacity_season, 1 while it is on): growth within
+/// and outside of it, and when what is limited is full at either. `curves` are those of `all`.
+void add_seasons(const Builder& builder, Section& section, const std::vector<Growing>& all,
+                 const std::vector<Curve>& curves, Unit unit) {
+  for (const Curve& season :
+       builder.over(section, "max by (season) (capacity_season)", builder.span())) {
+    const std::string name(season.labels.get("season"));
+    Grid grid{
+        name.empty() ? "Season" : "Season: " + name,
+        {"What", "A day in season", "A day outside", "Full in, in season", "Full in, outside"}};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const SeasonGrowth growth = growth_by_season(curves[i].samples, season.samples);
+      const auto full = [&](const std::optional<double>& per_day) -> Cell {
+        if (!per_day || !std::isfinite(all[i].limit)) return words("-");
+        const double days = (all[i].limit - all[i].last) / *per_day;
+        if (*per_day <= 0 || days > 3650) return words("not in sight", Verdict::Good);
+        return number(std::floor(std::max(0.0, days)), Unit::Days,
+                      growth.now ? of_days(days) : Verdict::Plain);
+      };
+      const auto change = [&](const std::optional<double>& per_day) {
+        return per_day ? number(*per_day, unit) : words("too little seen");
+      };
+      grid.rows.push_back({words(all[i].name), change(growth.in_per_day),
+                           change(growth.out_per_day), full(growth.in_per_day),
+                           full(growth.out_per_day)});
+      if (i > 0) continue;
+      section.notes.push_back(fmt::format(
+          "the season '{}' was on for {:.1f} of {:.1f} days and is {} now", name,
+          std::chrono::duration<double>(growth.in).count() / 86400,
+          std::chrono::duration<double>(growth.seen).count() / 86400, growth.now ? "on" : "over"));
+    }
+    if (!grid.rows.empty()) section.grids.push_back(std::move(grid));
+  }
+}
+
 Growing growing_of(const Curve& curve, std::initializer_list<std::string_view> names,
                    double limit = INFINITY) {
   return {where(curve.labels, names), curve.samples.back().value, limit, trend_of(curve.samples)};
@@ -86,6 +122,7 @@ Section filesystem_growth_section(const Builder& builder) {
     curves.push_back(one.used);
   }
   const double soonest = add_growth(builder, section, growing, Unit::Bytes);
+  add_seasons(builder, section, growing, curves, Unit::Bytes);
   add_chart(section, "Used bytes of file systems", Unit::Bytes, curves, {"mountpoint"});
   section.notes.emplace_back(kHowNote);
   judge(section,
@@ -101,6 +138,7 @@ Section database_growth_section(const Builder& builder) {
   std::vector<Growing> growing;
   for (const Curve& curve : curves) growing.push_back(growing_of(curve, {"server", "datname"}));
   add_growth(builder, section, growing, Unit::Bytes);
+  add_seasons(builder, section, growing, curves, Unit::Bytes);
   add_chart(section, "Size of databases", Unit::Bytes, curves, {"server", "datname"});
   judge(section, counted(curves.size(), "database", "databases"), "no database is watched");
   return section;

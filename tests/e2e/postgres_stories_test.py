@@ -107,7 +107,7 @@ class PostgresStoriesTest(unittest.TestCase):
                                 'dsn = "%s"\n' % self.server.dsn.replace("user=tocsin", "user=keeper"),
                                 agent='interval = "1s"\nlabels = { environment = "staging" }')
         self.world.start_agent()
-        wait_until(lambda: self.told("EnvironmentMismatch"), 30, "the mismatch")
+        wait_until(lambda: self.told("EnvironmentMismatch"), 90, "the mismatch")  # a group of once a minute
         self.assertEqual(self.told("EnvironmentMismatch")[0]["incident"]["severity"], "critical")
         wait_until(lambda: self.world.query('sec_pg_service_sessions{usename="keeper", client="127.0.0.1"} >= 1'), 20, "keeper")
         self.assertFalse(self.world.query('sec_pg_service_sessions{usename="clerk"}'))

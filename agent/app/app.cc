@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "agent/app/alertd_links.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/posture_sources.h"
 #include "agent/app/service_sources.h"
@@ -27,9 +28,8 @@
 #include "common/base/process.h"
 #include "common/base/random.h"
 #include "common/base/resident.h"
+#include "common/base/strings.h"
 #include "common/net/url.h"
-#include "common/remote_write/sender.h"
-#include "common/spool/spool.h"
 
 namespace tocsin::agent {
 namespace {
@@ -145,16 +145,17 @@ struct App::Parts {
   base::FailureLog source_failures{"agent/collectors"};
   std::unique_ptr<base::Random> random = base::make_real_random();
   std::atomic<int> handoff = 0;
-  std::unique_ptr<Spool> spool;
   std::unique_ptr<EmergencyCaller> emergency;
-  std::unique_ptr<Sender> sender;
+  std::unique_ptr<AlertdLinks> links;
   std::unique_ptr<Sampler> sampler;
   base::AsioExecutor sender_thread{world.clock, "sender", 1};
   base::AsioExecutor sampler_thread{world.clock, "sampler", 1};
   std::shared_ptr<CallPool> probe_pool;  ///< Outlives reloads: calls that hang keep its threads.
   std::shared_ptr<StatfsPool> statfs =   ///< As above; owned by sampler_thread.
       std::make_shared<StatfsPool>(world.clock, real_statfs, settings.host.statfs_deadline);
-  std::unique_ptr<net::HttpClient> write_http = net::make_http_client(world.clock, 1, 4);
+  /// A request for each address, and an emergency call; none waits for another.
+  std::unique_ptr<net::HttpClient> write_http =
+      net::make_http_client(world.clock, kAddressesMax + 1, 4);
   unsigned scrape_threads = 0;
   /// The last is in use; an earlier one, too small after a reload, has threads that sleep.
   std::vector<std::unique_ptr<net::HttpClient>> scrape_http;
@@ -183,13 +184,14 @@ void App::Parts::hand_over(model::WriteBatch batch) {
   auto shared = std::make_shared<model::WriteBatch>(std::move(batch));
   sender_thread.post([this, shared] {
     --handoff;
-    sender->push(std::move(*shared));
+    links->push(std::move(*shared));
   });
 }
 
 void App::Parts::configure_emergency() {
-  const EmergencyCaller::Host host{settings.sampler.identity.host,
-                                   net::url_origin(settings.sender.url)};
+  std::vector<std::string> origins;
+  for (const std::string& url : settings.links.all()) origins.push_back(net::url_origin(url));
+  const EmergencyCaller::Host host{settings.sampler.identity.host, base::join(origins, ", ")};
   sender_thread.post([this, host, with = settings.emergency] { emergency->configure(with, host); });
 }
 
@@ -244,7 +246,7 @@ App::~App() {
   p.mail_clients = {};
   p.write_http.reset();
   p.sampler.reset();
-  p.sender.reset();
+  p.links.reset();
   p.emergency.reset();
 }
 
@@ -253,7 +255,7 @@ base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World worl
   Parts& p = *parts;
 
   // ---- the disk queue, ours alone
-  const std::string& folder = p.settings.spool.folder;
+  const std::string& folder = p.settings.links.spool.folder;
   if (auto made = world.files.create_folders(folder); made) {
     auto lock = InstanceLock::take(base::join_path(folder, "lock"));
     if (lock) {
@@ -264,20 +266,15 @@ base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World worl
       base::log_warning(kLog, "{}", lock.error().message);
     }
   }
-  p.spool =
-      std::make_unique<Spool>(p.settings.spool, Spool::World{world.files, world.clock, p.metrics});
 
   // ---- from the queue to alertd; and past it, when it is gone
   p.emergency = std::make_unique<EmergencyCaller>(
       EmergencyCaller::World{p.sender_thread, *p.write_http, p.metrics});
-  const auto heard = [caller = p.emergency.get()](const std::string& problem) {
-    problem.empty() ? caller->alive() : caller->silent(problem);
-  };
-  p.sender = std::make_unique<Sender>(
-      p.settings.sender,
-      Sender::World{p.sender_thread, *p.write_http, *p.spool, *p.random, p.metrics, heard});
+  p.links = std::make_unique<AlertdLinks>(
+      p.settings.links, AlertdLinks::World{p.sender_thread, *p.write_http, world.files, *p.random,
+                                           p.metrics, *p.emergency});
   p.configure_emergency();
-  p.sender_thread.post([&p] { p.sender->start(); });
+  p.sender_thread.post([&p] { p.links->start(); });
 
   // ---- from the host to the queue
   p.sampler =
@@ -294,20 +291,24 @@ base::Result<std::unique_ptr<App>> App::start(AgentSettings settings, World worl
   base::log_info(kLog, "version {}, host '{}', every {}, {} scrapes, to {}, spool '{}'",
                  TOCSIN_VERSION, p.settings.sampler.identity.host,
                  base::format_duration(p.settings.sampler.interval), p.settings.scrapes.size(),
-                 p.settings.sender.url, folder);
+                 base::join(p.settings.links.all(), ", "), folder);
   return std::unique_ptr<App>(new App(std::move(parts)));
 }
 
 void App::reload(AgentSettings settings) {
   Parts& p = *parts_;
-  const SpoolOptions& now = p.settings.spool;
-  if (settings.spool.folder != now.folder || settings.spool.bytes_max != now.bytes_max ||
-      settings.spool.age_max != now.age_max || settings.spool.sync_interval != now.sync_interval) {
+  const SpoolOptions& now = p.settings.links.spool;
+  SpoolOptions& wanted = settings.links.spool;
+  if (wanted.folder != now.folder || wanted.bytes_max != now.bytes_max ||
+      wanted.age_max != now.age_max || wanted.sync_interval != now.sync_interval) {
     base::log_warning(kLog, "changes to [spool] take effect after a restart");
-    settings.spool = now;
+    wanted = now;
   }
   p.settings = std::move(settings);
-  p.sender_thread.post([&p, options = p.settings.sender] { p.sender->configure(options); });
+  p.sender_thread.post([&p, links = p.settings.links] {
+    if (p.links->configure(links)) return;
+    base::log_warning(kLog, "other addresses in [alertd] take effect after a restart");
+  });
   p.configure_emergency();
   p.configure_sampler();
   p.shrink_when_settled();
@@ -328,14 +329,13 @@ bool App::stop() {
   });
   const bool sampler_ended = sampler_done->wait_for(kStopSampler);
   auto sender_done = std::make_shared<Signal>();
-  p.sender_thread.post(
-      [&p, sender_done] { p.sender->stop([sender_done] { sender_done->set(); }); });
+  p.sender_thread.post([&p, sender_done] { p.links->stop([sender_done] { sender_done->set(); }); });
   bool sender_ended = sender_done->wait_for(kStopSender);
   if (!sender_ended) {
     // No answer to the request under way: it stays queued and is sent again at the next start.
     auto flushed = std::make_shared<Signal>();
     p.sender_thread.post([&p, flushed] {
-      p.spool->flush();
+      p.links->flush();
       flushed->set();
     });
     sender_ended = flushed->wait_for(base::Duration{150});

@@ -81,10 +81,10 @@ AgentSettings settings_for(const TestFolder& folder, const std::string& url) {
   AgentSettings settings;
   settings.sampler.interval = 1s;
   settings.sampler.identity.host = "first";
-  settings.sender.host = "first";
-  settings.sender.url = write_url(url);
-  settings.sender.token = base::Secret("letmein");
-  settings.spool.folder = folder.path / "spool";
+  settings.links.sender.host = "first";
+  settings.links.sender.url = write_url(url);
+  settings.links.sender.token = base::Secret("letmein");
+  settings.links.spool.folder = folder.path / "spool";
   ScrapeSettings scrape;
   scrape.job = "app";
   scrape.url = url + "/metrics";

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "agent/backup/backup_work.h"
 #include "agent/tasks/maintenance/log_rotation.h"
@@ -101,17 +102,52 @@ void read_token_beside(const base::FileSystem& files, config::Table& table,
   sender.token = base::Secret(std::string(base::trim(*text)));
 }
 
+// Returns the addresses: `url` for one, `urls` for several.
+std::vector<std::string> read_addresses(config::Table& table) {
+  const bool several = table.has("urls");
+  const char* const key = several ? "urls" : "url";
+  const std::vector<std::string> urls =
+      several ? table.strings("urls")
+              : std::vector<std::string>{table.string("url", "http://127.0.0.1:9464")};
+  if (several && table.optional_string("url")) {
+    table.error("url", "url and urls exclude each other", "put every address into urls");
+  }
+  if (urls.empty() || urls.size() > kAddressesMax) {
+    table.error(key, fmt::format("{} addresses: must be 1 to {}", urls.size(), kAddressesMax));
+    return {"http://127.0.0.1:9464"};
+  }
+  std::set<std::string> servers;
+  for (const std::string& url : urls) {
+    const std::string server = instance_of(url);
+    if (server.empty()) {
+      table.error(key, fmt::format("'{}' is no http:// or https:// address", url),
+                  "for example https://alerts.example.org:9464");
+    } else if (!servers.insert(server).second) {
+      table.error(key, fmt::format("the server {} stands twice", server),
+                  "each alertd once: all of them get everything");
+    }
+  }
+  return urls;
+}
+
+void warn_of_clear_token(config::Table& table, const std::vector<std::string>& urls) {
+  for (const std::string& url : urls) {
+    const std::string authority = instance_of(url);
+    const std::string_view host = std::string_view(authority).substr(0, authority.rfind(':'));
+    if (!url.starts_with("http://") || net::is_loopback_host(host)) continue;
+    table.warning(table.has("urls") ? "urls" : "url",
+                  fmt::format("the token travels in clear over {}", net::url_origin(url)),
+                  "use https://");
+  }
+}
+
 void read_alertd(const base::FileSystem& files, config::Table table, const std::string& folder,
                  AgentSettings& settings) {
-  SenderOptions& sender = settings.sender;
+  SenderOptions& sender = settings.links.sender;
   sender.host = settings.sampler.identity.host;
-  const std::string url = table.string("url", "http://127.0.0.1:9464");
-  const std::string authority = instance_of(url);
-  if (authority.empty()) {
-    table.error("url", fmt::format("'{}' is no http:// or https:// address", url),
-                "for example https://alerts.example.org:9464");
-  }
-  sender.url = write_url(url);
+  const std::vector<std::string> urls = read_addresses(table);
+  for (const std::string& url : urls) settings.links.urls.push_back(write_url(url));
+  sender.url = settings.links.urls.front();
   const bool named = table.has("token") || table.has("token_file") || table.has("token_credential");
   if (auto token = table.secret("token")) sender.token = std::move(*token);
   if (!named) read_token_beside(files, table, folder, sender);
@@ -129,10 +165,7 @@ void read_alertd(const base::FileSystem& files, config::Table table, const std::
   sender.replay_samples_per_second = static_cast<double>(
       table.integer("replay_samples_per_second",
                     static_cast<std::int64_t>(sender.replay_samples_per_second), 100, 10'000'000));
-  const std::string_view host = std::string_view(authority).substr(0, authority.rfind(':'));
-  if (url.starts_with("http://") && !sender.token.empty() && !net::is_loopback_host(host)) {
-    table.warning("url", "the token travels in clear over http://", "use https://");
-  }
+  if (!sender.token.empty()) warn_of_clear_token(table, urls);
   table.finish();
 }
 
@@ -175,22 +208,24 @@ void read_source(const base::FileSystem& files, const Surroundings& around,
   read_agent(root.table("agent"), around, settings);
   read_alertd(files, root.table("alertd"), folder_of(loaded.source.file), settings);
   settings.emergency = read_emergency_settings(root.table("emergency"), settings.sampler.interval);
-  read_spool(root.table("spool"), around, settings.spool);
+  read_spool(root.table("spool"), around, settings.links.spool);
   config::Table host = root.table("host");
   settings.host = read_host_settings(host);
   settings.scrapes = read_scrape_settings(root, settings.sampler.interval);
   settings.postgres = read_postgres_settings(root, settings.sampler.interval);
   settings.redis = read_redis_settings(root, settings.sampler.interval);
-  settings.backup = read_backup_settings(
-      root, settings.sampler.interval, base::join_path(folder_of(settings.spool.folder), "backup"));
+  settings.backup =
+      read_backup_settings(root, settings.sampler.interval,
+                           base::join_path(folder_of(settings.links.spool.folder), "backup"));
   settings.probes = read_probe_settings(root, settings.sampler.interval);
   settings.certificates = read_certificate_settings(root, settings.sampler.interval);
   settings.local = read_local_settings(root, settings.sampler.interval);
-  settings.services = read_service_settings(root, settings.sampler, settings.spool.folder);
+  settings.services = read_service_settings(root, settings.sampler, settings.links.spool.folder);
   settings.logs = read_logs_settings(root, settings.sampler.interval);
-  settings.logs.state_file = base::join_path(folder_of(settings.spool.folder), "logs.state");
-  settings.posture = read_posture_settings(root, settings.sampler.interval, settings.spool.folder);
-  settings.tasks = read_tasks(root, settings.spool.folder, settings.backup);
+  settings.logs.state_file = base::join_path(folder_of(settings.links.spool.folder), "logs.state");
+  settings.posture =
+      read_posture_settings(root, settings.sampler.interval, settings.links.spool.folder);
+  settings.tasks = read_tasks(root, settings.links.spool.folder, settings.backup);
   root.finish();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/alertd_links.h"
 #include "agent/app/local_sources.h"
 #include "agent/app/posture_sources.h"
 #include "agent/app/service_sources.h"
@@ -21,24 +22,19 @@
 #include "agent/tasks/task_settings.h"
 #include "common/base/log.h"
 #include "common/config/node.h"
-#include "common/remote_write/sender.h"
-#include "common/spool/spool.h"
 
 namespace tocsin::agent {
 
-using remote_write::Sender;
 using remote_write::SenderOptions;
-using spool::Spool;
 using spool::SpoolOptions;
 
 /// The whole configuration of the agent.
 struct AgentSettings {
   SamplerOptions sampler;  ///< [agent]
   base::LogLevel log_level = base::LogLevel::Info;
-  SenderOptions sender;  ///< [alertd]
+  LinkSettings links;  ///< [alertd], [spool]
   std::optional<EmergencySettings> emergency;
-  SpoolOptions spool;  ///< [spool]
-  HostSettings host;   ///< [host]
+  HostSettings host;  ///< [host]
   std::vector<ScrapeSettings> scrapes;
   std::vector<PostgresSettings> postgres;
   std::vector<RedisSettings> redis;
@@ -70,6 +66,8 @@ struct LoadedSettings {
   config::Source source;
 };
 
+/// How many alertds an agent sends to at most.
+inline constexpr unsigned kAddressesMax = 4;
 inline constexpr const char* kDefaultConfigPath = "/etc/tocsin/agent.toml";
 /// Read from the folder of the configuration when [alertd] names no token.
 inline constexpr const char* kTokenFileName = "tocsin-agent.token";

@@ -33,23 +33,24 @@ TEST_CASE("an empty file gives working defaults") {
   CHECK(settings.sampler.identity.host == "db1");
   CHECK(settings.sampler.identity.instance == "db1");
   CHECK(settings.sampler.interval == 15s);
-  CHECK(settings.sender.url == "http://127.0.0.1:9464/api/v1/write");
-  CHECK(settings.sender.token.empty());
-  CHECK(settings.sender.host == "db1");
-  CHECK(settings.spool.bytes_max == 256ULL << 20);
-  CHECK(settings.spool.age_max == 24h);
-  CHECK(settings.spool.folder == "/home/me/.local/state/tocsin/agent/spool");
+  CHECK(settings.links.sender.url == "http://127.0.0.1:9464/api/v1/write");
+  CHECK(settings.links.sender.token.empty());
+  CHECK(settings.links.sender.host == "db1");
+  CHECK(settings.links.spool.bytes_max == 256ULL << 20);
+  CHECK(settings.links.spool.age_max == 24h);
+  CHECK(settings.links.spool.folder == "/home/me/.local/state/tocsin/agent/spool");
   CHECK(settings.scrapes.empty());
 }
 
 TEST_CASE("where the spool goes without being told") {
   const TestFolder folder;
   const std::string file = folder.write("agent.toml", "");
-  CHECK(load(file, {"h", "/var/lib/x:/var/lib/y", "/root", true}).settings.spool.folder ==
+  CHECK(load(file, {"h", "/var/lib/x:/var/lib/y", "/root", true}).settings.links.spool.folder ==
         "/var/lib/x/spool");
-  CHECK(load(file, {"h", {}, "/root", true}).settings.spool.folder ==
+  CHECK(load(file, {"h", {}, "/root", true}).settings.links.spool.folder ==
         "/var/lib/tocsin/agent/spool");
-  CHECK(load(file, {"h", {}, {}, false}).settings.spool.folder == "/var/lib/tocsin/agent/spool");
+  CHECK(load(file, {"h", {}, {}, false}).settings.links.spool.folder ==
+        "/var/lib/tocsin/agent/spool");
 }
 
 TEST_CASE("everything set") {
@@ -85,12 +86,12 @@ url = "http://127.0.0.1:8000/metrics"
   CHECK(settings.sampler.identity.instance == "web1:1");
   CHECK(settings.sampler.identity.external.get("site") == "b");
   CHECK(settings.log_level == base::LogLevel::Debug);
-  CHECK(settings.sender.url == "https://alerts.example.org/push");
-  CHECK(settings.sender.token.reveal() == "secret");
-  CHECK(settings.sender.tls.client_key_file == "/etc/a.key");
-  CHECK(settings.sender.replay_samples_per_second == 500);
-  CHECK(settings.spool.bytes_max == 10 << 20);
-  CHECK(settings.spool.sync_interval == 1s);
+  CHECK(settings.links.sender.url == "https://alerts.example.org/push");
+  CHECK(settings.links.sender.token.reveal() == "secret");
+  CHECK(settings.links.sender.tls.client_key_file == "/etc/a.key");
+  CHECK(settings.links.sender.replay_samples_per_second == 500);
+  CHECK(settings.links.spool.bytes_max == 10 << 20);
+  CHECK(settings.links.spool.sync_interval == 1s);
   REQUIRE(settings.scrapes.size() == 1);
   CHECK(settings.scrapes[0].timeout == 8s);  // Four fifths of the interval.
 }
@@ -98,8 +99,9 @@ url = "http://127.0.0.1:8000/metrics"
 TEST_CASE("the token that enrolment left beside the configuration") {
   const TestFolder folder;
   folder.write(kTokenFileName, "enrolled\n");
-  CHECK(load_text(folder, "").settings.sender.token.reveal() == "enrolled");
-  CHECK(load_text(folder, "[alertd]\ntoken = \"own\"\n").settings.sender.token.reveal() == "own");
+  CHECK(load_text(folder, "").settings.links.sender.token.reveal() == "enrolled");
+  CHECK(load_text(folder, "[alertd]\ntoken = \"own\"\n").settings.links.sender.token.reveal() ==
+        "own");
   std::filesystem::permissions(folder.path / kTokenFileName, std::filesystem::perms(0644));
   const LoadedSettings loaded = load_text(folder, "");
   REQUIRE(base::has_errors(loaded.diagnostics));
@@ -122,6 +124,10 @@ TEST_CASE("mistakes: every one, each at its place, with a hint") {
       {"[agent]\nlabels = {\"a-b\" = \"x\"}\n", 2, "no label name"},
       {"[agent]\nlog_level = \"loud\"\n", 2, "info"},
       {"[alertd]\nurl = \"alerts:9464\"\n", 2, "no http"},
+      {"[alertd]\nurls = []\n", 2, "1 to 4"},
+      {"[alertd]\nurls = [\"http://a\", \"b\"]\n", 2, "'b' is no http"},
+      {"[alertd]\nurls = [\"http://a:1\", \"https://a:1/x\"]\n", 2, "a:1 stands twice"},
+      {"[alertd]\nurl = \"http://a\"\nurls = [\"http://b\"]\n", 2, "exclude each other"},
       {"[alertd]\nclient_key_file = \"x\"\n", 1, "belong together"},
       {"[alertd]\ntoken_file = \"/nowhere\"\n", 2, "nowhere"},
       {"[spool]\npath = \"spool\"\n", 2, "absolute"},
@@ -167,6 +173,31 @@ TEST_CASE("a named file that is missing is an error; a token in clear is a warni
   CHECK(clear.diagnostics[0].message.find("in clear") != std::string::npos);
 }
 
+TEST_CASE("several addresses: one token, one way to say it") {
+  const TestFolder folder;
+  folder.write("token", "x");
+  const LoadedSettings loaded = load_text(folder, R"([alertd]
+urls = ["https://alerts-a:9464", "https://alerts-b:9464/push"]
+token_file = "token"
+ca_file = "/etc/ca.pem"
+)");
+  CHECK_FALSE(base::has_errors(loaded.diagnostics));
+  const LinkSettings& links = loaded.settings.links;
+  CHECK(links.urls == std::vector<std::string>{"https://alerts-a:9464/api/v1/write",
+                                               "https://alerts-b:9464/push"});
+  CHECK(links.sender.tls.ca_file == "/etc/ca.pem");
+  CHECK(load_text(folder, "").settings.links.all() ==
+        std::vector<std::string>{"http://127.0.0.1:9464/api/v1/write"});
+  // In clear to somewhere else is told, with the address and nothing that it may hide.
+  const LoadedSettings clear = load_text(folder, R"([alertd]
+urls = ["https://alerts-a:9464", "http://alerts-b:9464/hush"]
+token_file = "token"
+)");
+  std::string said;
+  for (const auto& diagnostic : clear.diagnostics) said += diagnostic.message + "\n";
+  CHECK(said == "the token travels in clear over http://alerts-b:9464\n");
+}
+
 TEST_CASE("the example that ships is sound, and says what the defaults are") {
   const std::string path = TOCSIN_SOURCE_DIR "/packaging/examples/agent.toml";
   const LoadedSettings loaded = load(path);
@@ -174,12 +205,12 @@ TEST_CASE("the example that ships is sound, and says what the defaults are") {
   const AgentSettings defaults;
   CHECK(loaded.settings.sampler.interval == defaults.sampler.interval);
   CHECK(loaded.settings.sampler.samples_max == defaults.sampler.samples_max);
-  CHECK(loaded.settings.spool.bytes_max == defaults.spool.bytes_max);
-  CHECK(loaded.settings.spool.age_max == defaults.spool.age_max);
-  CHECK(loaded.settings.spool.sync_interval == defaults.spool.sync_interval);
-  CHECK(loaded.settings.sender.request_timeout == defaults.sender.request_timeout);
-  CHECK(loaded.settings.sender.replay_samples_per_second ==
-        defaults.sender.replay_samples_per_second);
+  CHECK(loaded.settings.links.spool.bytes_max == defaults.links.spool.bytes_max);
+  CHECK(loaded.settings.links.spool.age_max == defaults.links.spool.age_max);
+  CHECK(loaded.settings.links.spool.sync_interval == defaults.links.spool.sync_interval);
+  CHECK(loaded.settings.links.sender.request_timeout == defaults.links.sender.request_timeout);
+  CHECK(loaded.settings.links.sender.replay_samples_per_second ==
+        defaults.links.sender.replay_samples_per_second);
   CHECK(loaded.settings.host.mount_points_exclude == defaults.host.mount_points_exclude);
 }
 

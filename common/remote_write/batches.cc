@@ -89,4 +89,21 @@ model::WriteBatch merge_batches(std::span<model::WriteBatch> batches) {
   return merged;
 }
 
+model::WriteBatch copy_batch(const model::WriteBatch& batch) {
+  model::WriteBatch copy;
+  std::vector<model::LabelView> scratch;
+  for (const model::WriteBatch::Series& series : batch.series()) {
+    copy.begin_series();
+    for (const model::LabelView& label : batch.labels_of(series, scratch)) {
+      copy.add_label(copy.text().copy(label.name), copy.text().copy(label.value));
+    }
+    for (const model::Sample& sample : batch.samples(series)) copy.add_sample(sample);
+  }
+  for (const model::MetricMetadata& each : batch.metadata()) {
+    copy.add_metadata({copy.text().copy(each.metric_name), each.type, copy.text().copy(each.help),
+                       copy.text().copy(each.unit)});
+  }
+  return copy;
+}
+
 }  // namespace tocsin::remote_write

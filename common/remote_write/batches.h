@@ -1,4 +1,5 @@
-// Cutting a batch that is too large for one request, and joining several into one.
+// Cutting a batch that is too large for one request, joining several into one, and a second one of
+// the same for another receiver.
 #pragma once
 
 #include <span>
@@ -20,5 +21,8 @@ bool are_of_one_moment(std::span<const model::WriteBatch> batches);
 ///
 /// The result's text points into `batches`, which must outlive it.
 model::WriteBatch merge_batches(std::span<model::WriteBatch> batches);
+
+/// Returns a batch with the same series, samples and metadata, and text of its own.
+model::WriteBatch copy_batch(const model::WriteBatch& batch);
 
 }  // namespace tocsin::remote_write

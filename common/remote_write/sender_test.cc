@@ -145,6 +145,24 @@ struct World {
 
 }  // namespace
 
+TEST_CASE("a copy of a batch has everything, and lives longer than the original") {
+  auto batch = std::make_unique<model::WriteBatch>();
+  model::LabelsBuilder labels;
+  labels.set("__name__", "x");
+  labels.set("host", "a");
+  batch->add(labels.build(), {1'000, 1});
+  batch->add_sample({2'000, 2});
+  labels.set("host", "b");
+  batch->add(labels.build(), {1'000, 3});
+  batch->add_metadata({batch->text().copy("x"), model::MetricType::Gauge,
+                       batch->text().copy("What it is."), batch->text().copy("bytes")});
+  const std::string before = proto::encode_v2(*batch);
+  const model::WriteBatch copy = copy_batch(*batch);
+  batch.reset();
+  CHECK(copy.sample_count() == 3);
+  CHECK(proto::encode_v2(copy) == before);
+}
+
 TEST_CASE(
     "every round is one request of version 2.0 with the token, sent within a fraction of a "
     "second") {

@@ -126,4 +126,13 @@ std::string to_json(const Notification& notification);
 /// readable. Errors: Corruption (names the field).
 base::Result<Notification> notification_from_json(std::string_view text);
 
+/// Appends the notification to `out` as compact bytes, which cost a tenth of the JSON to write and
+/// to read: for files that nobody but the daemon reads. The length is not written: whoever keeps
+/// them knows where they end. Layout: notification_bytes.cc.
+void append_bytes(const Notification& notification, std::string& out);
+
+/// Reads what append_bytes wrote, `bytes` whole; what a newer release put at the end is ignored.
+/// Errors: Corruption.
+base::Result<Notification> notification_from_bytes(std::string_view bytes);
+
 }  // namespace tocsin::incident

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "alertd/incident/json_codec.h"
 #include "alertd/incident/notification_builder.h"
@@ -121,6 +122,47 @@ TEST_CASE("notification: a summary with its members, JSON and back") {
   CHECK(back->firing());
   notification.members[0].state = IncidentState::Resolved;
   CHECK_FALSE(notification.firing());
+}
+
+TEST_CASE("notification: bytes and back, and damaged ones are refused") {
+  Incident incident = make_incident();
+  incident.acknowledgement = Acknowledgement{"ann", "on it", kStart, kStart, model::Severity::High};
+  model::Alert resolved = make_alert("b", model::Severity::Low);
+  resolved.ends_at = kStart + std::chrono::hours(1);
+  resolved.value.reset();
+  Notification notification =
+      make_notification(incident, NotificationKind::Update, Reason::SomeResolved,
+                        {{make_alert("a", model::Severity::Critical)}, {resolved}}, 10);
+  notification.key = "k";
+  notification.channel = "pager";
+  notification.ack_path = "/ack/x";
+  notification.words = "words";
+  notification.html = std::string("nul \0 and \xff", 10);
+  notification.note = "instead of ops/pager";
+  notification.failover_for = "ops/pager";
+  notification.truncated_alerts = 7;
+  notification.incident.reopened = 2;
+  notification.incident.resolved_by = "bob";
+  notification.members.resize(2);
+  notification.members[0].id = "T-7";
+  notification.members[1].state = IncidentState::Resolved;
+  notification.truncated_members = 35;
+  notification.created_at = base::wall_time(-5);
+  std::string bytes;
+  append_bytes(notification, bytes);
+  CHECK(bytes.size() < to_json(notification).size());
+  const auto back = notification_from_bytes(bytes);
+  REQUIRE_MESSAGE(back, back);
+  CHECK(to_json(*back) == to_json(notification));
+  CHECK(notification_from_bytes(bytes + "of a newer release"));
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(notification_from_bytes(bytes.substr(0, size)));
+  }
+  for (char& byte : bytes) {  // whatever it says, it says it in bounds
+    const char sound = std::exchange(byte, static_cast<char>(byte ^ 0xff));
+    static_cast<void>(notification_from_bytes(bytes));
+    byte = sound;
+  }
 }
 
 TEST_CASE("notification: a report with its page, JSON and back") {

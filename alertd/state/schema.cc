@@ -12,7 +12,7 @@ using base::Result;
 namespace {
 
 // Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
-constexpr std::array<const char*, 4> kScripts{R"sql(
+constexpr std::array<const char*, 5> kScripts{R"sql(
 CREATE TABLE alerts (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE alert_groups (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -189,6 +189,27 @@ INSERT INTO sqlite_sequence SELECT 'outbox_4', seq FROM sqlite_sequence WHERE na
 DROP TABLE outbox;
 ALTER TABLE outbox_4 RENAME TO outbox;
 CREATE INDEX outbox_pending ON outbox (due_ms) WHERE state = 'pending';
+)sql",
+                                              R"sql(
+-- History lies in blocks (blocks.h): events by the incident's number, decisions by time, messages
+-- by the outbox's id. What older tables have of it is read on until it is pruned.
+CREATE TABLE event_blocks (id INTEGER PRIMARY KEY, first INTEGER NOT NULL,
+  last INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL, body BLOB NOT NULL);
+CREATE TABLE decision_blocks (id INTEGER PRIMARY KEY, first INTEGER NOT NULL,
+  last INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL, body BLOB NOT NULL);
+CREATE TABLE message_blocks (id INTEGER PRIMARY KEY, first INTEGER NOT NULL,
+  last INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL, body BLOB NOT NULL);
+
+-- Most messages have one attempt: the first is kept beside the state that it changes.
+ALTER TABLE outbox ADD COLUMN started_ms INTEGER;
+ALTER TABLE outbox ADD COLUMN finished_ms INTEGER;
+ALTER TABLE outbox ADD COLUMN latency_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN text TEXT NOT NULL DEFAULT '';
+
+-- Rows of alerts and groups are found by a table in memory (key_index.h).
+DROP INDEX alerts_number;
+DROP INDEX alert_groups_number;
 )sql"};
 
 }  // namespace

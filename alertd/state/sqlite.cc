@@ -106,6 +106,12 @@ Statement& Statement::text(std::string_view value) {
   return *this;
 }
 
+Statement& Statement::bytes(std::string_view value) {
+  sqlite3_bind_blob64(statement_, ++bound_, value.data() ? value.data() : "", value.size(),
+                      SQLITE_STATIC);
+  return *this;
+}
+
 Statement& Statement::integer(std::int64_t value) {
   sqlite3_bind_int64(statement_, ++bound_, value);
   return *this;
@@ -133,6 +139,12 @@ Result<void> Statement::run() {
 
 std::string Statement::text_at(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  return bytes ? std::string(bytes, size) : std::string();
+}
+
+std::string Statement::bytes_at(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
   const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
   return bytes ? std::string(bytes, size) : std::string();
 }

@@ -35,6 +35,8 @@ class Statement {
 
   // Bind the next parameter.
   Statement& text(std::string_view value);
+  /// Not copied: must live until run() or the last next().
+  Statement& bytes(std::string_view value);
   Statement& integer(std::int64_t value);
   Statement& optional_integer(const std::optional<std::int64_t>& value);
 
@@ -45,6 +47,7 @@ class Statement {
 
   // Columns of the current row, from 0.
   std::string text_at(int column) const;
+  std::string bytes_at(int column) const;
   std::int64_t integer_at(int column) const;
   std::optional<std::int64_t> optional_integer_at(int column) const;
 

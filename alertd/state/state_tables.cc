@@ -11,8 +11,6 @@ namespace tocsin::state {
 using base::ErrorCode;
 using base::Result;
 using base::WallTime;
-using incident::AttemptRecord;
-using incident::AttemptResult;
 using incident::DeliveryRecord;
 using incident::DeliveryState;
 using incident::IncidentDetail;
@@ -28,13 +26,14 @@ using incident::TimelineEvent;
 
 namespace {
 
-constexpr RecordTable kAlerts{"UPDATE alerts SET body = ?3 WHERE number = ?1 AND key = ?2",
+constexpr RecordTable kAlerts{"SELECT id, number FROM alerts",
+                              "UPDATE alerts SET body = ?3 WHERE id = ?1 AND key = ?2",
                               "INSERT INTO alerts (number, key, body) VALUES (?, ?, ?)",
-                              "DELETE FROM alerts WHERE number = ? AND key = ?"};
-constexpr RecordTable kAlertGroups{
-    "UPDATE alert_groups SET body = ?3 WHERE number = ?1 AND key = ?2",
-    "INSERT INTO alert_groups (number, key, body) VALUES (?, ?, ?)",
-    "DELETE FROM alert_groups WHERE number = ? AND key = ?"};
+                              "DELETE FROM alerts WHERE id = ? AND key = ?"};
+constexpr RecordTable kAlertGroups{"SELECT id, number FROM alert_groups",
+                                   "UPDATE alert_groups SET body = ?3 WHERE id = ?1 AND key = ?2",
+                                   "INSERT INTO alert_groups (number, key, body) VALUES (?, ?, ?)",
+                                   "DELETE FROM alert_groups WHERE id = ? AND key = ?"};
 
 constexpr const char* kIncidentColumns =
     "SELECT number, id, group_key, title, state, severity, peak_severity, opened_ms, updated_ms,"
@@ -62,8 +61,8 @@ Result<IncidentRecord> read_incident(const Statement& row) {
   return record;
 }
 
-/// Columns: id, state, attempts, outcome_unknown, due_ms, body, receipt, note.
-Result<OutboxRow> read_row(const Statement& row) {
+/// Columns: id, state, attempts, outcome_unknown, due_ms, receipt, note.
+Result<OutboxRow> read_row(const Statement& row, MessageReader& messages) {
   OutboxRow result;
   result.id = row.integer_at(0);
   const auto state = incident::parse_delivery_state(row.text_at(1));
@@ -72,17 +71,33 @@ Result<OutboxRow> read_row(const Statement& row) {
   result.attempts = static_cast<std::uint32_t>(row.integer_at(2));
   result.outcome_unknown = row.integer_at(3) != 0;
   result.due = base::wall_time(row.integer_at(4));
-  auto notification = incident::notification_from_json(row.text_at(5));
-  if (!notification) {
-    return with_context(notification.error(), fmt::format("outbox row {}", result.id));
-  }
-  result.notification = std::move(*notification);
-  result.receipt = row.text_at(6);
-  result.note = row.text_at(7);
+  TC_TRY(result.notification, messages.read(result.id));
+  result.receipt = row.text_at(5);
+  result.note = row.text_at(6);
   return result;
 }
 
 }  // namespace
+
+StateTables::StateTables(Database& database)
+    : database_(database),
+      alerts_(database, kAlerts),
+      groups_(database, kAlertGroups),
+      history_(database) {}
+
+StateTables::Writing::~Writing() {
+  if (committed_) return;
+  tables_.alerts_.forget();
+  tables_.groups_.forget();
+  tables_.history_.forget();
+}
+
+Result<void> StateTables::Writing::commit() {
+  TC_TRY(tables_.history_.write());
+  TC_TRY(transaction_.commit());
+  committed_ = true;
+  return base::ok();
+}
 
 Result<LoadedState> StateTables::load(WallTime resolved_since) {
   LoadedState state;
@@ -118,42 +133,24 @@ Result<std::vector<Record>> StateTables::read_records(const char* sql) {
 
 Result<void> StateTables::commit(const StateChange& change) {
   TC_TRY(incident::check(change));
-  Transaction transaction(database_);
+  Writing transaction(*this);
   TC_TRY(transaction.begin());
   TC_TRY(write(change));
   return transaction.commit();
 }
 
 Result<void> StateTables::write(const StateChange& change) {
-  TC_TRY(write_records(kAlerts, change.alerts_upsert, change.alerts_delete));
-  TC_TRY(write_records(kAlertGroups, change.groups_upsert, change.groups_delete));
+  for (const Record& record : change.alerts_upsert) TC_TRY(alerts_.upsert(record));
+  for (const std::string& key : change.alerts_delete) TC_TRY(alerts_.remove(key));
+  for (const Record& record : change.groups_upsert) TC_TRY(groups_.upsert(record));
+  for (const std::string& key : change.groups_delete) TC_TRY(groups_.remove(key));
   TC_TRY(write_incidents(change.incidents_upsert));
-  for (const TimelineEvent& event : change.events) TC_TRY(write_event(event));
+  for (const TimelineEvent& event : change.events) TC_TRY(history_.add_event(event));
   for (const incident::OutboxCancel& cancel : change.outbox_cancel) TC_TRY(write_cancel(cancel));
   for (const Notification& notification : change.outbox) TC_TRY(write_row(notification));
   TC_TRY(write_kept(change));
   TC_TRY(write_decisions(change));
   return write_audit(change);
-}
-
-Result<void> StateTables::write_records(const RecordTable& table,
-                                        const std::vector<Record>& records,
-                                        const std::vector<std::string>& removed) {
-  for (const Record& record : records) {
-    const std::int64_t number = Database::number_of(record.key);
-    {
-      Statement update = database_.statement(table.update);
-      TC_TRY(update.integer(number).text(record.key).text(record.body).run());
-    }
-    if (database_.changes() > 0) continue;
-    Statement insert = database_.statement(table.insert);
-    TC_TRY(insert.integer(number).text(record.key).text(record.body).run());
-  }
-  for (const std::string& key : removed) {
-    Statement remove = database_.statement(table.remove);
-    TC_TRY(remove.integer(Database::number_of(key)).text(key).run());
-  }
-  return base::ok();
 }
 
 Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& records) {
@@ -179,20 +176,7 @@ Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& rec
   return counter.integer(last).run();
 }
 
-Result<void> StateTables::write_event(const TimelineEvent& event) {
-  Statement insert = database_.statement("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)");
-  insert.text(event.incident_id).integer(static_cast<std::int64_t>(event.sequence));
-  insert.integer(base::to_ms(event.at)).text(event.kind).text(event.actor).text(event.text);
-  return insert.run();
-}
-
 Result<void> StateTables::write_row(const Notification& notification) {
-  const std::string body = to_json(notification);
-  if (body.size() > incident::kBodyBytesMax) {
-    return base::error(ErrorCode::LimitExceeded,
-                       fmt::format("message {} is {} bytes, limit {}", notification.key,
-                                   body.size(), incident::kBodyBytesMax));
-  }
   {
     Statement insert = database_.statement(
         "INSERT INTO outbox (key, incident_id, receiver, channel, sequence, state, attempts,"
@@ -204,8 +188,7 @@ Result<void> StateTables::write_row(const Notification& notification) {
     TC_TRY(insert.integer(base::to_ms(notification.created_at)).run());
   }
   if (database_.changes() == 0) return base::ok();
-  Statement insert = database_.statement("INSERT INTO messages VALUES (?, ?)");
-  return insert.integer(database_.last_row()).text(body).run();
+  return history_.add_message(database_.last_row(), notification);
 }
 
 Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
@@ -220,16 +203,16 @@ Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
 
 Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
   PendingRows pending;
+  MessageReader messages(database_);
   {
     Statement query = database_.statement(
-        "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
-        " CROSS JOIN messages USING (id) WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT "
-        "?");
+        "SELECT id, state, attempts, outcome_unknown, due_ms, receipt, note FROM outbox"
+        " WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT ?");
     query.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
     while (true) {
       TC_TRY(const bool row, query.next());
       if (!row) break;
-      TC_TRY(auto read, read_row(query));
+      TC_TRY(auto read, read_row(query, messages));
       pending.rows.push_back(std::move(read));
     }
   }
@@ -243,14 +226,15 @@ Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
 
 Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_t limit) {
   PendingRows pending;
+  MessageReader messages(database_);
   Statement query = database_.statement(
-      "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
-      " CROSS JOIN messages USING (id) WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
+      "SELECT id, state, attempts, outcome_unknown, due_ms, receipt, note FROM outbox"
+      " WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
   query.integer(after_id).integer(static_cast<std::int64_t>(limit));
   while (true) {
     TC_TRY(const bool row, query.next());
     if (!row) return pending;
-    TC_TRY(auto read, read_row(query));
+    TC_TRY(auto read, read_row(query, messages));
     pending.rows.push_back(std::move(read));
   }
 }
@@ -293,64 +277,30 @@ Result<IncidentDetail> StateTables::incident(const std::string& id) {
     if (!row) return base::error(ErrorCode::NotFound, fmt::format("there is no incident '{}'", id));
     TC_TRY(detail.incident, read_incident(query));
   }
-  TC_TRY(detail.timeline, timeline(id));
+  TC_TRY(detail.timeline, history_.timeline(id));
   TC_TRY(detail.deliveries, deliveries(id));
   return detail;
 }
 
-Result<std::vector<TimelineEvent>> StateTables::timeline(const std::string& id) {
-  std::vector<TimelineEvent> events;
-  Statement query = database_.statement(
-      "SELECT sequence, at_ms, kind, actor, text FROM events WHERE incident_id = ?"
-      " ORDER BY sequence");
-  query.text(id);
-  while (true) {
-    TC_TRY(const bool row, query.next());
-    if (!row) return events;
-    TimelineEvent event;
-    event.incident_id = id;
-    event.sequence = static_cast<std::uint64_t>(query.integer_at(0));
-    event.at = base::wall_time(query.integer_at(1));
-    event.kind = query.text_at(2);
-    event.actor = query.text_at(3);
-    event.text = query.text_at(4);
-    events.push_back(std::move(event));
-  }
-}
-
 Result<std::vector<DeliveryRecord>> StateTables::deliveries(const std::string& id) {
   std::vector<DeliveryRecord> deliveries;
+  MessageReader messages(database_);
   Statement query = database_.statement(
-      "SELECT id, state, attempts, outcome_unknown, due_ms, body, receipt, note FROM outbox"
-      " CROSS JOIN messages USING (id) WHERE incident_id = ? ORDER BY id");
+      "SELECT id, state, attempts, outcome_unknown, due_ms, receipt, note, started_ms, finished_ms,"
+      " latency_ms, outcome, text FROM outbox WHERE incident_id = ? ORDER BY id");
   query.text(id);
   while (true) {
     TC_TRY(const bool row, query.next());
     if (!row) return deliveries;
     DeliveryRecord delivery;
-    TC_TRY(delivery.row, read_row(query));
-    TC_TRY(delivery.attempts, attempts(delivery.row.id));
+    TC_TRY(delivery.row, read_row(query, messages));
+    if (const auto started = query.optional_integer_at(7)) {
+      delivery.attempts.push_back(
+          {1, base::wall_time(*started), to_time(query.optional_integer_at(8)),
+           base::Duration{query.integer_at(9)}, query.text_at(10), query.text_at(11)});
+    }
+    TC_TRY(add_attempts(delivery));
     deliveries.push_back(std::move(delivery));
-  }
-}
-
-Result<std::vector<AttemptRecord>> StateTables::attempts(std::int64_t row_id) {
-  std::vector<AttemptRecord> attempts;
-  Statement query = database_.statement(
-      "SELECT attempt, started_ms, finished_ms, latency_ms, outcome, text FROM attempts"
-      " WHERE row_id = ? ORDER BY attempt");
-  query.integer(row_id);
-  while (true) {
-    TC_TRY(const bool row, query.next());
-    if (!row) return attempts;
-    AttemptRecord attempt;
-    attempt.attempt = static_cast<std::uint32_t>(query.integer_at(0));
-    attempt.started_at = base::wall_time(query.integer_at(1));
-    attempt.finished_at = to_time(query.optional_integer_at(2));
-    attempt.latency = base::Duration{query.integer_at(3)};
-    attempt.outcome = query.text_at(4);
-    attempt.text = query.text_at(5);
-    attempts.push_back(std::move(attempt));
   }
 }
 
@@ -364,7 +314,7 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
       "DELETE FROM messages WHERE id NOT IN (SELECT id FROM outbox)",
       "DELETE FROM attempts WHERE row_id NOT IN (SELECT id FROM outbox)",
   };
-  Transaction transaction(database_);
+  Writing transaction(*this);
   TC_TRY(transaction.begin());
   {
     Statement remove = database_.statement("DELETE FROM incidents WHERE resolved_ms < ?");
@@ -375,13 +325,7 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
     Statement statement = database_.statement(sql);
     TC_TRY(statement.run());
   }
-  {
-    Statement remove = database_.statement(
-        "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?2 OR id < coalesce("
-        "(SELECT id FROM decisions WHERE at_ms >= ?1 ORDER BY id LIMIT 1),"
-        " (SELECT max(id) + 1 FROM decisions))");
-    TC_TRY(remove.integer(base::to_ms(decisions_before)).integer(incident::kDecisionsKept).run());
-  }
+  TC_TRY(history_.prune(decisions_before));
   TC_TRY(transaction.commit());
   return pruned;
 }

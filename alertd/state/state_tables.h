@@ -3,22 +3,16 @@
 #pragma once
 
 #include "alertd/state/blocking_store.h"
+#include "alertd/state/history.h"
+#include "alertd/state/key_index.h"
 #include "alertd/state/sqlite.h"
 
 namespace tocsin::state {
 
-/// The statements of a table of bodies by key. Rows lie in the order in which they came and are
-/// found by the key's number (Database::number_of); the key itself decides.
-struct RecordTable {
-  const char* update;  ///< Parameters: number, key, body.
-  const char* insert;  ///< Parameters: number, key, body.
-  const char* remove;  ///< Parameters: number, key.
-};
-
 /// Thread: the connection's. Errors and meaning: alertd/incident/state_store.h, same names.
 class StateTables : public BlockingStore {
  public:
-  explicit StateTables(Database& database) : database_(database) {}
+  explicit StateTables(Database& database);
 
   base::Result<incident::LoadedState> load(base::WallTime resolved_since) override;
   base::Result<void> commit(const incident::StateChange& change) override;
@@ -50,12 +44,24 @@ class StateTables : public BlockingStore {
   base::Result<std::unique_ptr<Copy>> begin_copy(const std::string& path) override;
 
  private:
+  /// A transaction; what is known of the tables in memory is forgotten unless commit() was reached.
+  class Writing {
+   public:
+    explicit Writing(StateTables& tables) : tables_(tables), transaction_(tables.database_) {}
+    ~Writing();
+    Writing(const Writing&) = delete;
+    Writing& operator=(const Writing&) = delete;
+    base::Result<void> begin() { return transaction_.begin(); }
+    base::Result<void> commit();
+
+   private:
+    StateTables& tables_;
+    Transaction transaction_;
+    bool committed_ = false;
+  };
+
   base::Result<void> write(const incident::StateChange& change);
-  base::Result<void> write_records(const RecordTable& table,
-                                   const std::vector<incident::Record>& records,
-                                   const std::vector<std::string>& removed);
   base::Result<void> write_incidents(const std::vector<incident::IncidentRecord>& records);
-  base::Result<void> write_event(const incident::TimelineEvent& event);
   base::Result<void> write_row(const incident::Notification& notification);
   base::Result<void> settle(const incident::SettledRow& row);
   base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
@@ -67,11 +73,14 @@ class StateTables : public BlockingStore {
   base::Result<std::vector<incident::KeptRecord>> read_kept();
   base::Result<std::int64_t> last_audit_number();
   base::Result<std::vector<incident::Record>> read_records(const char* sql);
-  base::Result<std::vector<incident::TimelineEvent>> timeline(const std::string& id);
   base::Result<std::vector<incident::DeliveryRecord>> deliveries(const std::string& id);
-  base::Result<std::vector<incident::AttemptRecord>> attempts(std::int64_t row_id);
+  base::Result<void> add_attempts(incident::DeliveryRecord& delivery);
+  base::Result<bool> finish_first(const incident::AttemptResult& result);
 
   Database& database_;
+  KeyedRows alerts_;
+  KeyedRows groups_;
+  History history_;
   incident::Lease lease_;
 };
 

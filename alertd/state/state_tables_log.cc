@@ -22,22 +22,6 @@ constexpr base::WallTime kFirst = base::wall_time(INT64_MIN / 2);
 constexpr base::WallTime kLast = base::wall_time(INT64_MAX / 2);
 
 // One statement for each index; a condition whose parameter is '' or null does not apply.
-constexpr const char* kDecisionsBySubject =
-    "SELECT at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions"
-    " WHERE subject_number = ?7 AND subject = ?1 AND (?2 = '' OR fingerprint = ?2)"
-    " AND (?3 = '' OR incident_id = ?3) AND at_ms >= ?4 AND at_ms < ?5 ORDER BY id DESC LIMIT ?6";
-constexpr const char* kDecisionsByFingerprint =
-    "SELECT at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions"
-    " WHERE ?1 = '' AND fingerprint = ?2 AND fingerprint <> '' AND (?3 = '' OR incident_id = ?3)"
-    " AND at_ms >= ?4 AND at_ms < ?5 ORDER BY id DESC LIMIT ?6";
-constexpr const char* kDecisionsByIncident =
-    "SELECT at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions"
-    " WHERE ?1 = '' AND ?2 = '' AND incident_id = ?3 AND incident_id <> ''"
-    " AND at_ms >= ?4 AND at_ms < ?5 ORDER BY id DESC LIMIT ?6";
-constexpr const char* kDecisionsAll =
-    "SELECT at_ms, subject, fingerprint, incident_id, sent, reason, text FROM decisions"
-    " WHERE ?1 = '' AND ?2 = '' AND ?3 = '' AND at_ms >= ?4 AND at_ms < ?5"
-    " ORDER BY id DESC LIMIT ?6";
 constexpr const char* kAuditByObject =
     "SELECT number, at_ms, actor, source, action, object, text, hash FROM audit"
     " WHERE object = ?1 AND (?2 = '' OR actor = ?2) AND at_ms >= ?3 AND at_ms < ?4"
@@ -46,12 +30,6 @@ constexpr const char* kAuditAll =
     "SELECT number, at_ms, actor, source, action, object, text, hash FROM audit"
     " WHERE ?1 = '' AND (?2 = '' OR actor = ?2) AND at_ms >= ?3 AND at_ms < ?4"
     " AND (?5 IS NULL OR number < ?5) ORDER BY number DESC LIMIT ?6";
-
-const char* statement_for(const incident::DecisionQuery& query) {
-  if (!query.subject.empty()) return kDecisionsBySubject;
-  if (!query.fingerprint.empty()) return kDecisionsByFingerprint;
-  return query.incident_id.empty() ? kDecisionsAll : kDecisionsByIncident;
-}
 
 std::int64_t limited(std::size_t limit) {
   return static_cast<std::int64_t>(std::min(limit, incident::kLogRowsMax));
@@ -107,15 +85,8 @@ Result<void> StateTables::write_decisions(const StateChange& change) {
     Statement remember = database_.statement("INSERT OR REPLACE INTO decided_change VALUES (1, ?)");
     TC_TRY(remember.text(id).run());
   }
-  for (const DecisionRecord& whole : change.decisions) {
-    const DecisionRecord record = incident::clipped(whole);
-    Statement insert = database_.statement(
-        "INSERT INTO decisions (at_ms, subject, fingerprint, incident_id, sent, reason, text,"
-        " subject_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-    insert.integer(base::to_ms(record.at)).text(record.subject);
-    insert.text(record.fingerprint).text(record.incident_id).integer(record.sent ? 1 : 0);
-    insert.text(record.reason).text(record.text);
-    TC_TRY(insert.integer(Database::number_of(record.subject)).run());
+  for (const DecisionRecord& record : change.decisions) {
+    TC_TRY(history_.add_decision(incident::clipped(record)));
   }
   return base::ok();
 }
@@ -159,27 +130,7 @@ Result<void> StateTables::write_audit(const StateChange& change) {
 }
 
 Result<std::vector<DecisionRecord>> StateTables::decisions(const incident::DecisionQuery& query) {
-  Statement statement = database_.statement(statement_for(query));
-  const std::string subject = incident::clipped(query.subject, incident::kSubjectBytesMax);
-  statement.text(subject);
-  statement.text(query.fingerprint).text(query.incident_id);
-  statement.integer(base::to_ms(query.from.value_or(kFirst)));
-  statement.integer(base::to_ms(query.to.value_or(kLast))).integer(limited(query.limit));
-  if (!subject.empty()) statement.integer(Database::number_of(subject));
-  std::vector<DecisionRecord> found;
-  while (true) {
-    TC_TRY(const bool row, statement.next());
-    if (!row) return found;
-    DecisionRecord record;
-    record.at = base::wall_time(statement.integer_at(0));
-    record.subject = statement.text_at(1);
-    record.fingerprint = statement.text_at(2);
-    record.incident_id = statement.text_at(3);
-    record.sent = statement.integer_at(4) != 0;
-    record.reason = statement.text_at(5);
-    record.text = statement.text_at(6);
-    found.push_back(std::move(record));
-  }
+  return history_.decisions(query);
 }
 
 Result<std::vector<StoredAudit>> StateTables::audit(const incident::AuditQuery& query) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "alertd/incident/dispatcher_test_daemon.h"
+#include "alertd/incident/json_codec.h"
 
 namespace tocsin::incident {
 namespace {
@@ -151,9 +152,11 @@ TEST_CASE("dispatcher: a storm is taken in step by step, and what is Critical be
   world.store->fate = [&](std::uint64_t) {
     stored.push_back(world.disk->alerts.size());
     if (stored.size() == 2) {
-      critical_first = std::any_of(
-          world.disk->alerts.begin(), world.disk->alerts.end(),
-          [](const auto& row) { return row.second.find("critical") != std::string::npos; });
+      critical_first =
+          std::any_of(world.disk->alerts.begin(), world.disk->alerts.end(), [](const auto& row) {
+            return alert_from_record({row.first, row.second})->severity ==
+                   model::Severity::Critical;
+          });
     }
     return Fate::Works;
   };

@@ -3,14 +3,12 @@
 // times signed ones of milliseconds, texts have their length in front, lists their count. Words
 // stand for enumerators, because their numbers move.
 
+#include "alertd/incident/byte_values.h"
 #include "alertd/incident/notification.h"
-#include "common/base/byte_codec.h"
 
 namespace tocsin::incident {
 
 using base::ByteReader;
-using base::put_raw;
-using base::put_signed;
 using base::put_text;
 using base::put_varint;
 using base::Result;
@@ -18,58 +16,6 @@ using base::Result;
 namespace {
 
 constexpr std::uint64_t kVersion = 1;
-
-void put_time(base::WallTime time, std::string& out) {
-  put_signed(base::as_u64(base::to_ms(time)), out);
-}
-
-base::WallTime take_time(ByteReader& reader) {
-  return base::wall_time(base::as_i64(reader.signed_varint()));
-}
-
-void put_labels(const model::Labels& labels, std::string& out) {
-  put_varint(labels.size(), out);
-  for (const model::LabelView label : labels) {
-    put_text(label.name, out);
-    put_text(label.value, out);
-  }
-}
-
-model::Labels take_labels(ByteReader& reader) {
-  const std::uint64_t count = reader.varint();
-  if (count > reader.left() / 2) reader.fail();
-  std::vector<model::LabelView> labels;
-  labels.reserve(reader.ok() ? static_cast<std::size_t>(count) : 0);
-  while (reader.ok() && labels.size() < count) {
-    const std::string_view name = reader.text();
-    const std::string_view value = reader.text();
-    if (value.empty() || (!labels.empty() && name <= labels.back().name)) reader.fail();
-    labels.push_back({name, value});
-  }
-  return reader.ok() ? model::Labels::from_sorted(labels) : model::Labels();
-}
-
-model::Severity take_severity(ByteReader& reader) {
-  const std::uint64_t number = reader.varint();
-  if (number > static_cast<std::uint64_t>(model::Severity::Critical)) reader.fail();
-  return reader.ok() ? static_cast<model::Severity>(number) : model::Severity::Medium;
-}
-
-void put_severity(model::Severity severity, std::string& out) {
-  put_varint(static_cast<std::uint64_t>(severity), out);
-}
-
-/// Reads a word with `parse`, which returns an optional.
-template <class Parse>
-auto take_word(ByteReader& reader, Parse parse) {
-  const auto value = parse(reader.text());
-  if (!value) reader.fail();
-  return value.value_or(typename decltype(parse(std::string_view()))::value_type{});
-}
-
-std::string take_string(ByteReader& reader) {
-  return std::string(reader.text());
-}
 
 void put_summary(const IncidentSummary& incident, std::string& out) {
   put_text(incident.id, out);
@@ -101,48 +47,16 @@ IncidentSummary take_summary(ByteReader& reader) {
   return incident;
 }
 
-void put_alert(const NotifiedAlert& notified, std::string& out) {
-  const model::Alert& alert = notified.alert;
-  put_varint((notified.firing ? 1U : 0U) | (alert.ends_at ? 2U : 0U) | (alert.value ? 4U : 0U),
-             out);
-  put_labels(alert.labels, out);
-  put_labels(alert.annotations, out);
-  put_severity(alert.severity, out);
-  put_time(alert.starts_at, out);
-  if (alert.ends_at) put_time(*alert.ends_at, out);
-  put_time(alert.valid_until, out);
-  put_time(alert.updated_at, out);
-  if (alert.value) put_raw(*alert.value, out);
-  put_text(alert.generator_url, out);
-  put_text(alert.rule_source, out);
+void put_notified(const NotifiedAlert& notified, std::string& out) {
+  put_varint(notified.firing ? 1U : 0U, out);
+  put_alert(notified.alert, out);
 }
 
-NotifiedAlert take_alert(ByteReader& reader) {
+NotifiedAlert take_notified(ByteReader& reader) {
   NotifiedAlert notified;
-  model::Alert& alert = notified.alert;
-  const std::uint64_t flags = reader.varint();
-  notified.firing = (flags & 1U) != 0;
-  alert.labels = take_labels(reader);
-  alert.annotations = take_labels(reader);
-  alert.severity = take_severity(reader);
-  alert.starts_at = take_time(reader);
-  if ((flags & 2U) != 0) alert.ends_at = take_time(reader);
-  alert.valid_until = take_time(reader);
-  alert.updated_at = take_time(reader);
-  if ((flags & 4U) != 0) alert.value = reader.number();
-  alert.generator_url = take_string(reader);
-  alert.rule_source = take_string(reader);
+  notified.firing = reader.varint() != 0;
+  notified.alert = take_alert(reader);
   return notified;
-}
-
-/// Reads a list; no element is shorter than a byte, which bounds the count.
-template <class Element, class Read>
-std::vector<Element> take_list(ByteReader& reader, Read read) {
-  const std::uint64_t count = reader.varint();
-  if (count > reader.left()) reader.fail();
-  std::vector<Element> list;
-  for (std::uint64_t i = 0; reader.ok() && i < count; ++i) list.push_back(read(reader));
-  return list;
 }
 
 }  // namespace
@@ -169,7 +83,7 @@ void append_bytes(const Notification& notification, std::string& out) {
     put_text(value, out);
   }
   put_varint(notification.alerts.size(), out);
-  for (const NotifiedAlert& notified : notification.alerts) put_alert(notified, out);
+  for (const NotifiedAlert& notified : notification.alerts) put_notified(notified, out);
   put_varint(notification.truncated_alerts, out);
   put_text(notification.words, out);
   put_text(notification.html, out);
@@ -203,7 +117,7 @@ Result<Notification> notification_from_bytes(std::string_view bytes) {
     std::string name = take_string(reader);
     notification.common_annotations[std::move(name)] = take_string(reader);
   }
-  notification.alerts = take_list<NotifiedAlert>(reader, take_alert);
+  notification.alerts = take_list<NotifiedAlert>(reader, take_notified);
   notification.truncated_alerts = reader.varint();
   notification.words = take_string(reader);
   notification.html = take_string(reader);

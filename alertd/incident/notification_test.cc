@@ -267,6 +267,86 @@ TEST_CASE("stored bodies: and back") {
   CHECK(incident_record(*incident_back).body == incident_record(incident).body);
   CHECK(incident_back->previous == 1041);
   CHECK(incident_back->resolved_at == kStart);
+
+  incident.services = {"shop", "web"};
+  incident.root = 7;
+  incident.held_for = 8;
+  incident.related = {1040, 1041};
+  incident.told = {{"oncall", "pager"}, {"team", "chat"}};
+  incident.policy_severity = model::Severity::Low;
+  incident.digest_at = kStart;
+  incident.events = 300;
+  incident.owner = "ann";
+  incident.merged_into = 3;
+  incident.acknowledgement = Acknowledgement{"ann", "on it", kStart, kStart, model::Severity::High};
+  const IncidentRecord full = incident_record(incident);
+  const auto full_back = incident_from_record(full);
+  REQUIRE_MESSAGE(full_back, full_back);
+  CHECK(incident_record(*full_back).body == full.body);
+  CHECK(full_back->services == incident.services);
+  CHECK(full_back->related == incident.related);
+  CHECK(full_back->told == incident.told);
+  CHECK(full_back->policy_severity == model::Severity::Low);
+  CHECK(full_back->digest_at == kStart);
+  CHECK(full_back->events == 300);
+  CHECK(full_back->owner == "ann");
+  CHECK(full_back->acknowledgement->comment == "on it");
+
+  const auto every_prefix_is_refused = [](auto record, const auto& read) {
+    const std::string body = record.body;
+    for (std::size_t size = 0; size < body.size(); ++size) {
+      record.body = body.substr(0, size);
+      CHECK(read(record).error().code == base::ErrorCode::Corruption);
+    }
+  };
+  every_prefix_is_refused(alert_record(alert), alert_from_record);
+  every_prefix_is_refused(group_record(group), group_from_record);
+  every_prefix_is_refused(full, incident_from_record);
+}
+
+TEST_CASE("stored bodies: those that older releases wrote as JSON") {
+  const auto alert = alert_from_record(
+      {alert_key(model::Labels({{"alertname", "A"}}).fingerprint()),
+       R"({"labels":{"alertname":"A"},"annotations":{"summary":"s"},"severity":"high",)"
+       R"("starts_at":1700000000123,"ends_at":1700000000124,"valid_until":1700000000125,)"
+       R"("updated_at":1700000000126,"value":97.5,"generator_url":"/g","rule_source":"d:7"})"});
+  REQUIRE_MESSAGE(alert, alert);
+  CHECK(alert->annotations.get("summary") == "s");
+  CHECK(alert->ends_at == kStart + base::Duration{1});
+  CHECK(alert->rule_source == "d:7");
+
+  const auto group = group_from_record(
+      {"k", R"({"route":"pages","receiver":"oncall","labels":{"a":"b"},"members":)"
+            R"({"ffffffffffffffff":{"severity":"critical","resolved":true,"since":1700000000123}},)"
+            R"("told":{"0000000000000007":"low"},"told_at":1700000000123,)"
+            R"("created_at":1700000000124,"waited":true,"next_turn":1700000000125,)"
+            R"("early_turn":1700000000126,"repeats_held":true})"});
+  REQUIRE_MESSAGE(group, group);
+  CHECK(group->key == "k");
+  CHECK(group->members.at(~0ULL).resolved);
+  CHECK(group->log.firing.at(7) == model::Severity::Low);
+  CHECK(group->early_turn == kStart + base::Duration{3});
+  CHECK(!group->resolved_at);
+
+  IncidentRecord record = incident_record(make_incident());
+  record.body =
+      R"({"route":"pages","receiver":"oncall","group_labels":{"a":"b"},"acknowledgement":)"
+      R"({"by":"ann","comment":"on it","at":1,"until":2,"severity":"high"},"resolved_by":"bob",)"
+      R"("comment":"c","reopen_at":3,"reopened":4,"previous":5,"owner":"ann","services":["shop"],)"
+      R"("root":6,"held_for":7,"related":[8],"policy_severity":"low","told":[["oncall","pager"]],)"
+      R"("digest_at":9,"notifications":10,"events":11})";
+  const auto incident = incident_from_record(record);
+  REQUIRE_MESSAGE(incident, incident);
+  CHECK(incident->acknowledgement->by == "ann");
+  CHECK(incident->reopened == 4);
+  CHECK(incident->owner == "ann");
+  CHECK(incident->services == std::set<std::string>{"shop"});
+  CHECK(incident->related == std::vector<std::int64_t>{8});
+  CHECK(incident->told == Addresses{{"oncall", "pager"}});
+  CHECK(incident->policy_severity == model::Severity::Low);
+  CHECK(incident->events == 11);
+  record.body = R"({"previous":"x"})";
+  CHECK(incident_from_record(record).error().code == base::ErrorCode::Corruption);
 }
 
 }  // namespace tocsin::incident

@@ -106,6 +106,12 @@ Statement& Statement::text(std::string_view value) {
   return *this;
 }
 
+Statement& Statement::lasting(std::string_view text) {
+  sqlite3_bind_text64(statement_, ++bound_, text.data() ? text.data() : "", text.size(),
+                      SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
 Statement& Statement::bytes(std::string_view value) {
   sqlite3_bind_blob64(statement_, ++bound_, value.data() ? value.data() : "", value.size(),
                       SQLITE_STATIC);
@@ -159,6 +165,9 @@ std::optional<std::int64_t> Statement::optional_integer_at(int column) const {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, int busy_timeout_ms) {
+  // Each allocation would be counted under a lock for nobody. Refused once SQLite is in use, which
+  // is as well.
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   TC_TRY(make_private(path));
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;

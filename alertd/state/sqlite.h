@@ -35,7 +35,8 @@ class Statement {
 
   // Bind the next parameter.
   Statement& text(std::string_view value);
-  /// Not copied: must live until run() or the last next().
+  // These are not copied: they must live until run() or the last next().
+  Statement& lasting(std::string_view text);
   Statement& bytes(std::string_view value);
   Statement& integer(std::int64_t value);
   Statement& optional_integer(const std::optional<std::int64_t>& value);

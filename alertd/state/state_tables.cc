@@ -163,11 +163,12 @@ Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& rec
         " ON CONFLICT (number) DO UPDATE SET id = ?2, group_key = ?3, title = ?4, state = ?5,"
         " severity = ?6, peak_severity = ?7, opened_ms = ?8, updated_ms = ?9, resolved_ms = ?10,"
         " body = ?11");
-    upsert.integer(record.number).text(record.id).text(record.group_key).text(record.title);
-    upsert.text(to_string(record.state)).integer(static_cast<int>(record.severity));
+    upsert.integer(record.number).lasting(record.id).lasting(record.group_key);
+    upsert.lasting(record.title);
+    upsert.lasting(to_string(record.state)).integer(static_cast<int>(record.severity));
     upsert.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
     upsert.integer(base::to_ms(record.updated_at)).optional_integer(to_ms(record.resolved_at));
-    TC_TRY(upsert.text(record.body).run());
+    TC_TRY(upsert.lasting(record.body).run());
     last = std::max(last, record.number);
   }
   Statement counter = database_.statement(
@@ -182,8 +183,8 @@ Result<void> StateTables::write_row(const Notification& notification) {
         "INSERT INTO outbox (key, incident_id, receiver, channel, sequence, state, attempts,"
         " outcome_unknown, due_ms) VALUES (?, ?, ?, ?, ?, 'pending', 0, 0, ?)"
         " ON CONFLICT (incident_id, key) DO NOTHING");
-    insert.text(notification.key).text(notification.incident.id);
-    insert.text(notification.receiver).text(notification.channel);
+    insert.lasting(notification.key).lasting(notification.incident.id);
+    insert.lasting(notification.receiver).lasting(notification.channel);
     insert.integer(static_cast<std::int64_t>(notification.sequence));
     TC_TRY(insert.integer(base::to_ms(notification.created_at)).run());
   }

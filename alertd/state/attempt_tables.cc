@@ -64,12 +64,13 @@ Result<DeliveryBatchOutcome> StateTables::record(const DeliveryBatch& batch) {
   for (const AttemptResult& result : batch.finished) {
     TC_TRY(note(outcome.finished, finish_attempt(result)));
   }
-  for (const incident::Notification& notification : batch.outbox) TC_TRY(write_row(notification));
+  for (const incident::Notification& notification : batch.outbox) TC_TRY(fresh_.add(notification));
   TC_TRY(transaction.commit());
   return outcome;
 }
 
 Result<void> StateTables::settle(const incident::SettledRow& row) {
+  TC_TRY(fresh_.out(row.row_id));
   Statement query = database_.statement("SELECT state FROM outbox WHERE id = ?");
   query.integer(row.row_id);
   TC_TRY(const bool found, query.next());
@@ -83,6 +84,8 @@ Result<void> StateTables::settle(const incident::SettledRow& row) {
 }
 
 Result<void> StateTables::start_attempt(std::int64_t row_id, std::uint32_t attempt, WallTime at) {
+  if (attempt == 1 && fresh_.start(row_id, at)) return base::ok();
+  TC_TRY(fresh_.out(row_id));
   {
     // The first attempt has its columns in the row, which changes anyway.
     Statement update = database_.statement(
@@ -108,6 +111,11 @@ Result<void> StateTables::start_attempt(std::int64_t row_id, std::uint32_t attem
 }
 
 Result<void> StateTables::finish_attempt(const AttemptResult& result) {
+  if (result.attempt == 1) {
+    TC_TRY(const bool written, fresh_.finish(result));
+    if (written) return base::ok();
+  }
+  TC_TRY(fresh_.out(result.row_id));
   if (result.attempt == 1) {
     TC_TRY(const bool finished, finish_first(result));
     if (finished) return base::ok();

@@ -207,6 +207,9 @@ ALTER TABLE outbox ADD COLUMN latency_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN text TEXT NOT NULL DEFAULT '';
 
+-- Rows of the outbox that are not written yet (fresh_rows.h).
+CREATE TABLE outbox_journal (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+
 -- Rows of alerts and groups are found by a table in memory (key_index.h).
 DROP INDEX alerts_number;
 DROP INDEX alert_groups_number;

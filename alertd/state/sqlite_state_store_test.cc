@@ -271,7 +271,7 @@ TEST_CASE("sqlite store: a change is written whole or not at all") {
   auto database = Database::open(world.path, 20);
   REQUIRE(database);
   REQUIRE(
-      (*database)->execute("CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN"
+      (*database)->execute("CREATE TRIGGER full BEFORE INSERT ON outbox_journal BEGIN"
                            " SELECT raise(ABORT, 'no room'); END"));
   StateTables tables(**database);
   incident::StateChange change;

@@ -83,20 +83,36 @@ StateTables::StateTables(Database& database)
     : database_(database),
       alerts_(database, kAlerts),
       groups_(database, kAlertGroups),
-      history_(database) {}
+      history_(database),
+      fresh_(database, history_) {}
 
 StateTables::Writing::~Writing() {
   if (committed_) return;
   tables_.alerts_.forget();
   tables_.groups_.forget();
   tables_.history_.forget();
+  tables_.fresh_.forget();
+}
+
+Result<void> StateTables::Writing::begin() {
+  TC_TRY(transaction_.begin());
+  return tables_.fresh_.known() ? base::ok() : tables_.fresh_.recover();
 }
 
 Result<void> StateTables::Writing::commit() {
+  TC_TRY(tables_.fresh_.write());
   TC_TRY(tables_.history_.write());
   TC_TRY(transaction_.commit());
   committed_ = true;
   return base::ok();
+}
+
+Result<void> StateTables::bring_out() {
+  if (fresh_.known() && fresh_.rows().empty()) return base::ok();
+  Writing transaction(*this);
+  TC_TRY(transaction.begin());
+  TC_TRY(fresh_.all_out());
+  return transaction.commit();
 }
 
 Result<LoadedState> StateTables::load(WallTime resolved_since) {
@@ -146,8 +162,9 @@ Result<void> StateTables::write(const StateChange& change) {
   for (const std::string& key : change.groups_delete) TC_TRY(groups_.remove(key));
   TC_TRY(write_incidents(change.incidents_upsert));
   for (const TimelineEvent& event : change.events) TC_TRY(history_.add_event(event));
+  if (!change.outbox_cancel.empty()) TC_TRY(fresh_.all_out());
   for (const incident::OutboxCancel& cancel : change.outbox_cancel) TC_TRY(write_cancel(cancel));
-  for (const Notification& notification : change.outbox) TC_TRY(write_row(notification));
+  for (const Notification& notification : change.outbox) TC_TRY(fresh_.add(notification));
   TC_TRY(write_kept(change));
   TC_TRY(write_decisions(change));
   return write_audit(change);
@@ -177,21 +194,6 @@ Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& rec
   return counter.integer(last).run();
 }
 
-Result<void> StateTables::write_row(const Notification& notification) {
-  {
-    Statement insert = database_.statement(
-        "INSERT INTO outbox (key, incident_id, receiver, channel, sequence, state, attempts,"
-        " outcome_unknown, due_ms) VALUES (?, ?, ?, ?, ?, 'pending', 0, 0, ?)"
-        " ON CONFLICT (incident_id, key) DO NOTHING");
-    insert.lasting(notification.key).lasting(notification.incident.id);
-    insert.lasting(notification.receiver).lasting(notification.channel);
-    insert.integer(static_cast<std::int64_t>(notification.sequence));
-    TC_TRY(insert.integer(base::to_ms(notification.created_at)).run());
-  }
-  if (database_.changes() == 0) return base::ok();
-  return history_.add_message(database_.last_row(), notification);
-}
-
 Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
   Statement update = database_.statement(
       "UPDATE outbox SET state = 'superseded', note = ?5 WHERE incident_id = ?1"
@@ -203,6 +205,7 @@ Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
 }
 
 Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
+  TC_TRY(bring_out());
   PendingRows pending;
   MessageReader messages(database_);
   {
@@ -226,17 +229,33 @@ Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
 }
 
 Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_t limit) {
+  if (!fresh_.known()) TC_TRY(bring_out());
   PendingRows pending;
   MessageReader messages(database_);
+  auto fresh = fresh_.rows().upper_bound(after_id);
+  const auto add_fresh_before = [&](std::int64_t id) -> Result<void> {
+    for (; fresh != fresh_.rows().end() && fresh->first < id && pending.rows.size() < limit;
+         ++fresh) {
+      OutboxRow row;
+      row.id = fresh->first;
+      row.attempts = fresh->second.started_ms ? 1 : 0;
+      row.outcome_unknown = fresh->second.started_ms.has_value();
+      row.due = base::wall_time(fresh->second.due_ms);
+      TC_TRY(row.notification, messages.read(row.id));
+      pending.rows.push_back(std::move(row));
+    }
+    return base::ok();
+  };
   Statement query = database_.statement(
       "SELECT id, state, attempts, outcome_unknown, due_ms, receipt, note FROM outbox"
       " WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
   query.integer(after_id).integer(static_cast<std::int64_t>(limit));
   while (true) {
-    TC_TRY(const bool row, query.next());
-    if (!row) return pending;
-    TC_TRY(auto read, read_row(query, messages));
-    pending.rows.push_back(std::move(read));
+    TC_TRY(const bool found, query.next());
+    TC_TRY(add_fresh_before(found ? query.integer_at(0) : INT64_MAX));
+    if (!found || pending.rows.size() >= limit) return pending;
+    TC_TRY(auto row, read_row(query, messages));
+    pending.rows.push_back(std::move(row));
   }
 }
 
@@ -269,6 +288,7 @@ Result<std::vector<IncidentRecord>> StateTables::incidents(const IncidentQuery& 
 }
 
 Result<IncidentDetail> StateTables::incident(const std::string& id) {
+  TC_TRY(bring_out());
   IncidentDetail detail;
   {
     static const std::string kSql = std::string(kIncidentColumns) + " WHERE id = ?";
@@ -317,6 +337,7 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
   };
   Writing transaction(*this);
   TC_TRY(transaction.begin());
+  TC_TRY(fresh_.all_out());
   {
     Statement remove = database_.statement("DELETE FROM incidents WHERE resolved_ms < ?");
     TC_TRY(remove.integer(base::to_ms(before)).run());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "alertd/state/blocking_store.h"
+#include "alertd/state/fresh_rows.h"
 #include "alertd/state/history.h"
 #include "alertd/state/key_index.h"
 #include "alertd/state/sqlite.h"
@@ -51,7 +52,7 @@ class StateTables : public BlockingStore {
     ~Writing();
     Writing(const Writing&) = delete;
     Writing& operator=(const Writing&) = delete;
-    base::Result<void> begin() { return transaction_.begin(); }
+    base::Result<void> begin();
     base::Result<void> commit();
 
    private:
@@ -60,9 +61,10 @@ class StateTables : public BlockingStore {
     bool committed_ = false;
   };
 
+  /// Before rows of the outbox are read by SQL: all of them are there then.
+  base::Result<void> bring_out();
   base::Result<void> write(const incident::StateChange& change);
   base::Result<void> write_incidents(const std::vector<incident::IncidentRecord>& records);
-  base::Result<void> write_row(const incident::Notification& notification);
   base::Result<void> settle(const incident::SettledRow& row);
   base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
   base::Result<void> finish_attempt(const incident::AttemptResult& result);
@@ -81,6 +83,7 @@ class StateTables : public BlockingStore {
   KeyedRows alerts_;
   KeyedRows groups_;
   History history_;
+  FreshRows fresh_;
   incident::Lease lease_;
 };
 

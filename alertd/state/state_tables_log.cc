@@ -161,6 +161,7 @@ Result<incident::AuditVerdict> StateTables::verify_audit() {
 }
 
 Result<std::vector<incident::Receipt>> StateTables::receipts(const incident::ReceiptQuery& query) {
+  // A row that nothing has ended has no receipt: what is in the table is enough.
   Statement statement = database_.statement(
       "SELECT id, receiver, channel, sequence, receipt FROM outbox WHERE incident_id = ?1"
       " AND (?2 = '' OR receiver = ?2) AND (?3 = '' OR channel = ?3) AND receipt <> ''"

@@ -1,0 +1,208 @@
+// Rows of the outbox that are not written yet: what a crash, a failed transaction and a reader see.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "alertd/state/schema.h"
+#include "alertd/state/state_tables.h"
+#include "common/base/random.h"
+#include "tests/sim/state/state_store_suite.h"
+
+namespace tocsin::state {
+namespace {
+
+using incident::AttemptResult;
+using incident::DeliveryState;
+using incident::StateChange;
+using incident::suite_notification;
+using incident::suite_time;
+
+struct OutboxFile {
+  OutboxFile() : path("/tmp/tocsin-outbox-" + base::make_real_random()->hex(8) + ".db") { crash(); }
+  ~OutboxFile() {
+    tables.reset();
+    database.reset();
+    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+  }
+
+  /// What is in memory is gone.
+  void crash() {
+    tables.reset();
+    database.reset();
+    auto opened = Database::open(path, 20);
+    REQUIRE_MESSAGE(opened, opened);
+    database = std::move(*opened);
+    REQUIRE(migrate(*database, newest_schema_version(), base::wall_time(0)));
+    tables.emplace(*database);
+  }
+
+  std::int64_t number(const char* sql) {
+    Statement query = database->statement(sql);
+    REQUIRE(query.next().value());
+    return query.integer_at(0);
+  }
+  std::int64_t written() { return number("SELECT count(*) FROM outbox"); }
+  std::int64_t journal() { return number("SELECT count(*) FROM outbox_journal"); }
+
+  void put(std::uint64_t first, std::uint64_t last) {
+    StateChange change;
+    for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
+      change.outbox.push_back(suite_notification("T-1001", sequence));
+    }
+    REQUIRE(tables->commit(change));
+  }
+  base::Result<void> start(std::int64_t row, std::uint32_t attempt = 1) {
+    return tables->attempt_started(row, attempt, suite_time(5));
+  }
+  base::Result<void> finish(std::int64_t row, DeliveryState state, std::uint32_t attempt = 1) {
+    return tables->attempt_finished(
+        {row, attempt, state, suite_time(30), suite_time(6), base::Duration{7}, "text", "receipt"});
+  }
+  /// "id:attempts", with '?' where the outcome is unknown.
+  std::string pending(std::int64_t after = 0, std::size_t limit = 100) {
+    const auto rows = tables->pending_after(after, limit);
+    REQUIRE_MESSAGE(rows, rows);
+    std::string text;
+    for (const incident::OutboxRow& row : rows->rows) {
+      CHECK(row.notification.sequence == static_cast<std::uint64_t>(row.id));
+      text += fmt::format("{}:{}{} ", row.id, row.attempts, row.outcome_unknown ? "?" : "");
+    }
+    return text;
+  }
+
+  std::string path;
+  std::unique_ptr<Database> database;
+  std::optional<StateTables> tables;
+};
+
+}  // namespace
+
+TEST_CASE("fresh rows: a message is one row, written as it ended") {
+  OutboxFile file;
+  file.put(1, 3);
+  CHECK(file.written() == 0);
+  CHECK(file.journal() == 1);
+  CHECK(file.pending() == "1:0 2:0 3:0 ");
+  REQUIRE(file.start(1));
+  REQUIRE(file.start(2));
+  CHECK(file.pending() == "1:1? 2:1? 3:0 ");
+  CHECK(file.written() == 0);
+  REQUIRE(file.finish(1, DeliveryState::Delivered));
+  REQUIRE(file.finish(2, DeliveryState::Pending));
+  CHECK(file.written() == 2);
+  CHECK(file.pending() == "2:1 3:0 ");
+  CHECK(file.pending(2) == "3:0 ");
+  CHECK(file.pending(0, 1) == "2:1 ");
+  CHECK(file.journal() > 0);
+  REQUIRE(file.start(3));
+  REQUIRE(file.finish(3, DeliveryState::Dead));
+  CHECK(file.written() == 3);
+  CHECK(file.journal() == 0);
+  CHECK(file.finish(3, DeliveryState::Dead));  // the same again
+  CHECK(file.start(3).error().code == base::ErrorCode::InvalidArgument);
+  const auto rows = file.tables->receipts({"T-1001", "", ""});
+  REQUIRE(rows);
+  CHECK(rows->size() == 3);
+}
+
+TEST_CASE("fresh rows: nothing is lost, doubled or given a second id by crashes") {
+  OutboxFile file;
+  file.put(1, 4);
+  REQUIRE(file.start(1));
+  REQUIRE(file.start(2));
+  REQUIRE(file.start(3));
+  REQUIRE(file.finish(2, DeliveryState::Delivered));
+  REQUIRE(file.finish(3, DeliveryState::Pending));
+  file.crash();
+  CHECK(file.pending() == "1:1? 3:1 4:0 ");
+  file.crash();
+  CHECK(file.pending() == "1:1? 3:1 4:0 ");
+  file.put(1, 4);  // the same again
+  CHECK(file.pending() == "1:1? 3:1 4:0 ");
+  file.put(5, 5);
+  CHECK(file.pending(4) == "5:0 ");
+  REQUIRE(file.finish(1, DeliveryState::Delivered));  // begun before the crash
+  const auto detail = file.tables->pending(suite_time(100), 10);
+  REQUIRE(detail);
+  CHECK(detail->rows.size() == 3);
+}
+
+TEST_CASE("fresh rows: a failed transaction leaves them as they were") {
+  OutboxFile file;
+  file.put(1, 3);
+  REQUIRE(file.start(1));
+  for (const char* trigger :
+       {"CREATE TRIGGER full BEFORE INSERT ON outbox_journal BEGIN SELECT raise(ABORT, 'x'); END",
+        "CREATE TRIGGER full BEFORE INSERT ON outbox WHEN new.finished_ms IS NOT NULL"
+        " BEGIN SELECT raise(ABORT, 'x'); END",
+        "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN SELECT raise(ABORT, 'x'); END"}) {
+    REQUIRE(file.database->execute(trigger));
+    StateChange change;
+    change.outbox = {suite_notification("T-1001", 4)};
+    const bool put = file.tables->commit(change).has_value();
+    const bool begun = file.start(2).has_value();
+    const bool ended = file.finish(1, DeliveryState::Delivered).has_value();
+    CHECK((!put || !begun || !ended));
+    REQUIRE(file.database->execute("DROP TRIGGER full"));
+    file.crash();
+    const std::string rows = file.pending();
+    CHECK(rows.find("1:1? ") == (ended ? std::string::npos : 0));
+    CHECK((rows.find("2:1? ") != std::string::npos) == begun);
+    CHECK((rows.find("4:0 ") != std::string::npos) == put);
+    if (ended) break;
+  }
+}
+
+TEST_CASE("fresh rows: whatever is done and whenever it crashes, the outbox is as if it had not") {
+  OutboxFile crashing;
+  OutboxFile steady;
+  std::mt19937 random(7);
+  std::uint64_t put = 0;
+  for (int step = 0; step < 400; ++step) {
+    const auto row = static_cast<std::int64_t>(random() % (put + 1));
+    const auto what = random() % 9;
+    const auto attempt = static_cast<std::uint32_t>(1 + random() % 2);
+    const auto state = static_cast<DeliveryState>(random() % 3);
+    for (OutboxFile* file : {&crashing, &steady}) {
+      if (what < 3) {
+        file->put(put / 2 + 1, put + 1);  // some again
+      } else if (what < 5) {
+        static_cast<void>(file->start(row, attempt));
+      } else if (what < 7) {
+        static_cast<void>(file->finish(row, state, attempt));
+      } else if (what == 7) {
+        StateChange change;
+        change.outbox_cancel = {{"T-1001", "", "", static_cast<std::uint64_t>(row), "newer"}};
+        if (step % 5 == 0) REQUIRE(file->tables->commit(change));
+      } else {
+        incident::DeliveryBatch batch;
+        batch.settled = {{row, DeliveryState::Superseded, "newer"}};
+        batch.started = {{row + 1, 1, suite_time(5)}};
+        REQUIRE(file->tables->record(batch));
+      }
+    }
+    if (what < 3) ++put;
+    if (random() % 7 == 0) crashing.crash();
+    REQUIRE(crashing.pending() == steady.pending());
+  }
+  CHECK(crashing.number("SELECT sum(count) FROM message_blocks") == static_cast<std::int64_t>(put));
+}
+
+TEST_CASE("fresh rows: what is damaged hinders nothing else") {
+  OutboxFile file;
+  file.put(1, 1);
+  file.put(2, 2);
+  file.put(3, 3);
+  REQUIRE(file.database->execute("UPDATE outbox_journal SET body = x'07' WHERE id = 2"));
+  file.crash();
+  CHECK(file.pending() == "1:0 3:0 ");
+  file.put(4, 4);
+  REQUIRE(file.database->execute("UPDATE message_blocks SET body = substr(body, 1, 50)"));
+  file.crash();
+  REQUIRE(file.tables->commit({}));
+  CHECK(file.number("SELECT count(*) FROM outbox") == 2);  // the fourth has no message any more
+}
+
+}  // namespace tocsin::state

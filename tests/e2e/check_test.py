@@ -12,7 +12,7 @@ import unittest
 import urllib.parse
 import xml.etree.ElementTree
 
-from harness import BIN, SOURCE, World, wait_until
+from harness import BIN, SOURCE, World, free_port, wait_until
 
 RULES = SOURCE / "rules"
 SAVED = SOURCE / "tests/data/inventory/agent_and_alertd.json"
@@ -39,7 +39,7 @@ SUPPLEMENT = {
 }
 
 # Whatever tells of the host that wrote it is replaced before the inventory is saved.
-NEUTRAL = {"address": [], "broadcast": [], "clocksource": [], "device": ["/dev/sda", "eth0", "sda"],
+NEUTRAL = {"address": [], "alertd": ["alerts-a:9464"], "broadcast": [], "clocksource": [], "device": ["/dev/sda", "eth0", "sda"],
            "domainname": [], "file": ["/etc/tocsin/rules/host.toml"], "id": [], "machine": [],
            "host": ["testhost"], "instance": ["testhost"], "mountpoint": ["/"], "nodename": [],
            "pretty_name": [], "release": [], "version": [], "version_codename": [],
@@ -116,7 +116,12 @@ class CheckTest(unittest.TestCase):
             self.world.alertd_config().read_text().replace(
                 '%s/rules"' % self.world.folder, '%s"' % RULES))
         self.world.start_alertd()
-        self.world.agent_config()
+        # Of an agent that sends to several: what it says about sending has its label for each.
+        agent = self.world.agent_config()
+        one = 'url = "%s"' % self.world.url
+        several = 'urls = ["%s", "http://127.0.0.1:%d"]' % (self.world.url, free_port())
+        self.assertIn(one, agent.read_text())
+        agent.write_text(agent.read_text().replace(one, several))
         self.world.start_agent()
         wait_until(lambda: self.world.query("node_load1"), 20, "the agent's first samples")
         wait_until(lambda: self.world.get_json("/api/v1/metadata")["data"].get("node_load1"), 20,

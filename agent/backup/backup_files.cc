@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "agent/backup/backup_time.h"
 #include "common/base/strings.h"
@@ -205,8 +206,10 @@ BackupLook BackupFiles::look(base::WallTime now) {
     }
   }
   seen_ = std::move(seen);
-  std::sort(look.items.begin(), look.items.end(),
-            [](const BackupItem& a, const BackupItem& b) { return a.at > b.at; });
+  // Of one moment the later name first: names have dates.
+  std::sort(look.items.begin(), look.items.end(), [](const BackupItem& a, const BackupItem& b) {
+    return std::tie(a.at, a.path) > std::tie(b.at, b.path);
+  });
   return look;
 }
 

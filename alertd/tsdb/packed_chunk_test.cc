@@ -184,7 +184,8 @@ TEST_CASE("random chunks of every width") {
     for (std::uint64_t i = 1 + random->below(kChunkSamplesMax); i > 0; --i) {
       const auto drawn = static_cast<std::int64_t>(random->below(range));
       number = walks ? number + drawn - static_cast<std::int64_t>(range / 3) : drawn;
-      if (rare > 0 && random->below(rare) == 0) number = -number * 1000;
+      const bool leaps = rare > 0 && random->below(rare) == 0;
+      if (leaps && std::abs(number) < std::int64_t{1} << 52U) number = -number * 1000;
       samples.push_back({at, static_cast<double>(number) / scale});
       at += 1 + static_cast<std::int64_t>(random->below(jitter));
     }

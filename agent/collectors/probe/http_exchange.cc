@@ -21,8 +21,12 @@ struct EasyFree {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
+struct ShareFree {
+  void operator()(CURLSH* share) const { curl_share_cleanup(share); }
+};
 using EasyPointer = std::unique_ptr<CURL, EasyFree>;
 using ListPointer = std::unique_ptr<curl_slist, EasyFree>;
+using SharePointer = std::unique_ptr<CURLSH, ShareFree>;
 
 /// What is collected while curl runs.
 struct Transfer {
@@ -166,7 +170,6 @@ void set_request(CURL* easy, const ProbeRoute& route, const HttpProbeSettings& p
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
   curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");  // cookies in memory; of no file
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE,
                    static_cast<long>(route.ip == IpProtocol::V4   ? CURL_IPRESOLVE_V4
                                      : route.ip == IpProtocol::V6 ? CURL_IPRESOLVE_V6
@@ -269,13 +272,22 @@ void take_facts(CURL* easy, HttpExchange& exchange) {
 }  // namespace
 
 struct HttpVisitor::State {
+  explicit State(const ProbeRoute& its_route)
+      : route(its_route), cookies(curl_share_init()), easy(curl_easy_init()) {
+    if (!cookies) easy = nullptr;
+    if (!easy) return;
+    // Cookies in memory. A COOKIEFILE of no name would do, but curl loses it with each reset.
+    curl_share_setopt(cookies.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+    curl_easy_setopt(easy.get(), CURLOPT_SHARE, cookies.get());
+  }
+
   const ProbeRoute& route;
+  SharePointer cookies;  // outlives the handle
   EasyPointer easy;
   TlsFacts tls;  ///< Here because a connection outlives the request that opened it.
 };
 
-HttpVisitor::HttpVisitor(const ProbeRoute& route)
-    : state_(std::make_unique<State>(State{route, EasyPointer(curl_easy_init()), {}})) {}
+HttpVisitor::HttpVisitor(const ProbeRoute& route) : state_(std::make_unique<State>(route)) {}
 
 HttpVisitor::~HttpVisitor() = default;
 

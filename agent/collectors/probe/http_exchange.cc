@@ -276,13 +276,12 @@ struct HttpVisitor::State {
       : route(its_route), cookies(curl_share_init()), easy(curl_easy_init()) {
     if (!cookies) easy = nullptr;
     if (!easy) return;
-    // Cookies in memory. A COOKIEFILE of no name would do, but curl loses it with each reset.
     curl_share_setopt(cookies.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
     curl_easy_setopt(easy.get(), CURLOPT_SHARE, cookies.get());
   }
 
   const ProbeRoute& route;
-  SharePointer cookies;  // outlives the handle
+  SharePointer cookies;  ///< Outlives the handle.
   EasyPointer easy;
   TlsFacts tls;  ///< Here because a connection outlives the request that opened it.
 };
@@ -315,6 +314,7 @@ HttpExchange HttpVisitor::ask(const HttpProbeSettings& page, base::Duration time
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
   if (!referer.empty()) curl_easy_setopt(easy, CURLOPT_REFERER, referer.c_str());
+  curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");  // of no file: cookies in memory
   set_request(easy, state_->route, page, timeout);
   set_method(easy, page);
   set_credentials(easy, page);
@@ -328,6 +328,9 @@ HttpExchange HttpVisitor::ask(const HttpProbeSettings& page, base::Duration time
   exchange.over_tls = exchange.over_tls || (exchange.answer.status == 0 && state_->tls.seen);
   take_phases(easy, exchange);
   exchange.tls = std::exchange(state_->tls, {});
+  // A reset loses the list of cookie files, so it is freed first; that takes the cookies away too.
+  curl_easy_setopt(easy, CURLOPT_COOKIEFILE, nullptr);
+  curl_easy_setopt(easy, CURLOPT_SHARE, state_->cookies.get());
   curl_easy_reset(easy);  // nothing of this frame is left in the handle
   return exchange;
 }

@@ -35,7 +35,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 
 start_alertd() {
   mkdir -p "$work/no-rules"
-  printf '[server]\nlisten = "127.0.0.1:%s"\n[store]\npath = "%s"\n[rules]\npaths = ["%s"]\n' \
+  printf '[server]\nlisten = "127.0.0.1:%s"\n[store]\npath = "%s"\nseries_max = 4000000\n[rules]\npaths = ["%s"]\n' \
     "$1" "$work/alertd" "$work/no-rules" > "$work/alertd.toml"
   "$bin/tocsin-alertd" --config "$work/alertd.toml" 2> "$work/alertd.log" &
   pid=$!

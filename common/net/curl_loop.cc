@@ -1,7 +1,6 @@
 #include "common/net/curl_loop.h"
 
 #include <curl/curl.h>
-#include <fmt/core.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,16 +10,12 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/net/curl_errors.h"
 
 namespace tocsin::net {
 namespace {
 
 constexpr std::size_t kEventsAtOnce = 128;
-
-base::Error cancelled(const std::string& origin) {
-  return base::error(base::ErrorCode::Cancelled,
-                     fmt::format("request to {} given up: the client was stopped", origin));
-}
 
 }  // namespace
 
@@ -112,10 +107,7 @@ void CurlLoop::submit(std::unique_ptr<Job> job) {
     }
   }
   if (!job) return wake();
-  job->fail(
-      base::error(base::ErrorCode::Unavailable,
-                  fmt::format("request to {} refused: {} requests are already waiting or running",
-                              job->origin, jobs_max_)));
+  job->fail(full_error(job->origin, jobs_max_));
   Jobs ended;
   ended.push_back(std::move(job));
   report(ended);
@@ -158,9 +150,7 @@ bool CurlLoop::begin(Waiting& next) {
   Job& job = *next.job;
   const auto rest = std::chrono::duration_cast<base::Duration>(next.due - clock_.monotonic());
   if (rest <= base::Duration{0}) {
-    job.fail(base::error(base::ErrorCode::Timeout,
-                         fmt::format("request to {} timed out after {} in the queue", job.origin,
-                                     base::format_duration(job.timeout))));
+    job.fail(queued_too_long_error(job.origin, job.timeout));
     return false;
   }
   std::unique_ptr<Handle> handle;
@@ -171,7 +161,7 @@ bool CurlLoop::begin(Waiting& next) {
     idle_.pop_back();
   }
   if (handle->easy == nullptr) {
-    job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a curl handle"));
+    job.fail(no_handle_error());
     return false;
   }
   curl_easy_reset(handle->easy);
@@ -265,14 +255,14 @@ void CurlLoop::give_up() {
   Jobs ended;
   for (const auto& handle : busy_) {
     curl_multi_remove_handle(multi_, handle->easy);
-    handle->job->fail(cancelled(handle->job->origin));
+    handle->job->fail(stopped_error(handle->job->origin));
     ended.push_back(std::move(handle->job));
   }
   busy_.clear();
   {
     base::MutexLock lock(mutex_);
     for (Waiting& waiting : waiting_) {
-      waiting.job->fail(cancelled(waiting.job->origin));
+      waiting.job->fail(stopped_error(waiting.job->origin));
       ended.push_back(std::move(waiting.job));
     }
     waiting_.clear();

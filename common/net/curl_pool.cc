@@ -1,9 +1,10 @@
 #include "common/net/curl_pool.h"
 
 #include <curl/curl.h>
-#include <fmt/core.h>
 
 #include <utility>
+
+#include "common/net/curl_errors.h"
 
 namespace tocsin::net {
 namespace {
@@ -39,9 +40,7 @@ CurlPool::~CurlPool() {
     rest.swap(waiting_);
   }
   for (Waiting& waiting : rest) {
-    waiting.job.fail(base::error(
-        base::ErrorCode::Cancelled,
-        fmt::format("request to {} given up: the client was stopped", waiting.job.origin)));
+    waiting.job.fail(stopped_error(waiting.job.origin));
   }
 }
 
@@ -54,10 +53,7 @@ void CurlPool::submit(Job job) {
     if (!full) waiting_.push_back(Waiting{std::move(job), due});
   }
   if (full) {
-    job.fail(base::error(base::ErrorCode::Unavailable,
-                         fmt::format("request to {} refused: {} requests are already waiting or "
-                                     "running",
-                                     job.origin, jobs_max_)));
+    job.fail(full_error(job.origin, jobs_max_));
     return;
   }
   executor_.post([this] { run_one(); });
@@ -89,16 +85,9 @@ void CurlPool::run_one() {
   std::unique_ptr<Handle> handle = take_handle(next.job.origin);
   base::Task report;
   if (rest <= base::Duration{0}) {
-    report = [&next] {
-      next.job.fail(
-          base::error(base::ErrorCode::Timeout,
-                      fmt::format("request to {} timed out after {} in the queue", next.job.origin,
-                                  base::format_duration(next.job.timeout))));
-    };
+    report = [&next] { next.job.fail(queued_too_long_error(next.job.origin, next.job.timeout)); };
   } else if (handle->easy == nullptr) {
-    report = [&next] {
-      next.job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a curl handle"));
-    };
+    report = [&next] { next.job.fail(no_handle_error()); };
   } else {
     curl_easy_reset(handle->easy);  // keeps connections, sessions and the name cache
     curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);

@@ -36,8 +36,6 @@ AGAIN = 2          # times that a world is played again
 SKIPPED = 77       # exit code
 RFC3339 = "%Y-%m-%dT%H:%M:%S"
 
-PLANNING = threading.Lock()  # the worlds mostly wait; planning is what costs, and must not disturb those that run
-
 Batch = collections.namedtuple("Batch", "at firing resolved")
 # Batches compared, text of what differs, counts of what was not compared, and whether it was too late to say.
 Outcome = collections.namedtuple("Outcome", "compared text known late")
@@ -126,24 +124,46 @@ def line_of(at, operation, start, done, path):
     return line
 
 
+class Player:
+    """Our routing in a process of its own, which plays one timeline after the other."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def play(self, lines):
+        """Returns the answers to a timeline, from its begin to its end."""
+        watchdog = threading.Timer(PLAYED, self.process.kill)
+        watchdog.start()
+        try:
+            self.process.stdin.write("".join(json.dumps(line) + "\n" for line in lines))
+            self.process.stdin.flush()
+            answers = []
+            for line in self.process.stdout:
+                answers.append(json.loads(line))
+                if answers[-1]["kind"] == "ended":
+                    return answers[:-1]
+        except BrokenPipeError:
+            pass
+        finally:
+            watchdog.cancel()
+        raise AssertionError("the player: exit status %d" % self.process.wait(PLAYED))
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(PLAYED)
+
+
 class Case:
     """One world on both sides."""
 
     def __init__(self, player, seed):
-        self.player = player
+        self.player = Player(player)
         self.seed = seed
         self.raced = 0
 
     def play(self, lines):
-        lines = lines + [{"at": int((self.world.start + generator.SECONDS) * 1000), "op": "end"}]
-        try:
-            answer = subprocess.run([self.player, str(self.config_path)], capture_output=True, text=True, check=False,
-                                    input="".join(json.dumps(line) + "\n" for line in lines), timeout=PLAYED)
-        except subprocess.TimeoutExpired:
-            raise AssertionError("the player hangs") from None
-        if answer.returncode != 0:
-            raise AssertionError("the player: exit status %d: %s" % (answer.returncode, answer.stderr))
-        return [json.loads(line) for line in answer.stdout.splitlines()]
+        end = int((self.world.start + generator.SECONDS) * 1000)
+        return self.player.play([{"op": "begin", "file": str(self.config_path)}] + lines + [{"at": end, "op": "end"}])
 
     def plan(self):
         """Finds times for the operations that are not near a tick."""
@@ -153,8 +173,7 @@ class Case:
             return [one["at"] / 1000 - start for one in self.play(lines) if one["kind"] != "created"]
 
         self.config_path.write_text(json.dumps(self.world.config), encoding="utf-8")
-        with PLANNING:
-            self.world.settle(ticks_of)
+        self.world.settle(ticks_of)
 
     def run(self):
         """Returns the Outcome."""
@@ -166,13 +185,13 @@ class Case:
                 self.plan()
                 done = self.live(folder)
                 theirs = self.theirs(hook)
+                ours = [] if done is None else self.play(
+                    [line_of(at, operation, self.world.start, told, str(self.config_path))
+                     for at, operation, told in done])
             finally:
                 hook.stop()
-            if done is None:
-                return Outcome(0, "", {}, True)
-            ours = self.play([line_of(at, operation, self.world.start, told, str(self.config_path))
-                              for at, operation, told in done])
-        return self.compare(ours, theirs)
+                self.player.stop()
+        return Outcome(0, "", {}, True) if done is None else self.compare(ours, theirs)
 
     def live(self, folder):
         """Returns what was done, when, and the times that Alertmanager was told; None if the machine was too busy."""

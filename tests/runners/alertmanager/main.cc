@@ -1,15 +1,18 @@
-// Plays a timeline against routing in virtual time, or says which receivers label sets go to.
+// Plays timelines against routing in virtual time, or says which receivers label sets go to.
 //
-//   routing_player CONFIG.yml < timeline      one JSON object a line, each with "at" (ms since
-//   1970) routing_player --routes CONFIG.yml < sets one JSON object of labels a line
+//   routing_player < timelines                 one JSON object a line
+//   routing_player --routes CONFIG.yml < sets  one JSON object of labels a line
 //
-// Operations ("op"): post {alerts: [{labels, starts_at?, ends_at?}]}, silence {name, matchers,
-// ends_at}, expire {name}, reload {file}, end. Answers, one JSON object a line: "sent" (what a
-// webhook would get), "tick" (a group was looked at), "created" (a group).
+// Operations ("op"): begin {file}, then, each with "at" (ms since 1970), post {alerts: [{labels,
+// starts_at?, ends_at?}]}, silence {name, matchers, ends_at}, expire {name}, reload {file}, and
+// end. Then another timeline may begin. Answers, one JSON object a line: "sent" (what a webhook
+// would get), "tick" (a group was looked at), "created" (a group), "ended" (nothing more of this
+// one).
 #include <boost/json.hpp>
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "alertd/routing/alertmanager_config.h"
 #include "alertd/routing/pipeline.h"
@@ -65,7 +68,7 @@ class Player {
 
   void play(const json::object& line) {
     const WallTime at = base::wall_time(line.at("at").to_number<std::int64_t>());
-    while (true) {
+    while (last_ != WallTime{}) {  // the first operation begins time: nothing was due since 1970
       const auto due = pipeline_.next_due();
       if (!due || *due > at) break;
       step(std::max(*due, last_), {});
@@ -171,19 +174,32 @@ void say_routes(const base::FileSystem& files, const std::string& config) {
   }
 }
 
+void play_timelines(const base::FileSystem& files) {
+  std::optional<Player> player;
+  std::string text;
+  while (std::getline(std::cin, text)) {
+    const json::object line = json::parse(text).as_object();
+    const std::string op = text_of(line.at("op"));
+    if (op == "begin") {
+      player.emplace(files, text_of(line.at("file")));
+      continue;
+    }
+    player.value().play(line);
+    if (op == "end") std::cout << R"({"kind": "ended"})" << std::endl;
+  }
+}
+
 int run(const std::vector<std::string>& arguments) {
   const auto files = base::make_real_file_system();
   if (arguments.size() == 2 && arguments[0] == "--routes") {
     say_routes(*files, arguments[1]);
     return 0;
   }
-  if (arguments.size() != 1) {
-    std::cerr << "usage: routing_player [--routes] CONFIG.yml\n";
+  if (!arguments.empty()) {
+    std::cerr << "usage: routing_player [--routes CONFIG.yml]\n";
     return 64;
   }
-  Player player(*files, arguments[0]);
-  std::string line;
-  while (std::getline(std::cin, line)) player.play(json::parse(line).as_object());
+  play_timelines(*files);
   return 0;
 }
 

@@ -39,7 +39,7 @@ void Dispatcher::set_gauges() {
     alerts[static_cast<std::size_t>(entry.alert.severity)][entry.resolved ? 1 : 0] += 1;
   }
   std::array<double, 4> open{};
-  for (const auto& [number, incident] : engine_->incidents()) {
+  for (const Incident& incident : engine_->incidents()) {
     if (!incident.resolved()) open[static_cast<std::size_t>(incident.severity)] += 1;
   }
   for (const model::Severity severity : model::kSeverities) {
@@ -113,7 +113,7 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   snapshot->changes.assign(engine_->changes().begin(), engine_->changes().end());
   write_down(*snapshot);
   const routing::Pipeline& pipeline = engine_->pipeline();
-  for (const auto& [number, incident] : engine_->incidents()) {
+  for (const Incident& incident : engine_->incidents()) {
     IncidentView view{incident, 0, 0};
     if (const routing::Group* group = pipeline.find_group(incident.group_key)) {
       for (const auto& [fingerprint, member] : group->members) {
@@ -126,7 +126,7 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
     AlertView view{entry.alert, entry.resolved, {}, entry.suppression};
     for (const std::string& key : entry.groups) {
       const routing::Group* group = pipeline.find_group(key);
-      const Incident* incident = engine_->incident_of(key);
+      const Incident* incident = engine_->incidents().of_group(key);
       view.groups.push_back({key, group ? group->receiver : "",
                              incident && !incident->resolved() ? incident->id() : "",
                              pipeline.last_decision(key), group ? group->mute : routing::Mute{}});

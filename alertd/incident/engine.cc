@@ -21,8 +21,10 @@ std::string list(const std::vector<Address>& addresses) {
     const bool first = i == 0 || addresses[i - 1].receiver != addresses[i].receiver;
     const bool last =
         i + 1 == addresses.size() || addresses[i + 1].receiver != addresses[i].receiver;
-    if (first) text += fmt::format("{}{} (", i == 0 ? "" : ", ", addresses[i].receiver);
-    text += fmt::format("{}{}{}", first ? "" : ", ", addresses[i].channel, last ? ")" : "");
+    if (i != 0) text += ", ";
+    if (first) text.append(addresses[i].receiver).append(" (");
+    text += addresses[i].channel;
+    if (last) text += ')';
   }
   return text;
 }
@@ -55,7 +57,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   now_ = now;
   result_ = {};
   changed_.clear();
-  looked_at_.clear();
+  looks_.clear();
   alarmed_.clear();
   told_now_.clear();
   apply_edits(input.edits);
@@ -80,8 +82,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
 }
 
 void Engine::on_send(routing::Action action) {
-  const auto found = by_group_.find(action.group_key);
-  Incident* incident = found == by_group_.end() ? nullptr : &incidents_.at(found->second);
+  Incident* incident = incidents_.of_group(action.group_key);
   if (incident) {
     incident->route = action.group.route;
     incident->receiver = action.group.receiver;
@@ -178,11 +179,9 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
             fmt::format("{}: {}{}", model::to_string(incident.severity), incident.title,
                         rule_origin(action.firing)),
             result_.change.events);
-  const std::int64_t number = incident.number;
-  by_group_[incident.group_key] = number;
-  changed_.insert(number);
+  changed_.insert(incident.number);
   remember_labels(incident);
-  return incidents_.emplace(number, std::move(incident)).first->second;
+  return incidents_.add(std::move(incident));
 }
 
 Addresses Engine::route_addresses(const Incident& incident) const {
@@ -205,11 +204,18 @@ Addresses Engine::told(const Incident& incident) const {
 
 std::vector<Address> Engine::in_order(const Addresses& addresses) const {
   std::vector<Address> ordered;
-  for (const auto& [receiver, channels] : settings_.receivers) {
-    for (const std::string& channel : channels) {
-      Address address{receiver, channel};
-      if (addresses.contains(address)) ordered.push_back(std::move(address));
+  for (auto each = addresses.begin(); each != addresses.end();) {
+    const std::string& receiver = each->receiver;
+    const auto next = std::find_if(
+        each, addresses.end(), [&](const Address& other) { return other.receiver != receiver; });
+    if (const auto known = settings_.receivers.find(receiver); known != settings_.receivers.end()) {
+      for (const std::string& channel : known->second) {
+        const auto found = std::find_if(
+            each, next, [&](const Address& address) { return address.channel == channel; });
+        if (found != next) ordered.push_back(*found);
+      }
     }
+    each = next;
   }
   return ordered;
 }
@@ -289,15 +295,8 @@ AlertSet Engine::alerts_of(const Incident& incident) const {
 Incident* Engine::find(const std::string& id) {
   if (!id.starts_with("T-")) return nullptr;
   const auto number = base::parse_i64(std::string_view(id).substr(2));
-  const auto found = number ? incidents_.find(*number) : incidents_.end();
-  return found != incidents_.end() && found->second.id() == id ? &found->second : nullptr;
-}
-
-const Incident* Engine::incident_of(const std::string& group_key) const {
-  const auto found = by_group_.find(group_key);
-  if (found == by_group_.end()) return nullptr;
-  const auto incident = incidents_.find(found->second);
-  return incident == incidents_.end() ? nullptr : &incident->second;
+  Incident* incident = number ? incidents_.find(*number) : nullptr;
+  return incident && incident->id() == id ? incident : nullptr;
 }
 
 std::optional<WallTime> Engine::next_due() const {

@@ -16,11 +16,12 @@
 
 #include "alertd/incident/command.h"
 #include "alertd/incident/decision_keeper.h"
-#include "alertd/incident/incident.h"
+#include "alertd/incident/incident_table.h"
 #include "alertd/incident/news_text.h"
 #include "alertd/incident/notification_builder.h"
 #include "alertd/incident/snapshot.h"
 #include "alertd/incident/step.h"
+#include "alertd/incident/step_looks.h"
 #include "alertd/incident/timer_plan.h"
 #include "alertd/routing/pipeline.h"
 
@@ -51,11 +52,9 @@ class Engine {
 
   const routing::Pipeline& pipeline() const { return pipeline_; }
   /// Incidents that are not resolved, or may still be reopened; by number.
-  const std::map<std::int64_t, Incident>& incidents() const { return incidents_; }
+  const IncidentTable& incidents() const { return incidents_; }
   const IncidentSettings& settings() const { return settings_; }
   const std::deque<Change>& changes() const { return changes_; }
-  /// Returns the group's incident (also a resolved one that may be reopened) or nullptr.
-  const Incident* incident_of(const std::string& group_key) const;
   const Reviews& reviews() const { return reviews_; }
 
  private:
@@ -160,7 +159,6 @@ class Engine {
   // When; engine_timers.cc.
   void run_timers();
   void run_timer(Incident& incident);
-  void look_at(std::int64_t number);
   void look_at_dependents(const Incident& incident);
   void drop_over();
   void plan();
@@ -214,10 +212,10 @@ class Engine {
 
   IncidentSettings settings_;
   routing::Pipeline pipeline_;
-  std::map<std::int64_t, Incident> incidents_;
-  std::unordered_map<std::string, std::int64_t> by_group_;
-  std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;    ///< What is merged into it.
-  std::unordered_map<std::string, std::set<std::int64_t>> by_label_;  ///< "host=db1": who has it.
+  IncidentTable incidents_;
+  std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;  ///< What is merged into it.
+  /// By the hash of a label ("host", "db1"): the newest of those that have it, oldest first.
+  std::unordered_map<std::uint64_t, std::vector<std::int64_t>> by_label_;
   std::unordered_map<std::string, std::deque<base::WallTime>> openings_;  ///< By receiver.
   std::unordered_map<std::string, std::int64_t> storms_;                  ///< By receiver.
   std::deque<Change> changes_;                                            ///< Oldest first.
@@ -240,11 +238,10 @@ class Engine {
   // Of the step that runs.
   base::WallTime now_{};
   StepResult result_;
-  std::set<std::int64_t> changed_;
-  std::set<std::int64_t> to_look_at_;
-  std::map<std::int64_t, int> looked_at_;       ///< How often.
-  std::set<std::int64_t> alarmed_;              ///< Incidents whose fallback was told.
-  std::map<std::int64_t, Addresses> told_now_;  ///< Who was told of an incident.
+  NumberSet changed_;
+  StepLooks looks_;
+  std::set<std::int64_t> alarmed_;                        ///< Incidents whose fallback was told.
+  std::unordered_map<std::int64_t, Addresses> told_now_;  ///< Who was told of an incident.
 };
 
 }  // namespace tocsin::incident

@@ -11,6 +11,7 @@
 #include "alertd/incident/json_codec.h"
 #include "alertd/incident/json_values.h"
 #include "alertd/incident/scope.h"
+#include "common/base/hash.h"
 #include "common/base/strings.h"
 
 namespace tocsin::incident {
@@ -31,13 +32,13 @@ constexpr base::Duration kRelatedWindow = std::chrono::minutes(30);
 constexpr std::array<std::string_view, 6> kSharedLabels{"host",    "instance", "service",
                                                         "cluster", "job",      "database"};
 
-std::vector<std::string> shared_labels(const Incident& incident) {
-  std::vector<std::string> labels;
+/// Calls `visit` with the hash of each label by which the incident is related to others.
+template <class Visit>
+void for_shared_labels(const Incident& incident, const Visit& visit) {
   for (const std::string_view name : kSharedLabels) {
     const std::string_view value = incident.group_labels.get(name);
-    if (!value.empty()) labels.push_back(fmt::format("{}={}", name, value));
+    if (!value.empty()) visit(base::hash64(value, base::hash64(name)));
   }
-  return labels;
 }
 
 KeptRecord override_record(const oncall::Override& over) {
@@ -117,9 +118,9 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
 
 void Engine::find_related(Incident& incident) {
   std::set<std::int64_t, std::greater<>> found;
-  for (const std::string& label : shared_labels(incident)) {
+  for_shared_labels(incident, [&](std::uint64_t label) {
     const auto sharing = by_label_.find(label);
-    if (sharing == by_label_.end()) continue;
+    if (sharing == by_label_.end()) return;
     std::size_t looked = 0;
     for (auto each = sharing->second.rbegin();
          each != sharing->second.rend() && looked < kLookedAt && found.size() < kRelatedMax;
@@ -128,7 +129,7 @@ void Engine::find_related(Incident& incident) {
       if (other.opened_at + kRelatedWindow < now_) break;
       if (!other.resolved() && other.number != incident.number) found.insert(other.number);
     }
-  }
+  });
   incident.related.assign(found.begin(), found.end());
 }
 
@@ -138,7 +139,7 @@ void Engine::find_root(Incident& incident) {
   std::size_t looked = 0;
   for (auto each = incidents_.rbegin(); each != incidents_.rend() && looked < kLookedAt;
        ++each, ++looked) {
-    const Incident& other = each->second;
+    const Incident& other = *each;
     if (other.number == incident.number || other.resolved() || other.services.empty()) continue;
     suspects.push_back({other.number, other.services, other.opened_at});
   }
@@ -146,24 +147,26 @@ void Engine::find_root(Incident& incident) {
 }
 
 void Engine::remember_labels(const Incident& incident) {
-  for (const std::string& label : shared_labels(incident)) {
-    by_label_[label].insert(incident.number);
-  }
+  for_shared_labels(incident, [&](std::uint64_t label) {
+    std::vector<std::int64_t>& sharing = by_label_[label];
+    const auto place = std::lower_bound(sharing.begin(), sharing.end(), incident.number);
+    if (place == sharing.end() || *place != incident.number) sharing.insert(place, incident.number);
+    // Twice as many as are looked at, so that it is cut seldom.
+    if (sharing.size() > 2 * kLookedAt) sharing.erase(sharing.begin(), sharing.end() - kLookedAt);
+  });
 }
 
 /// The incident goes out of memory.
 void Engine::forget(std::int64_t number) {
-  const auto found = incidents_.find(number);
-  if (found == incidents_.end()) return;
-  for (const std::string& label : shared_labels(found->second)) {
+  const Incident* incident = incidents_.find(number);
+  if (!incident) return;
+  for_shared_labels(*incident, [&](std::uint64_t label) {
     const auto sharing = by_label_.find(label);
-    if (sharing == by_label_.end()) continue;
-    sharing->second.erase(number);
+    if (sharing == by_label_.end()) return;
+    std::erase(sharing->second, number);
     if (sharing->second.empty()) by_label_.erase(sharing);
-  }
-  const auto current = by_group_.find(found->second.group_key);
-  if (current != by_group_.end() && current->second == number) by_group_.erase(current);
-  incidents_.erase(found);
+  });
+  incidents_.erase(number);
   plan(number);
 }
 
@@ -180,8 +183,8 @@ bool Engine::hold_for_root(Incident& incident) {
 }
 
 void Engine::release_held(Incident& incident) {
-  const auto root = incidents_.find(incident.held_for);
-  if (root != incidents_.end() && !root->second.resolved()) return;
+  const Incident* root = incidents_.find(incident.held_for);
+  if (root && !root->resolved()) return;
   if (suppressed(incident)) return;
   incident.held_for = 0;
   changed_.insert(incident.number);
@@ -203,9 +206,9 @@ bool Engine::join_storm(Incident& incident) {
   if (incident.severity == model::Severity::Critical) return false;
   decided(Reason::Storm, false);
   const auto known = storms_.find(receiver);
-  const auto running = known == storms_.end() ? incidents_.end() : incidents_.find(known->second);
-  if (running != incidents_.end() && !running->second.resolved()) {
-    Incident& storm = running->second;
+  Incident* running = known == storms_.end() ? nullptr : incidents_.find(known->second);
+  if (running && !running->resolved()) {
+    Incident& storm = *running;
     merge(incident, storm, "");
     write_down(incident, Reason::Storm, false);
     if (!storm.storm_update_at) storm.storm_update_at = now_ + settings_.storm_window;
@@ -358,8 +361,8 @@ void Engine::restore_kept(const LoadedState& state, std::vector<base::Error>& er
     return std::tie(a.at, a.id) < std::tie(b.at, b.id);
   });
   for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
-  for (const auto& [number, incident] : incidents_) {
-    if (incident.storm && !incident.resolved()) storms_[incident.receiver] = number;
+  for (const Incident& incident : incidents_) {
+    if (incident.storm && !incident.resolved()) storms_[incident.receiver] = incident.number;
     remember_labels(incident);
   }
 }

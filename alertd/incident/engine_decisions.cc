@@ -79,7 +79,7 @@ void Engine::held(const routing::Action& action) {
       record_of(action.group_key, action.alert, routing::to_string(action.reason), action.text);
   if (!action.silence.empty()) record.subject = "silence:" + action.silence;
   const routing::Group* group = pipeline_.find_group(action.group_key);
-  const Incident* incident = incident_of(action.group_key);
+  const Incident* incident = incidents_.of_group(action.group_key);
   if (incident && !incident->resolved()) record.incident_id = incident->id();
   if (group && action.alert == 0 && group->mute.any() && action.reason == group->mute.reason) {
     record.text = routing::describe(group->mute);

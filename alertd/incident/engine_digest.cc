@@ -29,10 +29,10 @@ void Engine::put_into_digest(Incident& incident) {
 
 void Engine::send_digests() {
   std::map<std::pair<std::string, Address>, std::vector<Incident*>> digests;
-  for (const auto& [number, times] : looked_at_) {
-    const auto found = incidents_.find(number);
-    if (found == incidents_.end()) continue;
-    Incident& incident = found->second;
+  for (const std::int64_t number : looks_.seen()) {
+    Incident* found = incidents_.find(number);
+    if (!found) continue;
+    Incident& incident = *found;
     if (!incident.digest_at || *incident.digest_at > now_) continue;
     incident.digest_at.reset();
     changed_.insert(number);

@@ -82,7 +82,7 @@ void Engine::tell_person(const oncall::Schedule& schedule, WallTime at, const st
   message.incident.severity = message.incident.peak_severity = model::Severity::Low;
   message.incident.opened_at = now_;
   message.incident.url_path = "/incidents";
-  for (const auto& [number, incident] : incidents_) {
+  for (const Incident& incident : incidents_) {
     if (incident.resolved() || incident.merged_into != 0) continue;
     if (message.alerts.size() < kOpenShown) {
       message.alerts.push_back(digest_line(incident));

@@ -30,9 +30,9 @@ Result<void> Engine::apply_merge(const Command& command, Incident& incident) {
   }
   if (auto node = parts_.extract(incident.number)) {  // what was merged into it comes along
     for (const std::int64_t number : node.mapped()) {
-      const auto part = incidents_.find(number);
-      if (part == incidents_.end()) continue;
-      part->second.merged_into = into->number;
+      Incident* part = incidents_.find(number);
+      if (!part) continue;
+      part->merged_into = into->number;
       parts_[into->number].insert(number);
       changed_.insert(number);
     }
@@ -98,9 +98,9 @@ void Engine::release_parts(Incident& incident) {
   const auto node = parts_.extract(incident.number);
   if (node.empty()) return;
   for (const std::int64_t number : node.mapped()) {
-    const auto found = incidents_.find(number);
-    if (found == incidents_.end()) continue;
-    Incident& part = found->second;
+    Incident* found = incidents_.find(number);
+    if (!found) continue;
+    Incident& part = *found;
     part.merged_into = 0;
     changed_.insert(number);
     if (part.resolved()) {
@@ -121,9 +121,8 @@ const Incident* Engine::find_part(const Incident& whole, const Predicate& is) co
   const auto parts = parts_.find(whole.number);
   if (parts == parts_.end()) return nullptr;
   for (const std::int64_t number : parts->second) {
-    const auto part = incidents_.find(number);
-    if (part == incidents_.end() || part->second.resolved()) continue;
-    if (is(part->second)) return &part->second;
+    const Incident* part = incidents_.find(number);
+    if (part && !part->resolved() && is(*part)) return part;
   }
   return nullptr;
 }
@@ -183,9 +182,9 @@ bool Engine::raise_whole(Incident& whole, const Incident& part) {
 /// News of a part is news of the whole; a storm gathers it for a window, and tells at once what is
 /// worse than all of it.
 void Engine::tell_whole(const Incident& part, Reason reason) {
-  const auto found = incidents_.find(part.merged_into);
-  if (found == incidents_.end() || found->second.resolved()) return;
-  Incident& whole = found->second;
+  Incident* found = incidents_.find(part.merged_into);
+  if (!found || found->resolved()) return;
+  Incident& whole = *found;
   if (whole.storm) {
     if (part.severity > whole.severity) {
       whole.storm_update_at = now_;

@@ -131,10 +131,8 @@ Incident& Engine::add_manual(std::string title, model::Severity severity,
   incident.title = std::move(title);
   incident.severity = incident.peak_severity = incident.policy_severity = severity;
   incident.opened_at = incident.updated_at = now_;
-  const std::int64_t number = incident.number;
-  by_group_[incident.group_key] = number;
-  changed_.insert(number);
-  return incidents_.emplace(number, std::move(incident)).first->second;
+  changed_.insert(incident.number);
+  return incidents_.add(std::move(incident));
 }
 
 }  // namespace tocsin::incident

@@ -109,8 +109,7 @@ void Engine::write_routing_records(const routing::Dirty& dirty) {
 /// One integration's message. The incident goes along: it opens with the first message, and is over
 /// with the first that says so.
 void Engine::on_send_to_integration(routing::Action action) {
-  const auto found = by_group_.find(action.group_key);
-  Incident* incident = found == by_group_.end() ? nullptr : &incidents_.at(found->second);
+  Incident* incident = incidents_.of_group(action.group_key);
   NotificationKind kind = NotificationKind::Update;
   if (action.reason == Reason::AllResolved) {
     kind = NotificationKind::Resolved;

@@ -26,7 +26,7 @@ void Engine::write_records() {
       keeper_.forget(key);
     }
   }
-  for (const std::int64_t number : changed_) {
+  for (const std::int64_t number : changed_.in_order()) {
     change.incidents_upsert.push_back(incident_record(incidents_.at(number)));
   }
 }
@@ -51,18 +51,17 @@ std::vector<base::Error> Engine::restore(const LoadedState& state, WallTime now)
   read_routing_records(state.records, stored, errors);
   read(state.incidents, incident_from_record, [&](Incident incident) {
     const std::int64_t number = incident.number;
-    std::int64_t& current = by_group_[incident.group_key];
-    current = std::max(current, number);
+    if (incidents_.find(number)) return;
     if (incident.merged_into != 0) parts_[incident.merged_into].insert(number);
-    incidents_.emplace(number, std::move(incident));
+    incidents_.add(std::move(incident));
   });
   last_number_ = std::max(last_number_, state.last_incident_number);
-  if (!incidents_.empty()) last_number_ = std::max(last_number_, incidents_.rbegin()->first);
+  if (!incidents_.empty()) last_number_ = std::max(last_number_, incidents_.rbegin()->number);
   grace_until_ = now + settings_.startup_grace;
   pipeline_.restore(std::move(stored), now, grace_until_);
   restore_kept(state, errors);
   follow_receivers();
-  for (const auto& [number, incident] : incidents_) plan(number);
+  for (const Incident& incident : incidents_) plan(incident.number);
   look_at_all_ = true;
   return errors;
 }
@@ -84,7 +83,7 @@ void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTim
 }
 
 void Engine::follow_receivers() {
-  for (auto& [number, incident] : incidents_) {
+  for (Incident& incident : incidents_) {
     const routing::Group* group = pipeline_.find_group(incident.group_key);
     if (group) incident.receiver = group->receiver;
   }

@@ -34,20 +34,20 @@ void Engine::on_report(const DeliveryReport& report) {
 /// Time does something to an incident when it is due, when it or its group changed, or when what it
 /// waits for did: the others are not looked at. In order of number, like all that a step does.
 void Engine::run_timers() {
-  for (const std::int64_t number : changed_) look_at(number);
+  for (const std::int64_t number : changed_.in_order()) looks_.add(number);
   for (const std::string& key : pipeline_.touched()) {
-    if (const auto found = by_group_.find(key); found != by_group_.end()) look_at(found->second);
+    if (const Incident* incident = incidents_.of_group(key)) looks_.add(incident->number);
   }
-  for (const std::int64_t number : timers_.due_at(now_)) look_at(number);
+  for (const std::int64_t number : timers_.due_at(now_)) looks_.add(number);
   if (std::exchange(look_at_all_, false)) {
-    for (const auto& [number, incident] : incidents_) look_at(number);
+    for (const Incident& incident : incidents_) looks_.add(incident.number);
   }
-  while (!to_look_at_.empty()) {
-    const auto found = incidents_.find(to_look_at_.extract(to_look_at_.begin()).value());
-    if (found == incidents_.end()) continue;
-    run_timer(found->second);
-    inform_stakeholders(found->second);
-    look_at_dependents(found->second);
+  while (const auto number = looks_.next()) {
+    Incident* incident = incidents_.find(*number);
+    if (!incident) continue;
+    run_timer(*incident);
+    inform_stakeholders(*incident);
+    look_at_dependents(*incident);
   }
   send_digests();
   run_handovers();
@@ -55,45 +55,36 @@ void Engine::run_timers() {
   drop_over();
 }
 
-void Engine::look_at(std::int64_t number) {
-  constexpr int kTimesMax = 3;  // a change of a change may lead back to where it began
-  int& times = looked_at_[number];
-  if (times == kTimesMax || !to_look_at_.insert(number).second) return;
-  ++times;
-}
-
 /// What waits for the incident: the whole that it is a part of, those held because of it, and its
 /// parts, which its end releases.
 void Engine::look_at_dependents(const Incident& incident) {
-  if (incident.merged_into != 0) look_at(incident.merged_into);
+  if (incident.merged_into != 0) looks_.add(incident.merged_into);
   if (!incident.resolved()) return;
-  for (const std::int64_t number : timers_.held_for(incident.number)) look_at(number);
+  for (const std::int64_t number : timers_.held_for(incident.number)) looks_.add(number);
 }
 
 void Engine::drop_over() {
-  for (const auto& [number, times] : looked_at_) {
-    const auto found = incidents_.find(number);
-    if (found == incidents_.end()) continue;
-    const Incident& incident = found->second;
-    if (!incident.resolved() || incident.reopen_at || incident.digest_at) continue;
-    if (changed_.contains(number)) continue;
-    if (*incident.resolved_at + settings_.reopen_window > now_) continue;
+  for (const std::int64_t number : looks_.seen()) {
+    const Incident* incident = incidents_.find(number);
+    if (!incident || !incident->resolved()) continue;
+    if (incident->reopen_at || incident->digest_at || changed_.contains(number)) continue;
+    if (*incident->resolved_at + settings_.reopen_window > now_) continue;
     forget(number);
   }
 }
 
 /// Notes when the incidents of this step are to be looked at again.
 void Engine::plan() {
-  for (const auto& [number, times] : looked_at_) plan(number);
-  for (const std::int64_t number : changed_) {
-    if (!looked_at_.contains(number)) plan(number);
+  for (const std::int64_t number : looks_.seen()) plan(number);
+  for (const std::int64_t number : changed_.in_order()) {
+    if (!looks_.has_seen(number)) plan(number);
   }
   TC_DCHECK(is_planned(), "an incident changed that no step has looked at");
 }
 
 void Engine::plan(std::int64_t number) {
-  const auto found = incidents_.find(number);
-  timers_.set(number, found == incidents_.end() ? TimerPlan::Entry() : planned(found->second));
+  const Incident* incident = incidents_.find(number);
+  timers_.set(number, incident ? planned(*incident) : TimerPlan::Entry());
 }
 
 TimerPlan::Entry Engine::planned(const Incident& incident) const {
@@ -104,8 +95,8 @@ TimerPlan::Entry Engine::planned(const Incident& incident) const {
 bool Engine::is_planned() const {
   constexpr std::size_t kCheckedMax = 200;
   if (incidents_.size() > kCheckedMax) return true;
-  return std::all_of(incidents_.begin(), incidents_.end(), [this](const auto& each) {
-    return timers_.of(each.first) == planned(each.second);
+  return std::all_of(incidents_.begin(), incidents_.end(), [this](const Incident& each) {
+    return timers_.of(each.number) == planned(each);
   });
 }
 

@@ -47,7 +47,7 @@ class Life {
     for (const auto& [name, severity] : firing_) post(name, severity, true);
     firing_.clear();
     advance(std::chrono::hours(3));
-    for (const auto& [number, incident] : engine_->incidents()) CHECK(incident.resolved());
+    for (const Incident& incident : engine_->incidents()) CHECK(incident.resolved());
     for (const auto& [key, kind] : last_kind_) {
       INFO("the last word to ", key.second, " about ", key.first);
       CHECK(kind == NotificationKind::Resolved);
@@ -137,7 +137,7 @@ class Life {
   void command() {
     if (engine_->incidents().empty()) return;
     Command command;
-    command.incident_id = engine_->incidents().rbegin()->second.id();
+    command.incident_id = engine_->incidents().rbegin()->id();
     command.actor = "ada";
     constexpr std::array kKinds{Command::Kind::Acknowledge, Command::Kind::Unacknowledge,
                                 Command::Kind::Resolve,     Command::Kind::Snooze,
@@ -165,7 +165,7 @@ class Life {
 
   void step(const StepInput& input) {
     std::map<std::string, std::optional<WallTime>> due;
-    for (const auto& [number, incident] : engine_->incidents()) {
+    for (const Incident& incident : engine_->incidents()) {
       if (incident.escalation) due[incident.id()] = incident.escalation->due;
     }
     StepResult result = engine_->step(now_, input);

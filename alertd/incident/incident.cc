@@ -10,7 +10,7 @@ using base::ErrorCode;
 using base::Result;
 
 std::string Incident::incident_id(std::int64_t number) {
-  return fmt::format("T-{}", number);
+  return "T-" + std::to_string(number);
 }
 
 void add_event(Incident& incident, base::WallTime now, std::string kind, std::string actor,

@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <memory>
@@ -46,6 +46,12 @@ std::optional<std::string> from_hex(std::string_view text) {
   return bytes;
 }
 
+/// Looked for once: OpenSSL 3 searches its providers for EVP_sha256() at each use.
+const EVP_MD* sha256() {
+  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return kFetched != nullptr ? kFetched : EVP_sha256();
+}
+
 }  // namespace
 
 std::uint64_t hash64(std::string_view bytes) {
@@ -74,12 +80,9 @@ std::uint64_t fnv1a(std::string_view bytes, std::uint64_t seed) {
 }
 
 std::string sha256_hex(std::string_view bytes) {
-  // Looked for once: OpenSSL 3 searches its providers for EVP_sha256() at each use.
-  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  const EVP_MD* const kind = kFetched != nullptr ? kFetched : EVP_sha256();
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, kind, nullptr);
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, sha256(), nullptr);
   return to_hex(std::span(digest).first(length));
 }
 
@@ -91,7 +94,7 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr);
+  EVP_DigestInit_ex(state_->context.get(), sha256(), nullptr);
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
@@ -105,15 +108,39 @@ std::string Sha256::finish_hex() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
   EVP_DigestFinal_ex(state_->context.get(), digest.data(), &length);
-  EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr);
+  EVP_DigestInit_ex(state_->context.get(), sha256(), nullptr);
   return to_hex(std::span(digest).first(length));
 }
 
 std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  // By hand, two digests one after the other: HMAC() of OpenSSL 3 searches its providers for the
+  // algorithm and for its digest at each use.
+  constexpr std::size_t kBlockBytes = 64;
+  using Digest = std::array<unsigned char, EVP_MAX_MD_SIZE>;
+  std::array<unsigned char, kBlockBytes> padded{};
+  Digest digest{};
   unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(),
-       digest.data(), &length);
+  if (key.size() <= kBlockBytes) {
+    std::copy(key.begin(), key.end(), padded.begin());
+  } else {
+    EVP_Digest(key.data(), key.size(), digest.data(), &length, sha256(), nullptr);
+    std::copy_n(digest.begin(), length, padded.begin());
+  }
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                        &EVP_MD_CTX_free);
+  const auto round = [&](unsigned char pad, const void* content, std::size_t size) {
+    std::array<unsigned char, kBlockBytes> block = padded;
+    for (unsigned char& byte : block) byte ^= pad;
+    EVP_DigestInit_ex(context.get(), sha256(), nullptr);
+    EVP_DigestUpdate(context.get(), block.data(), block.size());
+    EVP_DigestUpdate(context.get(), content, size);
+    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
+    OPENSSL_cleanse(block.data(), block.size());
+  };
+  round(0x36, bytes.data(), bytes.size());
+  const Digest inner = digest;
+  round(0x5c, inner.data(), length);
+  OPENSSL_cleanse(padded.data(), padded.size());
   return to_hex(std::span(digest).first(length));
 }
 

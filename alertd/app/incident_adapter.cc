@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "alertd/app/adapters.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "common/base/strings.h"
 
 namespace tocsin::alertd {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "alertd/api/json.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/report/action_alerts.h"
 #include "common/base/strings.h"
 

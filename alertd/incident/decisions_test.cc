@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/routing/matcher_text.h"
 #include "alertd/routing/route_config.h"
 

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "alertd/incident/dispatcher_test_daemon.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 
 namespace tocsin::incident {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/routing/route_config.h"
 
 namespace tocsin::incident {

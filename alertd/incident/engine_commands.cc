@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 
 namespace tocsin::incident {
 

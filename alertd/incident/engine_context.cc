@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/incident/json_values.h"
 #include "alertd/incident/scope.h"
 #include "common/base/hash.h"

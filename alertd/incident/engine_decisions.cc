@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "common/base/strings.h"
 
 namespace tocsin::incident {

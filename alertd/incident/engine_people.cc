@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 
 namespace tocsin::incident {
 

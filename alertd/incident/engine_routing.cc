@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/incident/routing_codec.h"
 
 namespace tocsin::incident {

@@ -1,6 +1,6 @@
 // The engine's state: back from the store, into the store, and under a new configuration.
 #include "alertd/incident/engine.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/incident/routing_codec.h"
 
 namespace tocsin::incident {

@@ -1,4 +1,5 @@
-// Escalation and policy as JSON inside an incident's stored body; for json_codec.cc.
+// Escalation and policy as JSON inside an incident's stored body; for record_codec.cc and
+// json_codec.cc.
 #pragma once
 
 #include <boost/json/fwd.hpp>

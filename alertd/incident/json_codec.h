@@ -1,4 +1,5 @@
-// Alerts, groups and incidents as the JSON texts that the state store keeps.
+// Bodies of alerts, groups and incidents as releases up to schema 5 wrote them: JSON texts, only
+// read. record_codec.h is what everybody else uses.
 #pragma once
 
 #include "alertd/incident/incident.h"
@@ -6,16 +7,11 @@
 
 namespace tocsin::incident {
 
-/// Returns the store's key of an alert: 16 hexadecimal digits.
-std::string alert_key(routing::Fingerprint fingerprint);
-
-Record alert_record(const model::Alert& alert);
-Record group_record(const routing::Group& group);
-IncidentRecord incident_record(const Incident& incident);
-
 /// Errors of all: Corruption (names the field).
-base::Result<model::Alert> alert_from_record(const Record& record);
-base::Result<routing::Group> group_from_record(const Record& record);
-base::Result<Incident> incident_from_record(const IncidentRecord& record);
+base::Result<model::Alert> alert_from_json(std::string_view body);
+/// Without its key.
+base::Result<routing::Group> group_from_json(std::string_view body);
+/// Reads what has no column of its own.
+base::Result<void> read_incident_json(std::string_view body, Incident& incident);
 
 }  // namespace tocsin::incident

@@ -6,8 +6,8 @@
 #include <set>
 #include <utility>
 
-#include "alertd/incident/json_codec.h"
 #include "alertd/incident/notification_builder.h"
+#include "alertd/incident/record_codec.h"
 
 namespace tocsin::incident {
 namespace {
@@ -279,6 +279,19 @@ TEST_CASE("stored bodies: and back") {
   incident.owner = "ann";
   incident.merged_into = 3;
   incident.acknowledgement = Acknowledgement{"ann", "on it", kStart, kStart, model::Severity::High};
+  incident.manual = true;
+  incident.snoozed_until = kStart + base::Duration{5};
+  incident.snoozed_severity = model::Severity::Critical;
+  incident.snoozed_news = true;
+  incident.severity_set = model::Severity::Low;
+  incident.severity_of_alerts = model::Severity::High;
+  incident.storm = true;
+  incident.storm_update_at = kStart + base::Duration{6};
+  incident.mitigated_at = kStart + base::Duration{7};
+  incident.reviewed_at = kStart + base::Duration{8};
+  incident.escalation.emplace();
+  incident.escalation->policy.name = "days";
+  incident.escalation->due = kStart + base::Duration{9};
   const IncidentRecord full = incident_record(incident);
   const auto full_back = incident_from_record(full);
   REQUIRE_MESSAGE(full_back, full_back);
@@ -291,6 +304,18 @@ TEST_CASE("stored bodies: and back") {
   CHECK(full_back->events == 300);
   CHECK(full_back->owner == "ann");
   CHECK(full_back->acknowledgement->comment == "on it");
+  CHECK(full_back->manual);
+  CHECK(full_back->snoozed_until == incident.snoozed_until);
+  CHECK(full_back->snoozed_severity == model::Severity::Critical);
+  CHECK(full_back->snoozed_news);
+  CHECK(full_back->severity_set == model::Severity::Low);
+  CHECK(full_back->severity_of_alerts == model::Severity::High);
+  CHECK(full_back->storm);
+  CHECK(full_back->storm_update_at == incident.storm_update_at);
+  CHECK(full_back->mitigated_at == incident.mitigated_at);
+  CHECK(full_back->reviewed_at == incident.reviewed_at);
+  CHECK(full_back->escalation->policy.name == "days");
+  CHECK(full_back->escalation->due == incident.escalation->due);
 
   const auto every_prefix_is_refused = [](auto record, const auto& read) {
     const std::string body = record.body;

@@ -5,8 +5,8 @@
 #include <boost/json.hpp>
 #include <charconv>
 
-#include "alertd/incident/json_codec.h"
 #include "alertd/incident/json_values.h"
+#include "alertd/incident/record_codec.h"
 
 namespace tocsin::incident {
 

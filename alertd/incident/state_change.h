@@ -14,7 +14,7 @@ namespace tocsin::incident {
 /// A stored thing that only its owner can read.
 struct Record {
   std::string key;   ///< Alert: fingerprint in hexadecimal. Group: group key.
-  std::string body;  ///< JSON.
+  std::string body;  ///< Bytes.
 };
 
 struct IncidentRecord {
@@ -28,7 +28,7 @@ struct IncidentRecord {
   base::WallTime opened_at;
   base::WallTime updated_at;
   std::optional<base::WallTime> resolved_at;
-  std::string body;  ///< JSON; everything else.
+  std::string body;  ///< Bytes; everything else.
 };
 
 /// One line of an incident's timeline. (incident_id, sequence) is unique.

@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/incident/scope.h"
 #include "alertd/report/redact.h"
 #include "alertd/report/report.h"

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/report/action_alerts.h"
 #include "alertd/report/redact.h"
 #include "alertd/report/statistics.h"

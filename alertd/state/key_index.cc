@@ -24,12 +24,12 @@ Result<void> KeyedRows::upsert(const incident::Record& record) {
   for (auto at = begin; at != end; ++at) {
     {
       Statement update = database_.statement(table_.update);
-      TC_TRY(update.integer(at->second).lasting(record.key).lasting(record.body).run());
+      TC_TRY(update.integer(at->second).lasting(record.key).bytes(record.body).run());
     }
     if (database_.changes() > 0) return base::ok();
   }
   Statement insert = database_.statement(table_.insert);
-  TC_TRY(insert.integer(number).lasting(record.key).lasting(record.body).run());
+  TC_TRY(insert.integer(number).lasting(record.key).bytes(record.body).run());
   ids_.emplace(number, database_.last_row());
   return base::ok();
 }

@@ -57,7 +57,7 @@ Result<IncidentRecord> read_incident(const Statement& row) {
   record.opened_at = base::wall_time(row.integer_at(7));
   record.updated_at = base::wall_time(row.integer_at(8));
   record.resolved_at = to_time(row.optional_integer_at(9));
-  record.body = row.text_at(10);
+  record.body = row.bytes_at(10);
   return record;
 }
 
@@ -143,7 +143,7 @@ Result<std::vector<Record>> StateTables::read_records(const char* sql) {
   while (true) {
     TC_TRY(const bool row, query.next());
     if (!row) return records;
-    records.push_back({query.text_at(0), query.text_at(1)});
+    records.push_back({query.text_at(0), query.bytes_at(1)});
   }
 }
 
@@ -185,7 +185,7 @@ Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& rec
     upsert.lasting(to_string(record.state)).integer(static_cast<int>(record.severity));
     upsert.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
     upsert.integer(base::to_ms(record.updated_at)).optional_integer(to_ms(record.resolved_at));
-    TC_TRY(upsert.lasting(record.body).run());
+    TC_TRY(upsert.bytes(record.body).run());
     last = std::max(last, record.number);
   }
   Statement counter = database_.statement(

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "alertd/incident/decision_keeper.h"
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/routing/matcher_text.h"
 #include "alertd/story/cause.h"
 #include "alertd/story/timeline.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 
 namespace tocsin::story {
 

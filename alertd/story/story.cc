@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/story/cause.h"
 #include "alertd/story/desk.h"
 #include "alertd/story/timeline.h"

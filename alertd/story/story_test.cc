@@ -1,7 +1,7 @@
 // The pure parts of a story: what a line of the past says. Whole stories are in tests/data/stories.
 #include <doctest/doctest.h>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/story/cause.h"
 #include "alertd/story/desk.h"
 #include "alertd/story/occurrence.h"

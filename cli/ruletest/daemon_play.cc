@@ -10,7 +10,7 @@
 #include <boost/json.hpp>
 #include <set>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/sim/sim_alertd.h"
 #include "cli/ruletest/checks.h"
 #include "cli/ruletest/deliveries.h"

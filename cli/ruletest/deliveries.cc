@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "alertd/incident/json_codec.h"
+#include "alertd/incident/record_codec.h"
 #include "common/base/strings.h"
 
 namespace tocsin::ruletest {

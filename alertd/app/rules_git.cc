@@ -257,7 +257,7 @@ model::Labels with_provenance(const model::Labels& annotations, const ruler::Pro
 void ProvenanceSink::post(std::vector<model::Alert> alerts) {
   for (model::Alert& alert : alerts) {
     if (alert.rule_source.empty()) continue;
-    if (const auto from = rules_.provenance_of(alert.rule_source)) {
+    if (const auto from = rules_.provenance_of(std::string(alert.rule_source))) {
       alert.annotations = with_provenance(alert.annotations, *from);
     }
   }

@@ -156,8 +156,8 @@ json::object alert_value(const model::Alert& alert) {
   object["valid_until"] = base::to_ms(alert.valid_until);
   object["updated_at"] = base::to_ms(alert.updated_at);
   if (alert.value) object["value"] = number_value(*alert.value);
-  if (!alert.generator_url.empty()) object["generator_url"] = alert.generator_url;
-  if (!alert.rule_source.empty()) object["rule_source"] = alert.rule_source;
+  if (!alert.generator_url.empty()) object["generator_url"] = alert.generator_url.view();
+  if (!alert.rule_source.empty()) object["rule_source"] = alert.rule_source.view();
   return object;
 }
 

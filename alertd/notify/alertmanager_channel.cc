@@ -55,7 +55,9 @@ std::string alerts_body(const Notification& notification, base::WallTime now, ba
     object["annotations"] = labels_object(alert.annotations);
     object["startsAt"] = base::format_rfc3339(std::min(alert.starts_at, ends_at));
     object["endsAt"] = base::format_rfc3339(ends_at);
-    if (alert.generator_url.starts_with("http")) object["generatorURL"] = alert.generator_url;
+    if (const std::string_view url = alert.generator_url; url.starts_with("http")) {
+      object["generatorURL"] = url;
+    }
     alerts.push_back(std::move(object));
   }
   return json::serialize(alerts);

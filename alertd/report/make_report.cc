@@ -74,7 +74,7 @@ void add_alerts(const std::vector<model::Alert>& alerts, Report& report) {
     shown.severity = alert.severity;
     shown.since = alert.starts_at;
     shown.ended = alert.ends_at;
-    shown.rule = alert.rule_source;
+    shown.rule = alert.rule_source.view();
     shown.commit = commit_of(alert);
     report.alerts.push_back(std::move(shown));
     report.began_at = std::min(report.began_at.value_or(alert.starts_at), alert.starts_at);

@@ -12,7 +12,7 @@ model::Severity Firing::worst() const {
 }
 
 void FiringLog::take(const model::Alert& alert) {
-  const Key key{alert.rule_source, alert.labels};
+  const Key key{std::string(alert.rule_source), alert.labels};
   auto found = open_.find(key);
   if (found != open_.end() && firings_[found->second.index].begin != alert.starts_at) {
     // The one before ended while nobody could say so.
@@ -28,7 +28,7 @@ void FiringLog::take(const model::Alert& alert) {
   }
   if (found == open_.end()) {
     open_.emplace(key, Open{firings_.size(), alert.valid_until});
-    firings_.push_back({alert.rule_source,
+    firings_.push_back({std::string(alert.rule_source),
                         alert.labels,
                         std::string(alert.annotations.get("summary")),
                         alert.value,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/shared_text.h"
 #include "common/base/time.h"
 #include "common/model/labels.h"
 #include "common/model/severity.h"
@@ -24,8 +25,8 @@ struct Alert {
   base::WallTime valid_until;             ///< Taken as resolved then, unless sent again.
   base::WallTime updated_at;              ///< The evaluation that this tells of.
   std::optional<double> value;            ///< Of the expression, at updated_at.
-  std::string generator_url;              ///< Where to look at the expression.
-  std::string rule_source;                ///< file:line of the rule; empty if posted by the API.
+  base::SharedText generator_url;         ///< Where to look at the expression.
+  base::SharedText rule_source;           ///< file:line of the rule; empty if posted by the API.
 
   std::uint64_t fingerprint() const { return labels.fingerprint(); }
   std::string_view name() const { return labels.get(kAlertName); }

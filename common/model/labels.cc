@@ -1,6 +1,7 @@
 #include "common/model/labels.h"
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/check.h"
 #include "common/base/hash.h"
@@ -9,14 +10,35 @@ namespace tocsin::model {
 namespace {
 
 // Lengths are LEB128 varints: one byte for nearly every string.
-void put_string(std::string& out, std::string_view text) {
-  std::size_t length = text.size();
+constexpr std::size_t kLengthBytesMax = 10;
+
+char* put_length(char* at, std::size_t length) {
   while (length >= 0x80) {
-    out += static_cast<char>((length & 0x7fU) | 0x80U);
+    *at++ = static_cast<char>((length & 0x7fU) | 0x80U);
     length >>= 7U;
   }
-  out += static_cast<char>(length);
+  *at++ = static_cast<char>(length);
+  return at;
+}
+
+void put_string(std::string& out, std::string_view text) {
+  if (text.size() < 0x80) {
+    out += static_cast<char>(text.size());
+  } else {
+    std::array<char, kLengthBytesMax> length{};
+    out.append(length.data(), put_length(length.data(), text.size()));
+  }
   out += text;
+}
+
+char* put_string(char* at, std::string_view text) {
+  return std::copy(text.begin(), text.end(), put_length(at, text.size()));
+}
+
+std::size_t packed_size(std::string_view text) {
+  std::size_t bytes = 1 + text.size();
+  for (std::size_t length = text.size(); length >= 0x80; length >>= 7U) ++bytes;
+  return bytes;
 }
 
 std::string_view take_string(const char*& at) {
@@ -31,17 +53,26 @@ std::string_view take_string(const char*& at) {
   return text;
 }
 
-std::string quote(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const std::size_t plain = std::min(text.find_first_of("\"\\\n"), text.size());
+    out += text.substr(0, plain);
+    if (plain == text.size()) break;
+    out += '\\';
+    out += text[plain] == '\n' ? 'n' : text[plain];
+    text.remove_prefix(plain + 1);
   }
-  return out + "\"";
+  out += '"';
+}
+
+/// In debug builds.
+void check_sorted([[maybe_unused]] std::span<const LabelView> labels) {
+  TC_DCHECK(std::adjacent_find(labels.begin(), labels.end(),
+                               [](const LabelView& a, const LabelView& b) {
+                                 return a.name >= b.name;
+                               }) == labels.end(),
+            "labels are not sorted");
 }
 
 bool is_name(std::string_view name, bool colons) {
@@ -73,24 +104,28 @@ Labels::Labels(std::initializer_list<LabelView> labels) {
 }
 
 Labels Labels::from_sorted(std::span<const LabelView> labels) {
-  Labels result;
   std::size_t bytes = 0;
-  for (const LabelView& label : labels) bytes += label.name.size() + label.value.size() + 4;
-  result.packed_.reserve(bytes);
-  pack(labels, result.packed_);
+  for (const LabelView& label : labels) {
+    if (!label.value.empty()) bytes += packed_size(label.name) + packed_size(label.value);
+  }
+  Labels result;
+  result.packed_ = base::SharedText::written(bytes, [labels](char* at) {
+    for (const LabelView& label : labels) {
+      if (!label.value.empty()) at = put_string(put_string(at, label.name), label.value);
+    }
+  });
+  check_sorted(labels);
   return result;
 }
 
 void Labels::pack(std::span<const LabelView> labels, std::string& out) {
   out.clear();
-  std::string_view last;
   for (const LabelView& label : labels) {
-    TC_DCHECK(last < label.name || last.empty(), "labels are not sorted");
-    last = label.name;
     if (label.value.empty()) continue;
     put_string(out, label.name);
     put_string(out, label.value);
   }
+  check_sorted(labels);
 }
 
 Labels Labels::from_packed(std::string_view packed) {
@@ -127,16 +162,28 @@ std::uint64_t Labels::fingerprint() const {
 std::string Labels::to_string() const {
   const std::string_view metric = metric_name();
   const bool plain_name = is_legacy_metric_name(metric);
-  std::string inside;
-  if (!metric.empty() && !plain_name) inside = quote(metric);
+  std::string text;
+  text.reserve(packed_.size() + 3 * size() + 2);
+  if (plain_name) text = metric;
+  const std::size_t before = text.size();
+  const auto separate = [&] { text += text.size() == before ? "{" : ", "; };
+  if (!metric.empty() && !plain_name) {
+    separate();
+    append_quoted(text, metric);
+  }
   for (const LabelView label : *this) {
     if (label.name == kMetricName) continue;
-    if (!inside.empty()) inside += ", ";
-    inside += is_legacy_label_name(label.name) ? std::string(label.name) : quote(label.name);
-    inside += "=" + quote(label.value);
+    separate();
+    if (is_legacy_label_name(label.name)) {
+      text += label.name;
+    } else {
+      append_quoted(text, label.name);
+    }
+    text += '=';
+    append_quoted(text, label.value);
   }
-  std::string text(plain_name ? metric : "");
-  if (!inside.empty() || text.empty()) text += "{" + inside + "}";
+  if (text.empty()) return "{}";
+  if (text.size() > before) text += '}';
   return text;
 }
 

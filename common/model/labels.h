@@ -2,7 +2,7 @@
 //
 // A fleet has 10^5..10^6 label sets alive; as vectors of string pairs each would cost over a
 // kilobyte. Packed (length, name, length, value, ...) they cost their text plus two bytes a string,
-// compare with one memcmp for equality and hash in one pass.
+// compare with one memcmp for equality and hash in one pass. Copies share the bytes.
 #pragma once
 
 #include <compare>
@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "common/base/shared_text.h"
 
 namespace tocsin::model {
 
@@ -64,8 +66,8 @@ class Labels {
   /// The packed bytes: equal bytes, equal sets. In memory only; no stable format.
   std::string_view packed() const { return packed_; }
 
-  Iterator begin() const { return Iterator(packed_.data()); }
-  Iterator end() const { return Iterator(packed_.data() + packed_.size()); }
+  Iterator begin() const { return Iterator(packed().data()); }
+  Iterator end() const { return Iterator(packed().data() + packed_.size()); }
   bool empty() const { return packed_.empty(); }
   std::size_t size() const;
 
@@ -89,11 +91,8 @@ class Labels {
   /// labels.Compare.
   std::strong_ordering operator<=>(const Labels& other) const;
 
-  std::size_t memory_bytes() const { return packed_.capacity(); }
-
  private:
-  friend class LabelsBuilder;
-  std::string packed_;
+  base::SharedText packed_;
 };
 
 /// Makes a changed copy of a label set.

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace tocsin::model {
 
 /// How bad it is; a greater value is worse. Exactly four.
-enum class Severity { Low = 0, Medium = 1, High = 2, Critical = 3 };
+enum class Severity : std::uint8_t { Low = 0, Medium = 1, High = 2, Critical = 3 };
 
 inline constexpr std::array<Severity, 4> kSeverities{Severity::Critical, Severity::High,
                                                      Severity::Medium, Severity::Low};

@@ -51,7 +51,18 @@ void add_firing(AlertSet& alerts, AlertSet more) {
 }  // namespace
 
 Engine::Engine(routing::Routing routing, routing::PipelineLimits limits, IncidentSettings settings)
-    : settings_(std::move(settings)), pipeline_(std::move(routing), limits) {}
+    : settings_(std::move(settings)), pipeline_(std::move(routing), limits) {
+  use_receivers();
+}
+
+void Engine::use_receivers() {
+  addresses_.clear();
+  for (const auto& [name, channels] : settings_.receivers) {
+    const base::SharedText receiver(name);
+    std::vector<Address>& addresses = addresses_[name];
+    for (const std::string& channel : channels) addresses.push_back({receiver, channel});
+  }
+}
 
 StepResult Engine::step(WallTime now, const StepInput& input) {
   now_ = now;
@@ -137,7 +148,7 @@ void Engine::on_firing(routing::Action action, Incident* incident) {
       return;
     }
     reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
-    pipeline_.mark_told_anew(incident->group_key, now_);
+    pipeline_.mark_told_anew(std::string(incident->group_key), now_);
     take_severity(*incident, severity);
     Message message = message_of(action);
     message.kind = NotificationKind::Reopened;
@@ -185,13 +196,9 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
 }
 
 Addresses Engine::route_addresses(const Incident& incident) const {
-  Addresses addresses;
-  const auto receiver = settings_.receivers.find(incident.receiver);
-  if (receiver == settings_.receivers.end()) return addresses;
-  for (const std::string& channel : receiver->second) {
-    addresses.insert({incident.receiver, channel});
-  }
-  return addresses;
+  const auto receiver = addresses_.find(incident.receiver.view());
+  if (receiver == addresses_.end()) return {};
+  return {receiver->second.begin(), receiver->second.end()};
 }
 
 Addresses Engine::told(const Incident& incident) const {
@@ -205,15 +212,12 @@ Addresses Engine::told(const Incident& incident) const {
 std::vector<Address> Engine::in_order(const Addresses& addresses) const {
   std::vector<Address> ordered;
   for (auto each = addresses.begin(); each != addresses.end();) {
-    const std::string& receiver = each->receiver;
-    const auto next = std::find_if(
-        each, addresses.end(), [&](const Address& other) { return other.receiver != receiver; });
-    if (const auto known = settings_.receivers.find(receiver); known != settings_.receivers.end()) {
-      for (const std::string& channel : known->second) {
-        const auto found = std::find_if(
-            each, next, [&](const Address& address) { return address.channel == channel; });
-        if (found != next) ordered.push_back(*found);
-      }
+    const auto next = std::find_if(each, addresses.end(), [&](const Address& other) {
+      return other.receiver != each->receiver;
+    });
+    if (const auto known = addresses_.find(each->receiver.view()); known != addresses_.end()) {
+      std::copy_if(known->second.begin(), known->second.end(), std::back_inserter(ordered),
+                   [&](const Address& address) { return std::find(each, next, address) != next; });
     }
     each = next;
   }
@@ -276,7 +280,7 @@ AlertSet Engine::alerts_of(const Incident& incident) const {
     (incident.resolved() ? alerts.resolved : alerts.firing).push_back(manual_alert(incident));
     return alerts;
   }
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  const routing::Group* group = group_of(incident);
   if (!group) return alerts;
   // The parts speak while its own route is quiet.
   const bool quiet = !alerts.firing.empty() && group->suppressed();

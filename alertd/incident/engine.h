@@ -210,7 +210,14 @@ class Engine {
   std::optional<base::WallTime> due(const Incident& incident) const;
   Incident* find(const std::string& id);
 
+  void use_receivers();
+  const routing::Group* group_of(const Incident& incident) const {
+    return pipeline_.find_group(std::string(incident.group_key));
+  }
+
   IncidentSettings settings_;
+  /// By receiver, in the order of its channels as configured.
+  std::map<std::string, std::vector<Address>, std::less<>> addresses_;
   routing::Pipeline pipeline_;
   IncidentTable incidents_;
   std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;  ///< What is merged into it.

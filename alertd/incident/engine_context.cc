@@ -8,8 +8,8 @@
 #include <tuple>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/record_codec.h"
 #include "alertd/incident/json_values.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/incident/scope.h"
 #include "common/base/hash.h"
 #include "common/base/strings.h"
@@ -95,13 +95,13 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
   std::vector<std::string> related;
   for (const std::int64_t number : incident.related) {
     const Incident& other = incidents_.at(number);
-    related.push_back(other.id() + ": " + other.title);
+    related.push_back(fmt::format("{}: {}", other.id(), other.title));
   }
   if (!related.empty()) say("related", base::join(related, "; "));
   find_root(incident);
   if (incident.root != 0) {
     const Incident& root = incidents_.at(incident.root);
-    say("probable_root", root.id() + ": " + root.title);
+    say("probable_root", fmt::format("{}: {}", root.id(), root.title));
   }
   for (const Change& change : changes_) {
     if (change.at + settings_.change_window < now_ || change.at > now_) continue;
@@ -197,7 +197,7 @@ void Engine::release_held(Incident& incident) {
 /// Returns whether the incident that opens is told as a part of a storm.
 bool Engine::join_storm(Incident& incident) {
   if (settings_.storm_incidents == 0) return false;
-  const std::string receiver = incident.receiver;
+  const std::string receiver(incident.receiver);
   std::deque<WallTime>& recent = openings_[receiver];
   recent.push_back(now_);
   while (recent.front() + settings_.storm_window <= now_) recent.pop_front();
@@ -221,7 +221,7 @@ bool Engine::join_storm(Incident& incident) {
   merge(incident, storm, "");
   write_down(incident, Reason::Storm, false);
   storm.title = storm_title(settings_, storm, parts_.at(storm.number).size());
-  add_event(storm, now_, "opened", "", storm.title, result_.change.events);
+  add_event(storm, now_, "opened", "", std::string(storm.title), result_.change.events);
   Message message = update_message(storm, Reason::Storm);
   message.kind = NotificationKind::Firing;
   tell_begin(storm, std::move(message));
@@ -362,7 +362,8 @@ void Engine::restore_kept(const LoadedState& state, std::vector<base::Error>& er
   });
   for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
   for (const Incident& incident : incidents_) {
-    if (incident.storm && !incident.resolved()) storms_[incident.receiver] = incident.number;
+    if (incident.storm && !incident.resolved())
+      storms_[std::string(incident.receiver)] = incident.number;
     remember_labels(incident);
   }
 }

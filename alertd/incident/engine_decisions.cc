@@ -23,14 +23,14 @@ std::string until(WallTime at) {
   return "until " + base::format_rfc3339(at);
 }
 
-DecisionRecord record_of(const std::string& group_key, routing::Fingerprint alert,
+DecisionRecord record_of(std::string_view group_key, routing::Fingerprint alert,
                          std::string_view reason, std::string text) {
   DecisionRecord record;
   record.subject = group_key;
   if (alert != 0) {
     record.fingerprint = alert_key(alert);
-    record.subject =
-        group_key.empty() ? routing::alert_subject(alert) : std::string(kMemberSubject) + group_key;
+    record.subject = group_key.empty() ? routing::alert_subject(alert)
+                                       : fmt::format("{}{}", kMemberSubject, group_key);
   }
   record.reason = reason;
   record.text = std::move(text);
@@ -152,8 +152,7 @@ std::string Engine::why(const Incident& incident, Reason reason) const {
       if (!incident.digest_at) return {};
       return "told with the digest of " + base::format_rfc3339(*incident.digest_at);
     case Reason::ResolvedByPerson: {
-      const std::string by =
-          incident.resolved_by.empty() ? std::string("a person") : incident.resolved_by;
+      const std::string by(incident.resolved_by.empty() ? "a person" : incident.resolved_by.view());
       const std::string again =
           incident.reopen_at ? ", looked at again at " + base::format_rfc3339(*incident.reopen_at)
                              : std::string();

@@ -102,7 +102,7 @@ void Engine::tell_update(Incident& incident, Message message) {
       incident.acknowledgement && incident.severity > incident.acknowledgement->severity;
   if (was_acknowledged) {
     unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
-    pipeline_.hold_repeats(incident.group_key, false);
+    pipeline_.hold_repeats(std::string(incident.group_key), false);
   }
   const bool step_due = raise_escalation(incident, was_acknowledged);
   if (suppressed(incident)) {
@@ -140,7 +140,7 @@ void Engine::tell_when_heard(Incident& incident, Reason reason) {
   } else if (incident.escalation) {
     pause(incident);
   } else {
-    pipeline_.speak_again(incident.group_key, reason, now_);
+    pipeline_.speak_again(std::string(incident.group_key), reason, now_);
   }
 }
 
@@ -176,7 +176,8 @@ Reason Engine::step_reason(const Incident& incident) const {
 }
 
 const Policy* Engine::policy_for(const Incident& incident) const {
-  if (incident.manual) return settings_.policies.choose(incident.policy, incident.severity);
+  if (incident.manual)
+    return settings_.policies.choose(std::string(incident.policy), incident.severity);
   const routing::Route* route = routing::find_route(pipeline_.routing().root, incident.route);
   return settings_.policies.choose(route ? route->policy : "", incident.severity);
 }
@@ -342,7 +343,7 @@ void Engine::tell_waiting(Incident& incident) {
     const auto receiver = settings_.receivers.find(each.receiver);
     if (receiver != settings_.receivers.end()) {
       for (const std::string& channel : receiver->second)
-        addresses.insert({each.receiver, channel});
+        addresses.insert(Address{each.receiver, channel});
     }
     names += (names.empty() ? "" : ", ") + each.person;
     return true;
@@ -414,7 +415,7 @@ void Engine::on_step_report(Incident& incident, const DeliveryReport& report) {
   if (!incident.escalation || incident.resolved()) return;
   Escalation& escalation = *incident.escalation;
   if (escalation.step_sequence == 0 || report.sequence < escalation.step_sequence) return;
-  if (escalation.outstanding.erase({report.receiver, report.channel}) == 0) return;
+  if (escalation.outstanding.erase(Address{report.receiver, report.channel}) == 0) return;
   changed_.insert(incident.number);
   if (report.state != DeliveryState::Dead) {
     escalation.outstanding.clear();

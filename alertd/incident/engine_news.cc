@@ -11,8 +11,8 @@
 #include <boost/json.hpp>
 
 #include "alertd/incident/engine.h"
-#include "alertd/incident/record_codec.h"
 #include "alertd/incident/json_values.h"
+#include "alertd/incident/record_codec.h"
 #include "alertd/incident/scope.h"
 #include "common/base/hash.h"
 #include "common/base/strings.h"
@@ -344,12 +344,12 @@ void Engine::remind_of_news(Incident& incident) {
   review.reminded_at = now_;
   put_review(std::move(review));
   Addresses addresses;
-  const auto owner = settings_.directory.persons.find(incident.owner);
+  const auto owner = settings_.directory.persons.find(std::string(incident.owner));
   if (owner != settings_.directory.persons.end()) {
     const auto receiver = settings_.receivers.find(owner->second.receiver);
     if (receiver != settings_.receivers.end()) {
       for (const std::string& channel : receiver->second) {
-        addresses.insert({receiver->first, channel});
+        addresses.insert(Address{receiver->first, channel});
       }
     }
   }

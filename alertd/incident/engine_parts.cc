@@ -56,7 +56,7 @@ void Engine::merge(Incident& incident, Incident& into, const std::string& actor)
   if (incident.escalation) incident.escalation->waiting.clear();
   incident.digest_at.reset();
   add_event(incident, now_, "merged", actor, "into " + into.id(), result_.change.events);
-  add_event(into, now_, "merged_here", actor, incident.id() + ": " + incident.title,
+  add_event(into, now_, "merged_here", actor, fmt::format("{}: {}", incident.id(), incident.title),
             result_.change.events);
   // Whoever heard of the part hears of the end of the whole.
   into.told.insert(incident.told.begin(), incident.told.end());
@@ -74,7 +74,7 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
   }
   if (incident.acknowledgement && incident.severity > incident.acknowledgement->severity) {
     unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
-    if (!incident.snoozed_until) pipeline_.hold_repeats(incident.group_key, false);
+    if (!incident.snoozed_until) pipeline_.hold_repeats(std::string(incident.group_key), false);
   }
   add_event(incident, now_, "unmerged", command.actor,
             "from " + Incident::incident_id(incident.merged_into), result_.change.events);
@@ -108,7 +108,8 @@ void Engine::release_parts(Incident& incident) {
       continue;
     }
     const bool firing = alive(part) && !part.manual;
-    if (resolve(part, now_, incident.resolved_by, "with " + incident.id(), result_.change.events)) {
+    if (resolve(part, now_, std::string(incident.resolved_by), "with " + incident.id(),
+                result_.change.events)) {
       stop_escalation(part);
       closed_by_person(part, firing);
     }
@@ -133,7 +134,7 @@ bool Engine::has_open_parts(const Incident& whole) const {
 
 bool Engine::fires_itself(const Incident& incident) const {
   if (incident.manual) return !incident.storm && !incident.resolved();
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  const routing::Group* group = group_of(incident);
   return group && group->firing();
 }
 
@@ -146,7 +147,7 @@ bool Engine::alive(const Incident& incident) const {
 bool Engine::suppressed(const Incident& incident) const {
   const auto loud = [this](const Incident& each) {
     if (!fires_itself(each)) return false;
-    const routing::Group* group = pipeline_.find_group(each.group_key);
+    const routing::Group* group = group_of(each);
     return !group || !group->suppressed();
   };
   return !loud(incident) && !find_part(incident, loud) && alive(incident);

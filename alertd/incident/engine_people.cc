@@ -34,21 +34,21 @@ Result<void> Engine::apply_snooze(const Command& command, Incident& incident) {
                         command.comment.empty() ? "" : ": ", command.comment),
             result_.change.events);
   stop_escalation(incident);
-  pipeline_.hold_repeats(incident.group_key, true);
+  pipeline_.hold_repeats(std::string(incident.group_key), true);
   return base::ok();
 }
 
 void Engine::end_snooze(Incident& incident, std::string_view why) {
   incident.snoozed_until.reset();
   add_event(incident, now_, "snooze_ended", "", std::string(why), result_.change.events);
-  if (!incident.acknowledgement) pipeline_.hold_repeats(incident.group_key, false);
+  if (!incident.acknowledgement) pipeline_.hold_repeats(std::string(incident.group_key), false);
   changed_.insert(incident.number);
 }
 
 Result<void> Engine::apply_severity(const Command& command, Incident& incident) {
   TC_TRY(must_be_open(incident));
   const bool raised = command.severity > incident.severity;
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  const routing::Group* group = group_of(incident);
   incident.severity_set = command.severity;
   incident.severity_of_alerts = with_parts(incident, group ? group->severity() : command.severity);
   add_event(incident, now_, "severity_set", command.actor,
@@ -65,7 +65,7 @@ Result<void> Engine::apply_owner(const Command& command, Incident& incident) {
   const std::string& owner = command.target.empty() ? command.actor : command.target;
   if (owner.size() > kNameMax) return invalid("the name of the owner is longer than 200 bytes");
   add_event(incident, now_, "owner", command.actor,
-            incident.owner.empty() ? owner : incident.owner + " -> " + owner,
+            incident.owner.empty() ? owner : fmt::format("{} -> {}", incident.owner, owner),
             result_.change.events);
   incident.owner = owner;
   return base::ok();

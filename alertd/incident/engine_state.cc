@@ -74,6 +74,7 @@ void Engine::clock_jumped(WallTime now) {
 
 void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTime now) {
   settings_ = std::move(settings);
+  use_receivers();
   for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
   handovers_looked_at_ = false;
   maintenance_looked_at_ = false;
@@ -84,7 +85,7 @@ void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTim
 
 void Engine::follow_receivers() {
   for (Incident& incident : incidents_) {
-    const routing::Group* group = pipeline_.find_group(incident.group_key);
+    const routing::Group* group = group_of(incident);
     if (group) incident.receiver = group->receiver;
   }
 }

@@ -101,7 +101,7 @@ bool Engine::is_planned() const {
 }
 
 void Engine::run_timer(Incident& incident) {
-  const routing::Group* group = pipeline_.find_group(incident.group_key);
+  const routing::Group* group = group_of(incident);
   const bool firing = group && group->firing();
   if (incident.reopen_at && *incident.reopen_at <= now_) {
     changed_.insert(incident.number);
@@ -115,7 +115,7 @@ void Engine::run_timer(Incident& incident) {
       take_severity(incident, group->severity());
       tell_begin(incident,
                  {NotificationKind::Reopened, Reason::StillFiring, alerts_of(incident), {}});
-      pipeline_.mark_told_anew(incident.group_key, now_);
+      pipeline_.mark_told_anew(std::string(incident.group_key), now_);
     }
     return;
   }
@@ -146,7 +146,7 @@ void Engine::run_timer(Incident& incident) {
   if (incident.held_for != 0) release_held(incident);
   if (incident.acknowledgement && incident.acknowledgement->until <= now_) {
     unacknowledge(incident, now_, "acknowledgement_expired", "", result_.change.events);
-    pipeline_.hold_repeats(incident.group_key, false);
+    pipeline_.hold_repeats(std::string(incident.group_key), false);
     changed_.insert(incident.number);
     tell_again(incident, Reason::AckExpired);
   }
@@ -168,7 +168,7 @@ void Engine::tell_again(Incident& incident, Reason reason) {
     Addresses addresses = told(incident);
     if (addresses.empty()) addresses = route_addresses(incident);  // it was not told of by itself
     notify(incident, update_message(incident, reason), addresses);
-    pipeline_.mark_told(incident.group_key, now_);
+    pipeline_.mark_told(std::string(incident.group_key), now_);
   }
 }
 
@@ -193,7 +193,7 @@ std::optional<WallTime> Engine::due(const Incident& incident) const {
     if (!next) next = *incident.resolved_at + settings_.reopen_window;
     return next;
   }
-  if (!incident.manual && !pipeline_.find_group(incident.group_key) && !has_open_parts(incident)) {
+  if (!incident.manual && !group_of(incident) && !has_open_parts(incident)) {
     consider(grace_until_);
     return next;
   }

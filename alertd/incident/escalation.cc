@@ -27,7 +27,7 @@ class Resolver {
           add_receiver(target, target.name, target.channel);
           break;
         case Target::Kind::Route:
-          add_receiver(target, world_.route_receiver, "");
+          add_receiver(target, std::string(world_.route_receiver), "");
           break;
         default:
           persons_meant = true;
@@ -84,7 +84,7 @@ class Resolver {
     bool any = false;
     for (const std::string& each : found->second) {
       if (!channel.empty() && each != channel) continue;
-      result_.now.insert({receiver, each});
+      result_.now.insert(Address{receiver, each});
       any = true;
     }
     return any;

@@ -6,25 +6,26 @@
 // sends what they say.
 #pragma once
 
+#include <boost/container/flat_set.hpp>
 #include <compare>
 #include <cstdint>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "alertd/incident/policy.h"
+#include "common/base/shared_text.h"
 #include "common/base/time.h"
 
 namespace tocsin::incident {
 
 /// One channel of one receiver: what a message goes to.
 struct Address {
-  std::string receiver;
-  std::string channel;
+  base::SharedText receiver;
+  base::SharedText channel;
   friend auto operator<=>(const Address&, const Address&) = default;
 };
-using Addresses = std::set<Address>;
+using Addresses = boost::container::flat_set<Address>;
 
 /// A person of a step whose hours have not begun.
 struct Waiting {
@@ -45,7 +46,7 @@ struct Escalation {
   std::optional<base::Duration> remaining;  ///< Paused by a silence or a maintenance: the rest.
   std::vector<Waiting> waiting;
   /// Of the last step: the deliveries that may still succeed, and from which sequence on.
-  std::set<Address> outstanding;
+  Addresses outstanding;
   std::uint64_t step_sequence = 0;  ///< 0: the last step reached somebody, or nobody is to be.
 
   /// Returns how long after now the next step is due, once the last one was handed on; nullopt:
@@ -59,7 +60,7 @@ struct Escalation {
 struct StepWorld {
   const oncall::Directory& directory;
   const std::map<std::string, std::vector<std::string>>& receivers;
-  const std::string& route_receiver;
+  std::string_view route_receiver;
   base::WallTime now;
 };
 

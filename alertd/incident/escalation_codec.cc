@@ -156,7 +156,7 @@ Result<std::vector<Waiting>> read_waiting(const json::array* array) {
 json::array addresses_value(const Addresses& addresses) {
   json::array array;
   for (const Address& address : addresses) {
-    array.push_back(json::array{address.receiver, address.channel});
+    array.push_back(json::array{address.receiver.view(), address.channel.view()});
   }
   return array;
 }
@@ -167,7 +167,8 @@ Result<Addresses> read_addresses(const json::array* array) {
     const json::array* pair = (*array)[i].if_array();
     const bool good = pair && pair->size() == 2 && (*pair)[0].is_string() && (*pair)[1].is_string();
     if (!good) return corrupt("stored incident: bad address");
-    addresses.insert({std::string((*pair)[0].get_string()), std::string((*pair)[1].get_string())});
+    addresses.insert(Address{std::string_view((*pair)[0].get_string()),
+                             std::string_view((*pair)[1].get_string())});
   }
   return addresses;
 }

@@ -84,8 +84,8 @@ Result<void> resolve(Incident& incident, base::WallTime now, std::string actor, 
 void reopen(Incident& incident, base::WallTime now, std::string text, Timeline& timeline) {
   incident.state = IncidentState::Open;
   incident.resolved_at.reset();
-  incident.resolved_by.clear();
-  incident.comment.clear();
+  incident.resolved_by = {};
+  incident.comment = {};
   incident.reopen_at.reset();
   ++incident.reopened;
   add_event(incident, now, "reopened", "", std::move(text), timeline);

@@ -18,6 +18,8 @@
 #include "alertd/incident/dependency.h"
 #include "alertd/incident/escalation.h"
 #include "alertd/incident/state_store.h"
+#include "common/base/boxed.h"
+#include "common/base/shared_text.h"
 #include "common/config/table.h"
 
 namespace tocsin::incident {
@@ -73,25 +75,25 @@ struct Acknowledgement {
 
 struct Incident {
   std::int64_t number = 0;
-  std::string group_key;
-  std::string route;
-  std::string receiver;
+  base::SharedText group_key;
+  base::SharedText route;
+  base::SharedText receiver;
   model::Labels group_labels;
-  std::string title;
+  base::SharedText title;
   IncidentState state = IncidentState::Open;
   model::Severity severity = model::Severity::Medium;       ///< Of the worst firing member.
   model::Severity peak_severity = model::Severity::Medium;  ///< Never lowered.
   base::WallTime opened_at;
   base::WallTime updated_at;
-  std::optional<Acknowledgement> acknowledgement;  ///< Only while Acknowledged.
+  base::Boxed<Acknowledgement> acknowledgement;  ///< Only while Acknowledged.
   std::optional<base::WallTime> resolved_at;
-  std::string resolved_by;  ///< Empty: by itself.
-  std::string comment;      ///< Of who resolved it.
+  base::SharedText resolved_by;  ///< Empty: by itself.
+  base::SharedText comment;      ///< Of who resolved it.
   /// Resolved by a person while it fires: looked at again then.
   std::optional<base::WallTime> reopen_at;
-  bool manual = false;  ///< Made by a person: no alerts, lives until somebody resolves it.
-  std::string policy;   ///< Of a manual one; empty: by severity.
-  std::string owner;    ///< Who leads; empty: nobody.
+  bool manual = false;      ///< Made by a person: no alerts, lives until somebody resolves it.
+  base::SharedText policy;  ///< Of a manual one; empty: by severity.
+  base::SharedText owner;   ///< Who leads; empty: nobody.
   /// Nothing is told before, unless it becomes worse than it was then.
   std::optional<base::WallTime> snoozed_until;
   model::Severity snoozed_severity = model::Severity::Medium;
@@ -113,7 +115,7 @@ struct Incident {
   /// Who was told that it fires: they hear of an acknowledgement and of the end, nobody else does.
   Addresses told;
   model::Severity policy_severity = model::Severity::Critical;  ///< The worst it was looked for.
-  std::optional<Escalation> escalation;     ///< None: the route's receiver is told alone.
+  base::Boxed<Escalation> escalation;       ///< None: the route's receiver is told alone.
   std::optional<base::WallTime> digest_at;  ///< Has news for the digest; it leaves then.
   std::uint64_t notifications = 0;          ///< Sequence of the last one.
   std::uint64_t events = 0;                 ///< Sequence of the last line of the timeline.

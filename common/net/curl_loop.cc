@@ -1,6 +1,7 @@
 #include "common/net/curl_loop.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ struct CurlLoop::Handle {
 
   CURL* easy;
   std::size_t place = 0;  // In busy_.
-  std::unique_ptr<Job> job;
+  TimedJob now;
 };
 
 /// What curl calls.
@@ -63,6 +64,7 @@ CurlLoop::CurlLoop(const base::Clock& clock, std::string name, std::size_t in_fl
       jobs_max_(in_flight_max + queue_max),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      plain_(epoll_, in_flight_max),
       executor_(clock, std::move(name), 1) {
   TC_CHECK(in_flight_max > 0, "an HTTP client that may send nothing");
   TC_CHECK(epoll_ >= 0 && bell_ >= 0, "no file descriptor left for an HTTP client");
@@ -98,12 +100,12 @@ void CurlLoop::wake() {
   [[maybe_unused]] const ssize_t written = ::write(bell_, &one, sizeof one);
 }
 
-void CurlLoop::submit(std::unique_ptr<Job> job) {
+void CurlLoop::submit(std::unique_ptr<TransferJob> job) {
   const base::MonotonicTime due = clock_.monotonic() + job->timeout;
   {
     base::MutexLock lock(mutex_);
     if (running_ + waiting_.size() < jobs_max_) {
-      waiting_.push_back(Waiting{std::move(job), due});
+      waiting_.push_back(TimedJob{std::move(job), due});
     }
   }
   if (!job) return wake();
@@ -129,41 +131,54 @@ void CurlLoop::run() {
 
 void CurlLoop::begin_waiting(Jobs& ended) {
   woken_ = false;  // before the look: what comes after it rings again
-  while (busy_.size() < in_flight_max_) {
-    Waiting next;
-    {
-      base::MutexLock lock(mutex_);
-      if (waiting_.empty()) return;
-      next = std::move(waiting_.front());
-      waiting_.pop_front();
-      ++running_;
-    }
-    if (begin(next)) continue;
-    ended.push_back(std::move(next.job));
+  std::vector<TimedJob> next;
+  {
     base::MutexLock lock(mutex_);
-    --running_;
+    const std::size_t room = in_flight_max_ - std::min(in_flight_max_, under_way());
+    const auto end =
+        waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(room, waiting_.size()));
+    next.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+    waiting_.erase(waiting_.begin(), end);
+    running_ += next.size();
   }
+  if (next.empty()) return;
+  const base::MonotonicTime now = clock_.monotonic();
+  std::size_t failed = 0;
+  for (TimedJob& each : next) {
+    if (begin(each, now)) continue;
+    ended.push_back(std::move(each.job));
+    ++failed;
+  }
+  if (failed == 0) return;
+  base::MutexLock lock(mutex_);
+  running_ -= failed;
 }
 
 /// Returns false if it failed at once.
-bool CurlLoop::begin(Waiting& next) {
-  Job& job = *next.job;
-  const auto rest = std::chrono::duration_cast<base::Duration>(next.due - clock_.monotonic());
-  if (rest <= base::Duration{0}) {
-    job.fail(queued_too_long_error(job.origin, job.timeout));
+bool CurlLoop::begin(TimedJob& next, base::MonotonicTime now) {
+  if (next.due <= now) {
+    next.job->fail(queued_too_long_error(next.job->origin, next.job->timeout));
     return false;
   }
-  std::unique_ptr<Handle> handle;
-  if (idle_.empty()) {
-    handle = std::make_unique<Handle>();
-  } else {
-    handle = std::move(idle_.back());
-    idle_.pop_back();
-  }
+  if (next.job->plain && plain_.begin(next, now)) return true;
+  return begin_with_curl(next, now);
+}
+
+std::unique_ptr<CurlLoop::Handle> CurlLoop::idle_handle() {
+  if (idle_.empty()) return std::make_unique<Handle>();
+  std::unique_ptr<Handle> handle = std::move(idle_.back());
+  idle_.pop_back();
+  return handle;
+}
+
+bool CurlLoop::begin_with_curl(TimedJob& next, base::MonotonicTime now) {
+  TransferJob& job = *next.job;
+  std::unique_ptr<Handle> handle = idle_handle();
   if (handle->easy == nullptr) {
     job.fail(no_handle_error());
     return false;
   }
+  const auto rest = std::chrono::ceil<base::Duration>(next.due - now);
   curl_easy_reset(handle->easy);
   curl_easy_setopt(handle->easy, CURLOPT_NOSIGNAL, 1L);
   // Whoever gives up does not wait for a name server: the look-up's thread is left to itself.
@@ -171,18 +186,20 @@ bool CurlLoop::begin(Waiting& next) {
   curl_easy_setopt(handle->easy, CURLOPT_TIMEOUT_MS, static_cast<long>(rest.count()));
   curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(rest.count()));
   curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle.get());
+  curl_easy_setopt(handle->easy, CURLOPT_CONNECT_ONLY, job.plain ? 1L : 0L);
   job.prepare(handle->easy);
   if (curl_multi_add_handle(multi_, handle->easy) != CURLM_OK) {
     job.fail(base::error(base::ErrorCode::Unavailable, "out of memory for a transfer"));
     return false;
   }
-  handle->job = std::move(next.job);
+  handle->now = std::move(next);
   handle->place = busy_.size();
   busy_.push_back(std::move(handle));
   return true;
 }
 
 void CurlLoop::run_timer() {
+  plain_.expire(clock_.monotonic());
   if (!timer_ || *timer_ > clock_.monotonic()) return;
   timer_.reset();
   int running = 0;
@@ -191,17 +208,24 @@ void CurlLoop::run_timer() {
 
 void CurlLoop::wait() {
   int timeout_ms = -1;
-  if (timer_) {
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(*timer_ - clock_.monotonic());
+  std::optional<base::MonotonicTime> at = timer_;
+  if (const auto over = plain_.expires_at()) at = at ? std::min(*at, *over) : *over;
+  if (at) {
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(*at - clock_.monotonic());
     timeout_ms = static_cast<int>(std::clamp<std::int64_t>(rest.count(), 0, 60'000));
   }
   std::array<epoll_event, kEventsAtOnce> events{};
   const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
+  const base::MonotonicTime now = clock_.monotonic();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.fd == bell_) {
       std::uint64_t rung = 0;
       [[maybe_unused]] const ssize_t got = ::read(bell_, &rung, sizeof rung);
+      continue;
+    }
+    if (plain_.owns(event.data.fd)) {
+      plain_.ready(event.data.fd, event.events, now);
       continue;
     }
     int what = 0;
@@ -214,7 +238,18 @@ void CurlLoop::wait() {
 }
 
 void CurlLoop::collect(Jobs& ended) {
-  const std::size_t before = busy_.size();
+  const std::size_t before = ended.size();
+  collect_curls(ended);
+  for (auto& job : plain_.take_ended()) ended.push_back(std::move(job));
+  for (TimedJob& each : plain_.take_unconnected()) {
+    if (!begin_with_curl(each, clock_.monotonic())) ended.push_back(std::move(each.job));
+  }
+  if (ended.size() == before) return;
+  base::MutexLock lock(mutex_);
+  running_ -= ended.size() - before;
+}
+
+void CurlLoop::collect_curls(Jobs& ended) {
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -222,17 +257,34 @@ void CurlLoop::collect(Jobs& ended) {
     const CURLcode code = message->data.result;
     Handle* of = nullptr;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &of);
-    of->job->finish(easy, code);
+    if (code != CURLE_OK || !of->now.job->plain) {
+      of->now.job->finish(easy, code, {});
+      ended.push_back(std::move(of->now.job));
+    } else if (!take_connection(*of)) {
+      ended.push_back(std::move(of->now.job));
+    }
     curl_multi_remove_handle(multi_, easy);
-    ended.push_back(std::move(of->job));
     std::swap(busy_[of->place], busy_.back());
     busy_[of->place]->place = of->place;
     idle_.push_back(std::move(busy_.back()));
     busy_.pop_back();
   }
-  if (busy_.size() == before) return;
-  base::MutexLock lock(mutex_);
-  running_ -= before - busy_.size();
+}
+
+/// Curl has connected for a plain transfer, which goes on without it. Curl closes its own
+/// descriptor when the handle is removed, so ours is another one of the same socket. Returns false
+/// if it failed.
+bool CurlLoop::take_connection(Handle& handle) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(handle.easy, CURLINFO_ACTIVESOCKET, &socket);
+  handle.now.job->connected(handle.easy);
+  const int ours = socket == CURL_SOCKET_BAD ? -1 : ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (ours < 0) {
+    handle.now.job->fail(no_handle_error());
+    return false;
+  }
+  plain_.begin_on(ours, std::move(handle.now));
+  return true;
 }
 
 /// Room is made before anybody hears of it: who does finds room for the next request.
@@ -255,19 +307,17 @@ void CurlLoop::give_up() {
   Jobs ended;
   for (const auto& handle : busy_) {
     curl_multi_remove_handle(multi_, handle->easy);
-    handle->job->fail(stopped_error(handle->job->origin));
-    ended.push_back(std::move(handle->job));
+    ended.push_back(std::move(handle->now.job));
   }
   busy_.clear();
+  for (auto& job : plain_.give_up()) ended.push_back(std::move(job));
   {
     base::MutexLock lock(mutex_);
-    for (Waiting& waiting : waiting_) {
-      waiting.job->fail(stopped_error(waiting.job->origin));
-      ended.push_back(std::move(waiting.job));
-    }
+    for (TimedJob& waiting : waiting_) ended.push_back(std::move(waiting.job));
     waiting_.clear();
     running_ = 0;
   }
+  for (const auto& job : ended) job->fail(stopped_error(job->origin));
   report(ended);
 }
 

@@ -3,7 +3,8 @@
 //
 // One epoll for all sockets: a transfer costs what its own bytes cost, however many others wait for
 // an answer, and a server that is slow holds up nobody. What ends at one moment is reported with
-// one task for each executor.
+// one task for each executor. What needs no more of curl than a connection goes on without it
+// (plain_transfers.h).
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,7 @@
 
 #include "common/base/asio_executor.h"
 #include "common/base/mutex.h"
-#include "common/base/result.h"
+#include "common/net/plain_transfers.h"
 
 namespace tocsin::net {
 
@@ -24,27 +25,6 @@ namespace tocsin::net {
 /// The destructor fails what waits and what runs with Cancelled, at once, and joins.
 class CurlLoop {
  public:
-  /// One transfer. Exactly one of finish() and fail() is called, then reply().
-  class Job {
-   public:
-    Job(std::string origin_in, base::Duration timeout_in, base::Executor& reply_on_in)
-        : origin(std::move(origin_in)), timeout(timeout_in), reply_on(reply_on_in) {}
-    virtual ~Job() = default;
-
-    /// `easy` is a CURL* with the common options set (no signals, the rest of the timeout); sets
-    /// the others, which may point into this object. On the loop's thread, as the next two.
-    virtual void prepare(void* easy) = 0;
-    /// The transfer ended with `code`, a CURLcode.
-    virtual void finish(void* easy, int code) = 0;
-    virtual void fail(base::Error error) = 0;  ///< Unavailable, Timeout or Cancelled.
-    /// On the executor.
-    virtual void reply() = 0;
-
-    const std::string origin;  ///< For messages.
-    const base::Duration timeout;
-    base::Executor& reply_on;
-  };
-
   /// At most `in_flight_max` transfers run; `queue_max` more wait.
   CurlLoop(const base::Clock& clock, std::string name, std::size_t in_flight_max,
            std::size_t queue_max);
@@ -52,23 +32,24 @@ class CurlLoop {
   CurlLoop(const CurlLoop&) = delete;
   CurlLoop& operator=(const CurlLoop&) = delete;
 
-  void submit(std::unique_ptr<Job> job) EXCLUDES(mutex_);
+  void submit(std::unique_ptr<TransferJob> job) EXCLUDES(mutex_);
 
  private:
   struct Handle;
   struct Callbacks;
-  struct Waiting {
-    std::unique_ptr<Job> job;
-    base::MonotonicTime due;
-  };
-  using Jobs = std::vector<std::unique_ptr<Job>>;
+  using Jobs = std::vector<std::unique_ptr<TransferJob>>;
 
   void run();
   void begin_waiting(Jobs& ended) EXCLUDES(mutex_);
-  bool begin(Waiting& next);
+  bool begin(TimedJob& next, base::MonotonicTime now);
+  bool begin_with_curl(TimedJob& next, base::MonotonicTime now);
+  std::unique_ptr<Handle> idle_handle();
   void run_timer();
   void wait();
   void collect(Jobs& ended) EXCLUDES(mutex_);
+  void collect_curls(Jobs& ended);
+  bool take_connection(Handle& handle);
+  std::size_t under_way() const { return busy_.size() + plain_.running(); }
   void give_up() EXCLUDES(mutex_);
   void wake();
   static void report(Jobs& ended);
@@ -82,7 +63,7 @@ class CurlLoop {
   int bell_ = -1;  // eventfd: something waits, or the end
 
   base::Mutex mutex_;
-  std::deque<Waiting> waiting_ GUARDED_BY(mutex_);
+  std::deque<TimedJob> waiting_ GUARDED_BY(mutex_);
   std::size_t running_ GUARDED_BY(mutex_) = 0;
 
   // Of the loop's thread.
@@ -90,6 +71,7 @@ class CurlLoop {
   std::vector<std::unique_ptr<Handle>> busy_;
   std::vector<std::unique_ptr<Handle>> idle_;
   std::optional<base::MonotonicTime> timer_;  // When curl wants to be called.
+  PlainTransfers plain_;
 
   base::AsioExecutor executor_;
 };

@@ -11,68 +11,37 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/base/strings.h"
 #include "common/net/curl_loop.h"
 #include "common/net/curl_tls.h"
+#include "common/net/plain_http.h"
 #include "common/net/url.h"
 
 namespace tocsin::net {
 namespace {
 
-constexpr std::size_t kResponseHeaderBytesMax = 256 << 10;
 constexpr std::size_t kUrlBytesMax = 64 << 10;
 constexpr base::Duration kRetryAfterMax = std::chrono::hours(24 * 7);
+
+/// Where curl finds a proxy for http://.
+constexpr std::array kProxyVariables{"http_proxy", "all_proxy", "ALL_PROXY"};
 
 struct SlistFree {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-/// What is collected while curl runs.
-struct Transfer {
-  std::size_t body_bytes_max = 0;
-  HttpResponse response;
-  std::size_t header_bytes = 0;
-  const char* exceeded = nullptr;  ///< Which limit ended the transfer.
-};
-
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
-  auto& transfer = *static_cast<Transfer*>(user);
-  if (size > transfer.body_bytes_max - transfer.response.body.size()) {
-    transfer.exceeded = "body";
-    return CURL_WRITEFUNC_ERROR;
-  }
-  transfer.response.body.append(data, size);
-  return size;
+  auto& answer = *static_cast<HttpAnswer*>(user);
+  return answer.body(std::string_view(data, size)) ? size : CURL_WRITEFUNC_ERROR;
 }
 
 std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
-  auto& transfer = *static_cast<Transfer*>(user);
-  const std::string_view line = base::trim(std::string_view(data, size));
-  if (line.starts_with("HTTP/")) {  // a new head: the one before was interim (100 Continue)
-    transfer.response.headers.clear();
-    transfer.header_bytes = 0;
-    return size;
-  }
-  transfer.header_bytes += size;
-  if (transfer.header_bytes > kResponseHeaderBytesMax) {
-    transfer.exceeded = "header";
-    return 0;
-  }
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return size;
-  std::string name = base::to_lower(line.substr(0, colon));
-  const std::string_view value = base::trim(line.substr(colon + 1));
-  if (name == "content-length") {
-    const auto length = base::parse_u64(value);
-    if (length && *length > transfer.body_bytes_max) {
-      transfer.exceeded = "body";
-      return 0;
-    }
-  }
-  transfer.response.headers.emplace_back(std::move(name), std::string(value));
-  return size;
+  auto& answer = *static_cast<HttpAnswer*>(user);
+  return answer.header(std::string_view(data, size)) ? size : 0;
 }
 
 bool is_token(std::string_view text) {
@@ -140,9 +109,7 @@ void set_method(CURL* easy, const HttpRequest& request) {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     return;
   }
-  const bool has_body = !request.body.empty() || request.method == "POST" ||
-                        request.method == "PUT" || request.method == "PATCH";
-  if (has_body) {
+  if (has_body(request)) {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
@@ -151,16 +118,16 @@ void set_method(CURL* easy, const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 }
 
-base::Error transfer_error(CURLcode code, const Transfer& transfer, const HttpRequest& request,
+base::Error transfer_error(CURLcode code, const HttpAnswer& answer, const HttpRequest& request,
                            std::string_view detail) {
   const std::string origin = url_origin(request.url);
-  if (transfer.exceeded != nullptr) {
-    const std::size_t limit = transfer.exceeded == std::string_view("body")
-                                  ? transfer.body_bytes_max
-                                  : kResponseHeaderBytesMax;
+  if (answer.exceeded != nullptr) {
+    const std::size_t limit = answer.exceeded == std::string_view("body")
+                                  ? answer.body_bytes_max
+                                  : HttpAnswer::kHeaderBytesMax;
     return base::error(base::ErrorCode::LimitExceeded,
                        fmt::format("response {} of {} is larger than the limit of {} bytes",
-                                   transfer.exceeded, origin, limit));
+                                   answer.exceeded, origin, limit));
   }
   if (detail.empty()) detail = curl_easy_strerror(code);
   const std::string message =
@@ -185,49 +152,66 @@ base::Error transfer_error(CURLcode code, const Transfer& transfer, const HttpRe
 }
 
 /// One request on its way.
-class Exchange final : public CurlLoop::Job {
+class Exchange final : public TransferJob {
  public:
   Exchange(HttpRequest request, std::string its_origin, base::Executor& executor, HttpDone done)
-      : Job(std::move(its_origin), request.timeout, executor),
+      : TransferJob(std::move(its_origin), request.timeout, executor),
         request_(std::move(request)),
         done_(std::move(done)) {
-    transfer_.body_bytes_max = request_.response_bytes_max;
+    answer_.body_bytes_max = request_.response_bytes_max;
+  }
+
+  /// Lets it go over a connection of the client's own, if nothing in it needs curl.
+  void allow_plain(bool proxies_set) {
+    if (proxies_set && !loopback()) return;
+    auto target = plain_target(request_.url);
+    if (!target) return;
+    auto head = plain_head(request_, *target);
+    if (!head) return;
+    plain.reset(
+        new PlainExchange{std::move(target->peer), std::move(*head),
+                          has_body(request_) ? std::string_view(request_.body) : std::string_view(),
+                          AnswerReader(answer_, request_.method == "HEAD")});
   }
 
   void prepare(void* handle) override {
     CURL* easy = handle;
-    headers_ = header_list(request_);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
     curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (plain || loopback()) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    if (plain) return;
+    headers_ = header_list(request_);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "tocsin/" TOCSIN_VERSION);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer_);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &answer_);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer_);
-    if (is_loopback_host(std::string_view(origin).substr(origin.find("://") + 3))) {
-      curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    }
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer_);
     set_tls_options(easy, request_.tls);
     set_method(easy, request_);
   }
 
-  void finish(void* handle, int code) override {
+  // Nothing of this object is used by the handle from here on.
+  void connected(void* handle) override { curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr); }
+
+  void finish(void* handle, int code, std::string_view detail) override {
     CURL* easy = handle;
-    // Nothing of this object is used by the handle from here on.
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
+    if (easy != nullptr) connected(easy);
     if (code != CURLE_OK) {
-      result_ = transfer_error(static_cast<CURLcode>(code), transfer_, request_, detail_);
+      result_ = transfer_error(static_cast<CURLcode>(code), answer_, request_,
+                               easy != nullptr ? std::string_view(detail_) : detail);
       return;
     }
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    transfer_.response.status = static_cast<int>(status);
-    result_ = std::move(transfer_.response);
+    if (easy != nullptr) {
+      long status = 0;
+      curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+      answer_.response.status = static_cast<int>(status);
+    }
+    result_ = std::move(answer_.response);
   }
 
   void fail(base::Error error) override { result_ = std::move(error); }
@@ -235,13 +219,24 @@ class Exchange final : public CurlLoop::Job {
   void reply() override { done_(std::move(result_)); }
 
  private:
+  bool loopback() const {
+    return is_loopback_host(std::string_view(origin).substr(origin.find("://") + 3));
+  }
+
   HttpRequest request_;
   HttpDone done_;
-  Transfer transfer_;
+  HttpAnswer answer_;
   std::unique_ptr<curl_slist, SlistFree> headers_;
   char detail_[CURL_ERROR_SIZE] = "";
   base::Result<HttpResponse> result_ = HttpResponse();
 };
+
+/// Returns whether curl may send http:// by way of a proxy.
+bool proxies_are_set() {
+  return std::any_of(std::begin(kProxyVariables), std::end(kProxyVariables), [](const char* name) {
+    return !base::environment(name).value_or("").empty();
+  });
+}
 
 class CurlHttpClient final : public HttpClient {
  public:
@@ -257,12 +252,15 @@ class CurlHttpClient final : public HttpClient {
     if (request.tls.insecure) {
       log_.report(origin, "the server's certificate is not verified: 'insecure' is set");
     }
-    loop_.submit(std::make_unique<Exchange>(std::move(request), std::move(origin), reply_on,
-                                            std::move(done)));
+    auto exchange = std::make_unique<Exchange>(std::move(request), std::move(origin), reply_on,
+                                               std::move(done));
+    exchange->allow_plain(proxies_set_);
+    loop_.submit(std::move(exchange));
   }
 
  private:
   base::FailureLog log_;
+  const bool proxies_set_ = proxies_are_set();
   CurlLoop loop_;
 };
 

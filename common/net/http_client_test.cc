@@ -4,6 +4,9 @@
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
+#include <atomic>
+#include <functional>
+
 #include "common/net/http_server.h"
 #include "common/net/test_support.h"
 
@@ -107,6 +110,210 @@ TEST_CASE("a client that goes tells those under way and those that wait, at once
     REQUIRE_FALSE(*got);
     CHECK(got->error().code == ErrorCode::Cancelled);
   }
+}
+
+/// A server that takes connections one after the other and does on each what the test says.
+class ScriptedServer {
+ public:
+  /// Reads a request's head from the connection, then what `script` says for that connection and
+  /// request, both counted from 0; empty: closes, as after `requests_max` on one connection.
+  using Script = std::function<std::string(int connection, int request)>;
+
+  explicit ScriptedServer(Script script, int requests_max = 1000)
+      : script_(std::move(script)), requests_max_(requests_max) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), length) == 0);
+    REQUIRE(::listen(listener_, 16) == 0);
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+    executor_.post([this] { serve(); });
+  }
+  ~ScriptedServer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    executor_.stop();
+    ::close(listener_);
+  }
+  std::string url(std::string_view path) const {
+    return fmt::format("http://127.0.0.1:{}{}", port_, path);
+  }
+  int connections() const { return connections_; }
+  std::string heads() {
+    const base::MutexLock lock(mutex_);
+    return heads_;
+  }
+
+ private:
+  void serve() {
+    while (true) {
+      const int peer = ::accept(listener_, nullptr, nullptr);
+      if (peer < 0) return;
+      talk(peer, connections_++);
+      ::close(peer);
+    }
+  }
+  void talk(int peer, int connection) {
+    for (int request = 0; request < requests_max_; ++request) {
+      std::string head;
+      char byte = 0;
+      while (!head.ends_with("\r\n\r\n")) {
+        if (::recv(peer, &byte, 1, 0) <= 0) return;
+        head += byte;
+      }
+      {
+        const base::MutexLock lock(mutex_);
+        heads_ += head;
+      }
+      const std::string answer = script_(connection, request);
+      if (answer.empty()) return;
+      ::send(peer, answer.data(), answer.size(), MSG_NOSIGNAL);
+    }
+  }
+
+  Script script_;
+  int requests_max_;
+  int listener_ = -1;
+  unsigned short port_ = 0;
+  std::atomic<int> connections_ = 0;
+  base::Mutex mutex_;
+  std::string heads_ GUARDED_BY(mutex_);
+  base::RealClock clock_;
+  base::AsioExecutor executor_{clock_, "scripted", 1};
+};
+
+constexpr const char* kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+Answer fetch(HttpClient& client, base::Executor& replies, HttpRequest request) {
+  auto waiter = std::make_shared<Waiter<Answer>>();
+  client.send(std::move(request), replies,
+              [waiter](Answer result) { waiter->set(std::move(result)); });
+  auto got = waiter->wait();
+  if (!got) return base::error(ErrorCode::Io, "no answer in the test");
+  return std::move(*got);
+}
+
+struct Client {
+  Answer get(const std::string& url) {
+    HttpRequest request;
+    request.url = url;
+    request.timeout = Duration{2'000};
+    return fetch(*http, replies, std::move(request));
+  }
+  base::RealClock clock;
+  base::AsioExecutor replies{clock, "replies", 1};
+  std::unique_ptr<HttpClient> http = make_http_client(clock, 4, 10);
+};
+
+TEST_CASE("a connection is kept for the next request to the same peer") {
+  ScriptedServer server([](int, int) { return std::string(kOk); });
+  Client client;
+  for (int i = 0; i < 20; ++i) {
+    const auto got = client.get(server.url(fmt::format("/{}", i)));
+    REQUIRE_MESSAGE(got, got);
+    CHECK(got->body == "ok");
+  }
+  CHECK(server.connections() == 1);
+  CHECK(server.heads().find("GET /19 HTTP/1.1\r\nHost: 127.0.0.1:") != std::string::npos);
+}
+
+TEST_CASE("a kept connection that was closed is replaced without anybody hearing of it") {
+  ScriptedServer idle([](int, int) { return std::string(kOk); }, 1);
+  ScriptedServer server([](int, int request) { return request == 0 ? std::string(kOk) : ""; });
+  Client client;
+  for (int i = 0; i < 5; ++i) {
+    const auto got = client.get(server.url("/"));
+    REQUIRE_MESSAGE(got, got);
+  }
+  CHECK(server.connections() == 5);
+  for (int i = 0; i < 5; ++i) CHECK(client.get(idle.url("/")));
+  CHECK(idle.connections() == 5);
+}
+
+TEST_CASE("a connection of which something came is not repeated, and one that ends is not kept") {
+  ScriptedServer cut([](int, int request) {
+    return request == 0 ? std::string(kOk)
+                        : std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+  });
+  Client client;
+  CHECK(client.get(cut.url("/")));
+  const auto late = client.get(cut.url("/"));  // two bytes of nine are all that comes
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == ErrorCode::Timeout);
+  CHECK(cut.connections() == 1);
+
+  ScriptedServer closing([](int, int request) {
+    return request == 0
+               ? std::string("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+               : std::string("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+  });
+  for (int i = 0; i < 3; ++i) {
+    const auto got = client.get(closing.url("/"));
+    REQUIRE_MESSAGE(got, got);
+    CHECK(got->status == 200);
+  }
+  CHECK(closing.connections() == 3);
+}
+
+TEST_CASE("bytes after an answer are no answer to the next request") {
+  ScriptedServer server([](int connection, int) {
+    std::string answer = kOk;
+    if (connection == 0) answer += "HTTP/1.1 500 Evil\r\nContent-Length: 0\r\n\r\n";
+    return answer;
+  });
+  Client client;
+  for (int i = 0; i < 3; ++i) {
+    const auto got = client.get(server.url("/"));
+    REQUIRE_MESSAGE(got, got);
+    CHECK(got->status == 200);
+  }
+  CHECK(server.connections() == 2);
+}
+
+TEST_CASE("what does not speak HTTP is told as such, and a dead port as unreachable") {
+  ScriptedServer server([](int, int) { return std::string("SSH-2.0-OpenSSH\r\n"); });
+  Client client;
+  const auto got = client.get(server.url("/secret"));
+  REQUIRE_FALSE(got);
+  CHECK(got.error().code == ErrorCode::InvalidArgument);
+  CHECK(got.error().message.find("not HTTP") != std::string::npos);
+  CHECK(got.error().message.find("secret") == std::string::npos);
+  const auto dead = client.get("http://127.0.0.1:1/");
+  REQUIRE_FALSE(dead);
+  CHECK(dead.error().code == ErrorCode::Unavailable);
+  CHECK(client.get("http://localhost.invalid:1/").error().code == ErrorCode::Unavailable);
+}
+
+TEST_CASE("an answer may come before the request was sent whole") {
+  // The server reads only the head of a body that no socket buffers hold.
+  ScriptedServer server([](int, int) {
+    return std::string("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  });
+  Client client;
+  HttpRequest request;
+  request.method = "POST";
+  request.url = server.url("/");
+  request.body.assign(32 << 20, '\n');
+  request.timeout = Duration{5'000};
+  const auto got = fetch(*client.http, client.replies, std::move(request));
+  REQUIRE_MESSAGE(got, got);
+  CHECK(got->status == 413);
+}
+
+TEST_CASE("more peers than connections are kept") {
+  std::vector<std::unique_ptr<ScriptedServer>> servers;
+  for (int i = 0; i < 12; ++i) {
+    servers.push_back(std::make_unique<ScriptedServer>([](int, int) { return std::string(kOk); }));
+  }
+  Client client;
+  for (int round = 0; round < 3; ++round) {
+    for (const auto& server : servers) CHECK(client.get(server->url("/")));
+  }
+  for (const auto& server : servers) CHECK(server->connections() == 3);
+  CHECK(client.get(servers.back()->url("/")));
+  CHECK(servers.back()->connections() == 3);
 }
 
 }  // namespace

@@ -8,12 +8,12 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "alertd/incident/state_change.h"
+#include "common/base/hash_table.h"
 
 namespace tocsin::incident {
 
@@ -37,12 +37,9 @@ class DecisionKeeper {
   void forget(const std::string& subject);
 
  private:
-  /// Hashes of what was said last; keys are hashes too, of the subject: a key of a group is long.
-  struct Said {
-    std::optional<std::uint64_t> whole;
-    std::map<std::string, std::uint64_t> parts;
-  };
-  std::unordered_map<std::uint64_t, Said> last_;
+  // Hashes of what was said last; keys are hashes too, of the subject: a key of a group is long.
+  base::HashTable<std::uint64_t> last_;
+  std::unordered_map<std::uint64_t, std::map<std::string, std::uint64_t>> parts_;
 };
 
 }  // namespace tocsin::incident

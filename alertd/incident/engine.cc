@@ -51,18 +51,9 @@ void add_firing(AlertSet& alerts, AlertSet more) {
 }  // namespace
 
 Engine::Engine(routing::Routing routing, routing::PipelineLimits limits, IncidentSettings settings)
-    : settings_(std::move(settings)), pipeline_(std::move(routing), limits) {
-  use_receivers();
-}
-
-void Engine::use_receivers() {
-  addresses_.clear();
-  for (const auto& [name, channels] : settings_.receivers) {
-    const base::SharedText receiver(name);
-    std::vector<Address>& addresses = addresses_[name];
-    for (const std::string& channel : channels) addresses.push_back({receiver, channel});
-  }
-}
+    : settings_(std::move(settings)),
+      addresses_(settings_.receivers),
+      pipeline_(std::move(routing), limits) {}
 
 StepResult Engine::step(WallTime now, const StepInput& input) {
   now_ = now;
@@ -75,6 +66,9 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   std::vector<routing::Action> actions = pipeline_.step(now, input.alerts);
   // What came to light is known before what is decided about it.
   for (const routing::Aside& aside : pipeline_.take_asides()) write_down(aside);
+  const auto sends = std::count_if(actions.begin(), actions.end(),
+                                   [](const routing::Action& action) { return action.send; });
+  result_.change.outbox.reserve(static_cast<std::size_t>(sends));
   for (routing::Action& action : actions) {
     if (action.send && !action.integration.empty()) {
       on_send_to_integration(std::move(action));
@@ -196,32 +190,15 @@ Incident& Engine::open(const routing::Action& action, const Incident* previous) 
 }
 
 Addresses Engine::route_addresses(const Incident& incident) const {
-  const auto receiver = addresses_.find(incident.receiver.view());
-  if (receiver == addresses_.end()) return {};
-  return {receiver->second.begin(), receiver->second.end()};
+  return addresses_.of(incident.receiver);
 }
 
 Addresses Engine::told(const Incident& incident) const {
   // Nothing recorded (an older release), or none of them is configured any more: the route's.
-  if (incident.notifications > 0 && in_order(incident.told).empty()) {
+  if (incident.notifications > 0 && addresses_.in_order(incident.told).empty()) {
     return route_addresses(incident);
   }
   return incident.told;
-}
-
-std::vector<Address> Engine::in_order(const Addresses& addresses) const {
-  std::vector<Address> ordered;
-  for (auto each = addresses.begin(); each != addresses.end();) {
-    const auto next = std::find_if(each, addresses.end(), [&](const Address& other) {
-      return other.receiver != each->receiver;
-    });
-    if (const auto known = addresses_.find(each->receiver.view()); known != addresses_.end()) {
-      std::copy_if(known->second.begin(), known->second.end(), std::back_inserter(ordered),
-                   [&](const Address& address) { return std::find(each, next, address) != next; });
-    }
-    each = next;
-  }
-  return ordered;
 }
 
 /// Whoever was told of the incident in this very step is not told again by its policy.
@@ -234,7 +211,7 @@ Addresses Engine::not_told_now(const Incident& incident, Addresses addresses) co
 
 void Engine::notify(Incident& incident, Message message, const Addresses& addresses) {
   changed_.insert(incident.number);
-  const std::vector<Address> ordered = in_order(addresses);
+  const std::vector<Address> ordered = addresses_.in_order(addresses);
   if (ordered.empty()) {
     const std::string text = fmt::format("receiver '{}' has no channel", incident.receiver);
     decided(incident, Reason::NoChannel, false, text);

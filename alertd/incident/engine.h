@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "alertd/incident/address_book.h"
 #include "alertd/incident/command.h"
 #include "alertd/incident/decision_keeper.h"
 #include "alertd/incident/incident_table.h"
@@ -191,7 +192,6 @@ class Engine {
 
   Addresses route_addresses(const Incident& incident) const;
   Addresses told(const Incident& incident) const;
-  std::vector<Address> in_order(const Addresses& addresses) const;
   void notify(Incident& incident, Message message, const Addresses& addresses);
   Addresses not_told_now(const Incident& incident, Addresses addresses) const;
   AlertSet alerts_of(const Incident& incident) const;
@@ -210,14 +210,10 @@ class Engine {
   std::optional<base::WallTime> due(const Incident& incident) const;
   Incident* find(const std::string& id);
 
-  void use_receivers();
-  const routing::Group* group_of(const Incident& incident) const {
-    return pipeline_.find_group(std::string(incident.group_key));
-  }
+  const routing::Group* group_of(const Incident& incident) const;
 
   IncidentSettings settings_;
-  /// By receiver, in the order of its channels as configured.
-  std::map<std::string, std::vector<Address>, std::less<>> addresses_;
+  AddressBook addresses_;
   routing::Pipeline pipeline_;
   IncidentTable incidents_;
   std::unordered_map<std::int64_t, std::set<std::int64_t>> parts_;  ///< What is merged into it.

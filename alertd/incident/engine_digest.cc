@@ -42,7 +42,7 @@ void Engine::send_digests() {
     step.hours.clear();  // the digest's hour is the hour
     Recipients recipients =
         resolve(step, policy, {settings_.directory, settings_.receivers, incident.receiver, now_});
-    if (in_order(recipients.now).empty()) recipients.now = route_addresses(incident);
+    if (addresses_.in_order(recipients.now).empty()) recipients.now = route_addresses(incident);
     for (const Address& address : recipients.now) {
       digests[{policy.name, address}].push_back(&incident);
     }

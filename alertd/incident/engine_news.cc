@@ -270,7 +270,7 @@ void Engine::tell_audience(const Audience& audience, NewsWords words, Notificati
   message.words = std::move(words.text);
   message.group_key = "news:" + audience.name;
   message.created_at = now_;
-  const std::vector<Address> addresses = in_order(audience.addresses);
+  const std::vector<Address> addresses = addresses_.in_order(audience.addresses);
   decided(addresses.empty() ? Reason::NoChannel : Reason::News, !addresses.empty());
   for (const Address& address : addresses) {
     // Of one step each has its own: two audiences may share a receiver.

@@ -92,6 +92,10 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
   return base::ok();
 }
 
+const routing::Group* Engine::group_of(const Incident& incident) const {
+  return pipeline_.find_group(std::string(incident.group_key));
+}
+
 /// The whole is over: its parts are incidents of their own again. A person who closes the whole
 /// closes them too.
 void Engine::release_parts(Incident& incident) {

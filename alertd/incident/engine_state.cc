@@ -74,7 +74,7 @@ void Engine::clock_jumped(WallTime now) {
 
 void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTime now) {
   settings_ = std::move(settings);
-  use_receivers();
+  addresses_ = AddressBook(settings_.receivers);
   for (const oncall::Override& over : overrides_) settings_.directory.put_override(over);
   handovers_looked_at_ = false;
   maintenance_looked_at_ = false;

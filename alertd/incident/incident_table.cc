@@ -8,52 +8,17 @@
 
 namespace tocsin::incident {
 
-std::size_t GroupIndex::place_of(std::uint64_t hash, std::string_view group_key) const {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t place = hash & mask;
-  while (slots_[place].incident &&
-         (slots_[place].hash != hash || slots_[place].incident->group_key != group_key)) {
-    place = (place + 1) & mask;
-  }
-  return place;
+namespace {
+
+/// Whether an incident is of that group.
+auto of(std::string_view group_key) {
+  return [group_key](const Incident* incident) { return incident->group_key == group_key; };
 }
 
-Incident* GroupIndex::find(std::string_view group_key) const {
-  if (slots_.empty()) return nullptr;
-  return slots_[place_of(base::hash64(group_key), group_key)].incident;
-}
+}  // namespace
 
-void GroupIndex::put(Incident& incident) {
-  if (4 * (used_ + 1) > 3 * slots_.size()) grow();
-  const std::uint64_t hash = base::hash64(incident.group_key);
-  Slot& slot = slots_[place_of(hash, incident.group_key)];
-  if (!slot.incident) ++used_;
-  if (!slot.incident || slot.incident->number < incident.number) slot = {hash, &incident};
-}
-
-void GroupIndex::erase(const Incident& incident) {
-  if (slots_.empty()) return;
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t hole = place_of(base::hash64(incident.group_key), incident.group_key);
-  if (slots_[hole].incident != &incident) return;
-  // What was put behind it because its own place was taken moves up.
-  for (std::size_t next = (hole + 1) & mask; slots_[next].incident; next = (next + 1) & mask) {
-    const std::size_t home = slots_[next].hash & mask;
-    if (((next - home) & mask) < ((next - hole) & mask)) continue;
-    slots_[hole] = slots_[next];
-    hole = next;
-  }
-  slots_[hole] = {};
-  --used_;
-}
-
-void GroupIndex::grow() {
-  constexpr std::size_t kSlotsMin = 16;
-  std::vector<Slot> old(std::max(kSlotsMin, 2 * slots_.size()));
-  std::swap(old, slots_);
-  for (const Slot& slot : old) {
-    if (slot.incident) slots_[place_of(slot.hash, slot.incident->group_key)] = slot;
-  }
+Incident* IncidentTable::current(std::string_view group_key) const {
+  return groups_.find(base::hash64(group_key), of(group_key));
 }
 
 std::size_t IncidentTable::place_of(std::int64_t number) const {
@@ -94,14 +59,19 @@ Incident& IncidentTable::add(Incident incident) {
     slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(place), {number, std::move(owned)});
   }
   ++size_;
-  groups_.put(added);
+  const std::string_view group = added.group_key;
+  const Incident* before = current(group);
+  if (!before || before->number < number) groups_.put(base::hash64(group), &added, of(group));
   return added;
 }
 
 void IncidentTable::erase(std::int64_t number) {
   const std::size_t place = place_of(number);
   if (place == slots_.size() || slots_[place].number != number || !slots_[place].incident) return;
-  groups_.erase(*slots_[place].incident);
+  const std::string_view group = slots_[place].incident->group_key;
+  if (current(group) == slots_[place].incident.get()) {
+    groups_.erase(base::hash64(group), of(group));
+  }
   slots_[place].incident.reset();
   --size_;
   constexpr std::size_t kHolesMin = 64;

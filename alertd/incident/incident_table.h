@@ -15,32 +15,9 @@
 #include <vector>
 
 #include "alertd/incident/incident.h"
+#include "common/base/hash_table.h"
 
 namespace tocsin::incident {
-
-/// The newest incident of each group, by the group's key: open addressing over pointers.
-/// Owner: IncidentTable.
-class GroupIndex {
- public:
-  Incident* find(std::string_view group_key) const;
-  /// Takes the place of the group's incident before, unless that one's number is greater.
-  void put(Incident& incident);
-  /// Forgets it, if it is its group's current one.
-  void erase(const Incident& incident);
-
- private:
-  struct Slot {
-    std::uint64_t hash = 0;
-    Incident* incident = nullptr;  ///< Null: free.
-  };
-
-  /// Returns the place of the key, or the free one where it would be.
-  std::size_t place_of(std::uint64_t hash, std::string_view group_key) const;
-  void grow();
-
-  std::vector<Slot> slots_;  ///< None, or a power of two of which at most three quarters are used.
-  std::size_t used_ = 0;
-};
 
 /// Owner: one thread. References stay valid until the incident is erased.
 class IncidentTable {
@@ -106,8 +83,8 @@ class IncidentTable {
   /// There must be one.
   Incident& at(std::int64_t number);
   /// Returns the newest one of the group, or nullptr.
-  Incident* of_group(std::string_view key) { return groups_.find(key); }
-  const Incident* of_group(std::string_view key) const { return groups_.find(key); }
+  Incident* of_group(std::string_view key) { return current(key); }
+  const Incident* of_group(std::string_view key) const { return current(key); }
 
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -124,10 +101,11 @@ class IncidentTable {
   /// Returns the first place whose number is not smaller.
   std::size_t place_of(std::int64_t number) const;
   Incident* found(std::int64_t number) const;
+  Incident* current(std::string_view group_key) const;
 
-  std::vector<Slot> slots_;  ///< By number, holes included.
-  std::size_t size_ = 0;     ///< Without the holes.
-  GroupIndex groups_;
+  std::vector<Slot> slots_;            ///< By number, holes included.
+  std::size_t size_ = 0;               ///< Without the holes.
+  base::HashTable<Incident*> groups_;  ///< Of each its newest incident; by the hash of its key.
 };
 
 }  // namespace tocsin::incident

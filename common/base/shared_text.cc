@@ -15,9 +15,8 @@ SharedText::Block* SharedText::allocate(std::size_t size) {
 }
 
 void SharedText::release(Block* block) {
-  const std::size_t size = sizeof(Block) + block->size;
   block->~Block();
-  ::operator delete(block, size);
+  ::operator delete(block);
 }
 
 }  // namespace tocsin::base

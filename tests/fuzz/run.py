@@ -57,6 +57,15 @@ def decisions():
         yield bytes((i * k + k * k) % 256 for k in range(1, 40))
 
 
+def answers():
+    """The first byte says how they arrive."""
+    for text in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"HTTP/1.0 200 OK\r\n\r\nto the end",
+                 b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 None\nConnection: close\n\n",
+                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0\r\nA: b\r\n\r\nrest"):
+        for first in (b"\0", b"\1", b"\6"):
+            yield first + text
+
+
 # Name -> (seeds, dictionary, longest input).
 FUZZERS = {
     "promql_fuzz": (expressions, "promql.dict", 4096),
@@ -67,6 +76,7 @@ FUZZERS = {
     "config_fuzz": (config_files, "rules.dict", 16384),
     "remote_write_fuzz": (decisions, None, 65536),
     "remote_read_fuzz": (decisions, None, 65536),
+    "http_answer_fuzz": (answers, "http.dict", 4096),
     "wal_fuzz": (decisions, None, 65536),
     "segment_fuzz": (decisions, None, 65536),
 }

@@ -12,7 +12,7 @@ using base::Result;
 namespace {
 
 // Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
-constexpr std::array<const char*, 5> kScripts{R"sql(
+constexpr std::array<const char*, 6> kScripts{R"sql(
 CREATE TABLE alerts (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE alert_groups (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -210,9 +210,16 @@ ALTER TABLE outbox ADD COLUMN text TEXT NOT NULL DEFAULT '';
 -- Rows of the outbox that are not written yet (fresh_rows.h).
 CREATE TABLE outbox_journal (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 
--- Rows of alerts and groups are found by a table in memory (key_index.h).
+-- Rows of alerts and groups are found by a table in memory.
 DROP INDEX alerts_number;
 DROP INDEX alert_groups_number;
+)sql",
+                                              R"sql(
+-- What changes often is a log (record_log.h). Rows of alerts and alert_groups move there with the
+-- first transaction; incidents become rows when somebody asks for them (incident_rows.h).
+CREATE TABLE alert_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE group_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE incident_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 )sql"};
 
 }  // namespace

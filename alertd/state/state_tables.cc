@@ -26,22 +26,18 @@ using incident::TimelineEvent;
 
 namespace {
 
-constexpr RecordTable kAlerts{"SELECT id, number FROM alerts",
-                              "UPDATE alerts SET body = ?3 WHERE id = ?1 AND key = ?2",
-                              "INSERT INTO alerts (number, key, body) VALUES (?, ?, ?)",
-                              "DELETE FROM alerts WHERE id = ? AND key = ?"};
-constexpr RecordTable kAlertGroups{"SELECT id, number FROM alert_groups",
-                                   "UPDATE alert_groups SET body = ?3 WHERE id = ?1 AND key = ?2",
-                                   "INSERT INTO alert_groups (number, key, body) VALUES (?, ?, ?)",
-                                   "DELETE FROM alert_groups WHERE id = ? AND key = ?"};
+constexpr RecordLogSql kAlerts{
+    "SELECT id, body FROM alert_log ORDER BY id", "SELECT body FROM alert_log WHERE id = ?",
+    "INSERT INTO alert_log VALUES (?1, ?2)", "UPDATE alert_log SET body = ?2 WHERE id = ?1",
+    "DELETE FROM alert_log WHERE id = ?"};
+constexpr RecordLogSql kAlertGroups{
+    "SELECT id, body FROM group_log ORDER BY id", "SELECT body FROM group_log WHERE id = ?",
+    "INSERT INTO group_log VALUES (?1, ?2)", "UPDATE group_log SET body = ?2 WHERE id = ?1",
+    "DELETE FROM group_log WHERE id = ?"};
 
 constexpr const char* kIncidentColumns =
     "SELECT number, id, group_key, title, state, severity, peak_severity, opened_ms, updated_ms,"
     " resolved_ms, body FROM incidents";
-
-std::optional<std::int64_t> to_ms(const std::optional<WallTime>& time) {
-  return time ? std::optional(base::to_ms(*time)) : std::nullopt;
-}
 
 Result<IncidentRecord> read_incident(const Statement& row) {
   IncidentRecord record;
@@ -83,6 +79,7 @@ StateTables::StateTables(Database& database)
     : database_(database),
       alerts_(database, kAlerts),
       groups_(database, kAlertGroups),
+      incidents_(database),
       history_(database),
       fresh_(database, history_) {}
 
@@ -90,16 +87,22 @@ StateTables::Writing::~Writing() {
   if (committed_) return;
   tables_.alerts_.forget();
   tables_.groups_.forget();
+  tables_.incidents_.forget();
+  tables_.adopted_ = false;
   tables_.history_.forget();
   tables_.fresh_.forget();
 }
 
 Result<void> StateTables::Writing::begin() {
   TC_TRY(transaction_.begin());
+  if (!tables_.adopted_) TC_TRY(tables_.adopt_rows());
   return tables_.fresh_.known() ? base::ok() : tables_.fresh_.recover();
 }
 
 Result<void> StateTables::Writing::commit() {
+  TC_TRY(tables_.alerts_.write());
+  TC_TRY(tables_.groups_.write());
+  TC_TRY(tables_.incidents_.write());
   TC_TRY(tables_.fresh_.write());
   TC_TRY(tables_.history_.write());
   TC_TRY(transaction_.commit());
@@ -107,7 +110,33 @@ Result<void> StateTables::Writing::commit() {
   return base::ok();
 }
 
-Result<void> StateTables::bring_out() {
+// Alerts and groups that schema 5 kept as a row each.
+Result<void> StateTables::adopt_rows() {
+  const auto adopt = [this](RecordLog& log, const char* rows, const char* empty) -> Result<void> {
+    {
+      Statement query = database_.statement(rows);
+      while (true) {
+        TC_TRY(const bool row, query.next());
+        if (!row) break;
+        TC_TRY(log.put(query.text_at(0), query.bytes_at(1)));
+      }
+    }
+    return database_.execute(empty);
+  };
+  TC_TRY(adopt(alerts_, "SELECT key, body FROM alerts", "DELETE FROM alerts"));
+  TC_TRY(adopt(groups_, "SELECT key, body FROM alert_groups", "DELETE FROM alert_groups"));
+  adopted_ = true;
+  return base::ok();
+}
+
+Result<bool> StateTables::has_rows_to_adopt() {
+  Statement query = database_.statement(
+      "SELECT EXISTS (SELECT 1 FROM alerts) OR EXISTS (SELECT 1 FROM alert_groups)");
+  TC_TRY(const bool row, query.next());
+  return row && query.integer_at(0) != 0;
+}
+
+Result<void> StateTables::bring_messages_out() {
   if (fresh_.known() && fresh_.rows().empty()) return base::ok();
   Writing transaction(*this);
   TC_TRY(transaction.begin());
@@ -115,10 +144,26 @@ Result<void> StateTables::bring_out() {
   return transaction.commit();
 }
 
+Result<void> StateTables::bring_incidents_out() {
+  TC_TRY(const bool out, incidents_.all_are_out());
+  if (out) return base::ok();
+  Writing transaction(*this);
+  TC_TRY(transaction.begin());
+  TC_TRY(incidents_.all_out());
+  return transaction.commit();
+}
+
 Result<LoadedState> StateTables::load(WallTime resolved_since) {
+  TC_TRY(const bool old_rows, has_rows_to_adopt());
+  if (old_rows) {
+    Writing transaction(*this);
+    TC_TRY(transaction.begin());
+    TC_TRY(transaction.commit());
+  }
   LoadedState state;
-  TC_TRY(state.alerts, read_records("SELECT key, body FROM alerts"));
-  TC_TRY(state.groups, read_records("SELECT key, body FROM alert_groups"));
+  TC_TRY(state.alerts, read_records(alerts_));
+  TC_TRY(state.groups, read_records(groups_));
+  TC_TRY(auto changed, incidents_.changed());  // not brought out: a full disk must not hinder this
   static const std::string kSql =
       std::string(kIncidentColumns) + " WHERE resolved_ms IS NULL OR resolved_ms >= ?";
   Statement query = database_.statement(kSql.c_str());
@@ -127,6 +172,10 @@ Result<LoadedState> StateTables::load(WallTime resolved_since) {
     TC_TRY(const bool row, query.next());
     if (!row) break;
     TC_TRY(auto record, read_incident(query));
+    if (!changed.contains(record.number)) state.incidents.push_back(std::move(record));
+  }
+  for (auto& [number, record] : changed) {
+    if (record.resolved_at && *record.resolved_at < resolved_since) continue;
     state.incidents.push_back(std::move(record));
   }
   Statement counter =
@@ -137,14 +186,15 @@ Result<LoadedState> StateTables::load(WallTime resolved_since) {
   return state;
 }
 
-Result<std::vector<Record>> StateTables::read_records(const char* sql) {
+Result<std::vector<Record>> StateTables::read_records(RecordLog& log) {
+  TC_TRY(const std::size_t size, log.size());
   std::vector<Record> records;
-  Statement query = database_.statement(sql);
-  while (true) {
-    TC_TRY(const bool row, query.next());
-    if (!row) return records;
-    records.push_back({query.text_at(0), query.bytes_at(1)});
-  }
+  records.reserve(size);
+  TC_TRY(log.for_each([&records](std::string_view key, std::string_view body) {
+    records.push_back({std::string(key), std::string(body)});
+    return base::ok();
+  }));
+  return records;
 }
 
 Result<void> StateTables::commit(const StateChange& change) {
@@ -156,11 +206,11 @@ Result<void> StateTables::commit(const StateChange& change) {
 }
 
 Result<void> StateTables::write(const StateChange& change) {
-  for (const Record& record : change.alerts_upsert) TC_TRY(alerts_.upsert(record));
+  for (const Record& record : change.alerts_upsert) TC_TRY(alerts_.put(record.key, record.body));
   for (const std::string& key : change.alerts_delete) TC_TRY(alerts_.remove(key));
-  for (const Record& record : change.groups_upsert) TC_TRY(groups_.upsert(record));
+  for (const Record& record : change.groups_upsert) TC_TRY(groups_.put(record.key, record.body));
   for (const std::string& key : change.groups_delete) TC_TRY(groups_.remove(key));
-  TC_TRY(write_incidents(change.incidents_upsert));
+  TC_TRY(incidents_.put(change.incidents_upsert));
   for (const TimelineEvent& event : change.events) TC_TRY(history_.add_event(event));
   if (!change.outbox_cancel.empty()) TC_TRY(fresh_.all_out());
   for (const incident::OutboxCancel& cancel : change.outbox_cancel) TC_TRY(write_cancel(cancel));
@@ -168,30 +218,6 @@ Result<void> StateTables::write(const StateChange& change) {
   TC_TRY(write_kept(change));
   TC_TRY(write_decisions(change));
   return write_audit(change);
-}
-
-Result<void> StateTables::write_incidents(const std::vector<IncidentRecord>& records) {
-  if (records.empty()) return base::ok();
-  std::int64_t last = 0;
-  for (const IncidentRecord& record : records) {
-    // Unlike a replacement this leaves the index entries alone that do not change.
-    Statement upsert = database_.statement(
-        "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-        " ON CONFLICT (number) DO UPDATE SET id = ?2, group_key = ?3, title = ?4, state = ?5,"
-        " severity = ?6, peak_severity = ?7, opened_ms = ?8, updated_ms = ?9, resolved_ms = ?10,"
-        " body = ?11");
-    upsert.integer(record.number).lasting(record.id).lasting(record.group_key);
-    upsert.lasting(record.title);
-    upsert.lasting(to_string(record.state)).integer(static_cast<int>(record.severity));
-    upsert.integer(static_cast<int>(record.peak_severity)).integer(base::to_ms(record.opened_at));
-    upsert.integer(base::to_ms(record.updated_at)).optional_integer(to_ms(record.resolved_at));
-    TC_TRY(upsert.bytes(record.body).run());
-    last = std::max(last, record.number);
-  }
-  Statement counter = database_.statement(
-      "INSERT INTO counters VALUES ('last_incident_number', ?1)"
-      " ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)");
-  return counter.integer(last).run();
 }
 
 Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
@@ -205,7 +231,7 @@ Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
 }
 
 Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
-  TC_TRY(bring_out());
+  TC_TRY(bring_messages_out());
   PendingRows pending;
   MessageReader messages(database_);
   {
@@ -229,7 +255,7 @@ Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
 }
 
 Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_t limit) {
-  if (!fresh_.known()) TC_TRY(bring_out());
+  if (!fresh_.known()) TC_TRY(bring_messages_out());
   PendingRows pending;
   MessageReader messages(database_);
   auto fresh = fresh_.rows().upper_bound(after_id);
@@ -260,6 +286,7 @@ Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_
 }
 
 Result<std::vector<IncidentRecord>> StateTables::incidents(const IncidentQuery& query) {
+  TC_TRY(bring_incidents_out());
   // A condition whose parameter is null does not apply.
   static const std::string kSql =
       std::string(kIncidentColumns) +
@@ -288,7 +315,8 @@ Result<std::vector<IncidentRecord>> StateTables::incidents(const IncidentQuery& 
 }
 
 Result<IncidentDetail> StateTables::incident(const std::string& id) {
-  TC_TRY(bring_out());
+  TC_TRY(bring_incidents_out());
+  TC_TRY(bring_messages_out());
   IncidentDetail detail;
   {
     static const std::string kSql = std::string(kIncidentColumns) + " WHERE id = ?";
@@ -337,6 +365,7 @@ Result<std::uint64_t> StateTables::prune(WallTime before, WallTime decisions_bef
   };
   Writing transaction(*this);
   TC_TRY(transaction.begin());
+  TC_TRY(incidents_.all_out());
   TC_TRY(fresh_.all_out());
   {
     Statement remove = database_.statement("DELETE FROM incidents WHERE resolved_ms < ?");

@@ -5,7 +5,8 @@
 #include "alertd/state/blocking_store.h"
 #include "alertd/state/fresh_rows.h"
 #include "alertd/state/history.h"
-#include "alertd/state/key_index.h"
+#include "alertd/state/incident_rows.h"
+#include "alertd/state/record_log.h"
 #include "alertd/state/sqlite.h"
 
 namespace tocsin::state {
@@ -61,10 +62,12 @@ class StateTables : public BlockingStore {
     bool committed_ = false;
   };
 
-  /// Before rows of the outbox are read by SQL: all of them are there then.
-  base::Result<void> bring_out();
+  base::Result<bool> has_rows_to_adopt();
+  base::Result<void> adopt_rows();
+  /// Before rows of the outbox, or of incidents, are read by SQL: all of them are there then.
+  base::Result<void> bring_messages_out();
+  base::Result<void> bring_incidents_out();
   base::Result<void> write(const incident::StateChange& change);
-  base::Result<void> write_incidents(const std::vector<incident::IncidentRecord>& records);
   base::Result<void> settle(const incident::SettledRow& row);
   base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);
   base::Result<void> finish_attempt(const incident::AttemptResult& result);
@@ -74,14 +77,16 @@ class StateTables : public BlockingStore {
   base::Result<void> write_audit(const incident::StateChange& change);
   base::Result<std::vector<incident::KeptRecord>> read_kept();
   base::Result<std::int64_t> last_audit_number();
-  base::Result<std::vector<incident::Record>> read_records(const char* sql);
+  base::Result<std::vector<incident::Record>> read_records(RecordLog& log);
   base::Result<std::vector<incident::DeliveryRecord>> deliveries(const std::string& id);
   base::Result<void> add_attempts(incident::DeliveryRecord& delivery);
   base::Result<bool> finish_first(const incident::AttemptResult& result);
 
   Database& database_;
-  KeyedRows alerts_;
-  KeyedRows groups_;
+  RecordLog alerts_;
+  RecordLog groups_;
+  bool adopted_ = false;  ///< Rows of schema 5 are in those two.
+  IncidentRows incidents_;
   History history_;
   FreshRows fresh_;
   incident::Lease lease_;

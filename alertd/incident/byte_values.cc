@@ -48,10 +48,10 @@ void put_severity(model::Severity severity, std::string& out) {
   put_varint(static_cast<std::uint64_t>(severity), out);
 }
 
-void put_alert(const model::Alert& alert, std::string& out) {
+void put_alert(const model::Alert& alert, std::string& out, AlertParts parts) {
   put_varint((alert.ends_at ? 1U : 0U) | (alert.value ? 2U : 0U), out);
-  put_labels(alert.labels, out);
-  put_labels(alert.annotations, out);
+  if (parts.labels) put_labels(alert.labels, out);
+  if (parts.annotations) put_labels(alert.annotations, out);
   put_severity(alert.severity, out);
   put_time(alert.starts_at, out);
   if (alert.ends_at) put_time(*alert.ends_at, out);
@@ -62,11 +62,11 @@ void put_alert(const model::Alert& alert, std::string& out) {
   put_text(alert.rule_source, out);
 }
 
-model::Alert take_alert(ByteReader& reader) {
+model::Alert take_alert(ByteReader& reader, AlertParts parts) {
   model::Alert alert;
   const std::uint64_t flags = reader.varint();
-  alert.labels = take_labels(reader);
-  alert.annotations = take_labels(reader);
+  if (parts.labels) alert.labels = take_labels(reader);
+  if (parts.annotations) alert.annotations = take_labels(reader);
   alert.severity = take_severity(reader);
   alert.starts_at = take_time(reader);
   if ((flags & 1U) != 0) alert.ends_at = take_time(reader);

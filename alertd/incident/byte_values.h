@@ -21,8 +21,13 @@ void put_labels(const model::Labels& labels, std::string& out);
 model::Labels take_labels(base::ByteReader& reader);
 void put_severity(model::Severity severity, std::string& out);
 model::Severity take_severity(base::ByteReader& reader);
-void put_alert(const model::Alert& alert, std::string& out);
-model::Alert take_alert(base::ByteReader& reader);
+/// Which of an alert's labels are put; the others the reader knows from elsewhere.
+struct AlertParts {
+  bool labels = true;
+  bool annotations = true;
+};
+void put_alert(const model::Alert& alert, std::string& out, AlertParts parts = {});
+model::Alert take_alert(base::ByteReader& reader, AlertParts parts = {});
 
 inline std::string take_string(base::ByteReader& reader) {
   return std::string(reader.text());

@@ -1,7 +1,12 @@
-// Layout: the version 1, then the fields in the order in which append_bytes puts them, which never
+// Layout: the version 2, then the fields in the order in which append_bytes puts them, which never
 // changes; new ones come at the end, where a reader must expect to find none. Numbers are varints,
 // times signed ones of milliseconds, texts have their length in front, lists their count. Words
 // stand for enumerators, because their numbers move.
+//
+// An alert that has the message's common labels, or annotations, and no others has a flag in their
+// place: most messages tell of one alert. Version 1 knew no such flags.
+
+#include <algorithm>
 
 #include "alertd/incident/byte_values.h"
 #include "alertd/incident/notification.h"
@@ -15,7 +20,13 @@ using base::Result;
 
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
+constexpr std::uint64_t kVersionMin = 1;
+
+// Flags of an alert.
+constexpr std::uint64_t kFires = 1;
+constexpr std::uint64_t kCommonLabels = 2;
+constexpr std::uint64_t kCommonAnnotations = 4;
 
 void put_summary(const IncidentSummary& incident, std::string& out) {
   put_text(incident.id, out);
@@ -47,15 +58,38 @@ IncidentSummary take_summary(ByteReader& reader) {
   return incident;
 }
 
-void put_notified(const NotifiedAlert& notified, std::string& out) {
-  put_varint(notified.firing ? 1U : 0U, out);
-  put_alert(notified.alert, out);
+bool has_only_common(const model::Labels& annotations,
+                     const std::map<std::string, std::string>& common) {
+  return std::equal(annotations.begin(), annotations.end(), common.begin(), common.end(),
+                    [](const model::LabelView& one, const auto& other) {
+                      return one.name == other.first && one.value == other.second;
+                    });
 }
 
-NotifiedAlert take_notified(ByteReader& reader) {
+model::Labels as_labels(const std::map<std::string, std::string>& strings) {
+  std::vector<model::LabelView> labels;
+  for (const auto& [name, value] : strings) labels.push_back({name, value});
+  return model::Labels::from_sorted(labels);
+}
+
+void put_notified(const NotifiedAlert& notified, const Notification& message, std::string& out) {
+  const bool labels = notified.alert.labels == message.common_labels;
+  const bool annotations = has_only_common(notified.alert.annotations, message.common_annotations);
+  put_varint((notified.firing ? kFires : 0) | (labels ? kCommonLabels : 0) |
+                 (annotations ? kCommonAnnotations : 0),
+             out);
+  put_alert(notified.alert, out, {!labels, !annotations});
+}
+
+NotifiedAlert take_notified(ByteReader& reader, const Notification& message) {
+  const std::uint64_t flags = reader.varint();
+  const bool labels = (flags & kCommonLabels) != 0;
+  const bool annotations = (flags & kCommonAnnotations) != 0;
   NotifiedAlert notified;
-  notified.firing = reader.varint() != 0;
-  notified.alert = take_alert(reader);
+  notified.firing = (flags & kFires) != 0;
+  notified.alert = take_alert(reader, {!labels, !annotations});
+  if (labels) notified.alert.labels = message.common_labels;
+  if (annotations) notified.alert.annotations = as_labels(message.common_annotations);
   return notified;
 }
 
@@ -83,7 +117,9 @@ void append_bytes(const Notification& notification, std::string& out) {
     put_text(value, out);
   }
   put_varint(notification.alerts.size(), out);
-  for (const NotifiedAlert& notified : notification.alerts) put_notified(notified, out);
+  for (const NotifiedAlert& notified : notification.alerts) {
+    put_notified(notified, notification, out);
+  }
   put_varint(notification.truncated_alerts, out);
   put_text(notification.words, out);
   put_text(notification.html, out);
@@ -96,7 +132,8 @@ void append_bytes(const Notification& notification, std::string& out) {
 
 Result<Notification> notification_from_bytes(std::string_view bytes) {
   ByteReader reader(bytes);
-  if (reader.varint() != kVersion) reader.fail();
+  const std::uint64_t version = reader.varint();
+  if (version < kVersionMin || version > kVersion) reader.fail();
   Notification notification;
   notification.key = take_string(reader);
   notification.incident = take_summary(reader);
@@ -117,7 +154,8 @@ Result<Notification> notification_from_bytes(std::string_view bytes) {
     std::string name = take_string(reader);
     notification.common_annotations[std::move(name)] = take_string(reader);
   }
-  notification.alerts = take_list<NotifiedAlert>(reader, take_notified);
+  notification.alerts = take_list<NotifiedAlert>(
+      reader, [&notification](ByteReader& from) { return take_notified(from, notification); });
   notification.truncated_alerts = reader.varint();
   notification.words = take_string(reader);
   notification.html = take_string(reader);

@@ -99,6 +99,26 @@ TEST_CASE("notification: JSON and back") {
   CHECK(back->alerts[1].alert.ends_at == resolved.ends_at);
 }
 
+TEST_CASE("notification: bytes say once what an alert has in common with its message") {
+  Notification notification =
+      make_notification(make_incident(), NotificationKind::Firing, Reason::FirstNotification,
+                        {{make_alert("a", model::Severity::Critical)}, {}}, 10);
+  std::string shared;
+  append_bytes(notification, shared);
+  CHECK(to_json(notification_from_bytes(shared).value()) == to_json(notification));
+
+  notification.common_labels = model::Labels({{"alertname", "DiskFull"}});
+  notification.common_annotations["of"] = "none";
+  std::string apart;
+  append_bytes(notification, apart);
+  CHECK(to_json(notification_from_bytes(apart).value()) == to_json(notification));
+  CHECK(shared.size() < apart.size());
+  apart[0] = 1;  // what an older release wrote
+  CHECK(to_json(notification_from_bytes(apart).value()) == to_json(notification));
+  apart[0] = 3;
+  CHECK_FALSE(notification_from_bytes(apart));
+}
+
 TEST_CASE("notification: a summary with its members, JSON and back") {
   Notification notification;
   notification.kind = NotificationKind::Summary;

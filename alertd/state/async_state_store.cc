@@ -176,7 +176,9 @@ class AsyncStateStore final : public incident::StateStore {
     worker().post([this, &reply_on, done = std::move(done), work = std::move(work)]() mutable {
       Result<T> result = call<T>(work);
       waiting_.fetch_sub(1);
-      reply_on.post([done = std::move(done), result = std::move(result)] { done(result); });
+      reply_on.post([done = std::move(done), result = std::move(result)]() mutable {
+        done(std::move(result));
+      });
     });
   }
 

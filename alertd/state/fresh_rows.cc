@@ -4,6 +4,7 @@
 #include "alertd/state/fresh_rows.h"
 
 #include "common/base/byte_codec.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 
 namespace tocsin::state {
@@ -30,11 +31,8 @@ FreshRow row_of(const Notification& notification) {
           std::nullopt};
 }
 
-std::string key_of(std::string_view incident_id, std::string_view key) {
-  std::string text(incident_id);
-  text += '\n';
-  text += key;
-  return text;
+std::uint64_t hash_of(std::string_view incident_id, std::string_view key) {
+  return base::hash64(key, base::hash64(incident_id));
 }
 
 }  // namespace
@@ -96,7 +94,8 @@ Result<void> FreshRows::recover_entry(std::string_view body, MessageReader& mess
 }
 
 Result<bool> FreshRows::is_known(const Notification& notification) {
-  if (keys_.contains(key_of(notification.incident.id, notification.key))) return true;
+  // It may be one of those here, or have been, or none: the table knows.
+  if (keys_.contains(hash_of(notification.incident.id, notification.key))) TC_TRY(all_out());
   Statement query = database_.statement("SELECT 1 FROM outbox WHERE incident_id = ? AND key = ?");
   return query.lasting(notification.incident.id).lasting(notification.key).next();
 }
@@ -108,7 +107,7 @@ Result<void> FreshRows::add(const Notification& notification) {
   TC_TRY(history_.add_message(row_id, notification));
   put_varint(kNew, journal_);
   put_varint(base::as_u64(row_id), journal_);
-  keys_.insert(key_of(notification.incident.id, notification.key));
+  keys_.insert(hash_of(notification.incident.id, notification.key));
   rows_.emplace_hint(rows_.end(), row_id, row_of(notification));
   return base::ok();
 }
@@ -127,7 +126,7 @@ Result<bool> FreshRows::finish(const AttemptResult& result) {
   const auto row = rows_.find(result.row_id);
   if (row == rows_.end() || !row->second.started_ms) return false;
   TC_TRY(insert(row->first, row->second, &result));
-  leave(row);
+  rows_.erase(row);
   return true;
 }
 
@@ -135,7 +134,7 @@ Result<void> FreshRows::out(std::int64_t row_id) {
   const auto row = rows_.find(row_id);
   if (row == rows_.end()) return base::ok();
   TC_TRY(insert(row->first, row->second, nullptr));
-  leave(row);
+  rows_.erase(row);
   return base::ok();
 }
 
@@ -144,11 +143,6 @@ Result<void> FreshRows::all_out() {
   rows_.clear();
   keys_.clear();
   return base::ok();
-}
-
-void FreshRows::leave(std::map<std::int64_t, FreshRow>::iterator row) {
-  keys_.erase(key_of(row->second.incident_id, row->second.key));
-  rows_.erase(row);
 }
 
 Result<void> FreshRows::insert(std::int64_t row_id, const FreshRow& row,
@@ -177,6 +171,7 @@ Result<void> FreshRows::insert(std::int64_t row_id, const FreshRow& row,
 Result<void> FreshRows::write() {
   if (entries_ >= kEntriesMax) TC_TRY(all_out());
   if (rows_.empty()) {
+    keys_.clear();
     journal_.clear();
     if (entries_ == 0) return base::ok();
     entries_ = 0;

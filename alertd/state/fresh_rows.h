@@ -64,7 +64,6 @@ class FreshRows {
   base::Result<void> insert(std::int64_t row_id, const FreshRow& row,
                             const incident::AttemptResult* result);
   base::Result<bool> is_known(const incident::Notification& notification);
-  void leave(std::map<std::int64_t, FreshRow>::iterator row);
   base::Result<void> recover_entry(std::string_view body, MessageReader& messages);
 
   Database& database_;
@@ -72,9 +71,10 @@ class FreshRows {
   bool known_ = false;
   std::int64_t last_id_ = 0;
   std::map<std::int64_t, FreshRow> rows_;
-  std::unordered_set<std::string> keys_;  ///< Incident and key of each row.
-  std::string journal_;                   ///< Of this transaction.
-  std::int64_t entries_ = 0;              ///< Rows of the journal in the file.
+  /// Hashes of incident and key of each row, also of some that left: others need no look here.
+  std::unordered_set<std::uint64_t> keys_;
+  std::string journal_;       ///< Of this transaction.
+  std::int64_t entries_ = 0;  ///< Rows of the journal in the file.
 };
 
 }  // namespace tocsin::state

@@ -196,16 +196,16 @@ Result<void> History::add_decision(const DecisionRecord& record) {
 }
 
 Result<void> History::add_message(std::int64_t row_id, const Notification& notification) {
-  TC_TRY(std::string * body, messages_.next(row_id));
-  put_varint(base::as_u64(row_id), *body);
-  std::string bytes;
-  append_bytes(notification, bytes);
-  if (bytes.size() > incident::kBodyBytesMax) {
+  message_.clear();
+  append_bytes(notification, message_);
+  if (message_.size() > incident::kBodyBytesMax) {
     return base::error(base::ErrorCode::LimitExceeded,
                        fmt::format("message {} is {} bytes, limit {}", notification.key,
-                                   bytes.size(), incident::kBodyBytesMax));
+                                   message_.size(), incident::kBodyBytesMax));
   }
-  put_text(bytes, *body);
+  TC_TRY(std::string * body, messages_.next(row_id));
+  put_varint(base::as_u64(row_id), *body);
+  put_text(message_, *body);
   return base::ok();
 }
 

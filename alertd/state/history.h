@@ -45,6 +45,7 @@ class History {
   BlockTable events_;
   BlockTable decisions_;
   BlockTable messages_;
+  std::string message_;  ///< Being added; kept for its memory.
 };
 
 /// Reads messages by row id, fast when the ids come in order. Thread: the connection's; nothing may

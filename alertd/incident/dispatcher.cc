@@ -27,6 +27,9 @@ constexpr base::Duration kClockJump{30'000};
 /// The timer is set in monotonic time for a wall time; look again at least so often, because the
 /// wall clock may be set.
 constexpr base::Duration kSleepMax{60'000};
+/// Reports of messages that were delivered gather so long, or until there are so many.
+constexpr base::Duration kReportsWait{50};
+constexpr std::size_t kReportsAtOnce = 1'000;
 constexpr base::Duration kPruneInterval = std::chrono::hours(6);
 /// Alerts taken in at once: the commit of a step must not keep the next one waiting for long.
 constexpr std::size_t kAlertsPerStep = 8'000;
@@ -270,7 +273,10 @@ void Dispatcher::notify_log(base::Executor& reply_on,
   });
 }
 
+// In a storm messages end one after the other: a step, and a commit, for each of them would cost
+// more than the alerts did. What fails may have to be told to others and does not wait.
 void Dispatcher::report(DeliveryReport report) {
+  bool now = report.state != DeliveryState::Delivered;
   {
     MutexLock lock(mutex_);
     if (queue_.reports.size() >= options_.queue_max) {
@@ -281,8 +287,21 @@ void Dispatcher::report(DeliveryReport report) {
       return;
     }
     queue_.reports.push_back(std::move(report));
+    now = now || queue_.reports.size() >= kReportsAtOnce;
+    queue_.report_now = queue_.report_now || now;
+    if (!now && std::exchange(reports_timed_, true)) return;
   }
-  wake();
+  if (now) return wake();
+  executor_.post_after(kReportsWait, [this, alive = alive_] {
+    if (!*alive) return;
+    {
+      MutexLock lock(mutex_);
+      reports_timed_ = false;
+      if (queue_.reports.empty()) return;  // a step took them
+      queue_.report_now = true;
+    }
+    wake();
+  });
 }
 
 void Dispatcher::wake() {
@@ -474,7 +493,7 @@ void Dispatcher::finish_step() {
   bool more = false;
   {
     MutexLock lock(mutex_);
-    more = !queue_.empty();
+    more = queue_.ready();
   }
   if (more) wake();
 }

@@ -100,7 +100,8 @@ class Dispatcher final : public model::AlertSink {
   void notify_log(base::Executor& reply_on,
                   std::function<void(std::vector<routing::LoggedNotification>)> done);
 
-  /// How a delivery ended; into the timeline.
+  /// How a delivery ended; into the timeline. Of what was delivered others are gathered for a
+  /// moment.
   void report(DeliveryReport report);
 
   using SnapshotDone = std::function<void(std::shared_ptr<const Snapshot>)>;
@@ -138,8 +139,13 @@ class Dispatcher final : public model::AlertSink {
     std::vector<WaitingCommand> commands;
     std::vector<DeliveryReport> reports;
     std::vector<WaitingEdit> edits;
+    bool report_now = false;  ///< Some report is to be told at once, or has waited.
     bool empty() const {
       return alerts.empty() && commands.empty() && reports.empty() && edits.empty();
+    }
+    /// Whether a step should run now; reports alone may gather.
+    bool ready() const {
+      return !alerts.empty() || !commands.empty() || !edits.empty() || report_now;
     }
   };
   struct PendingReply {
@@ -191,6 +197,7 @@ class Dispatcher final : public model::AlertSink {
   base::Mutex mutex_;
   Queue queue_ GUARDED_BY(mutex_);
   bool pump_posted_ GUARDED_BY(mutex_) = false;
+  bool reports_timed_ GUARDED_BY(mutex_) = false;  ///< A timer is set for reports that gather.
   bool stopped_for_good_ GUARDED_BY(mutex_) = false;
   bool standing_by_ GUARDED_BY(mutex_) = false;
 

@@ -215,6 +215,36 @@ TEST_CASE("dispatcher: deliveries come back into the timeline") {
   CHECK(last.text == "firing to oncall/mail after 5 attempts: 550 no such user");
 }
 
+TEST_CASE("dispatcher: reports of deliveries gather for a moment, one of a failure does not") {
+  World world;
+  world.boot();
+  world.dispatcher->post({make_alert("DiskFull", "a", world.clock.wall())});
+  world.executor.run_for(seconds(10));
+  DeliveryReport report;
+  report.incident_id = "T-1001";
+  report.receiver = "oncall";
+  report.channel = "mail";
+  report.state = DeliveryState::Delivered;
+  const std::uint64_t commits = world.store->commits();
+  const std::size_t events = world.disk->events.size();
+  for (int i = 0; i < 30; ++i) {
+    world.dispatcher->report(report);
+    world.executor.run_for(base::Duration{1});
+  }
+  CHECK(world.store->commits() == commits);
+  world.executor.run_for(base::Duration{100});
+  CHECK(world.store->commits() == commits + 1);
+  CHECK(world.disk->events.size() == events + 30);
+  world.dispatcher->report(report);
+  report.state = DeliveryState::Dead;
+  world.dispatcher->report(report);
+  world.executor.run_ready();
+  CHECK(world.store->commits() == commits + 2);
+  CHECK(world.disk->events.size() == events + 32);
+  world.executor.run_for(seconds(1));
+  CHECK(world.store->commits() == commits + 2);
+}
+
 TEST_CASE("dispatcher: a jump of the clock resolves nothing") {
   World world;
   world.boot();

@@ -9,7 +9,8 @@ namespace {
 std::string lane_key(const incident::Notification& notification) {
   const std::string& incident =
       notification.incident.id.empty() ? notification.key : notification.incident.id;
-  return channel_key(notification) + '\n' + incident + '\n' + notification.failover_for;
+  if (notification.failover_for.empty()) return incident;
+  return incident + '\n' + notification.failover_for;
 }
 
 }  // namespace
@@ -18,11 +19,14 @@ std::string channel_key(const incident::Notification& notification) {
   return notification.receiver + "/" + notification.channel;
 }
 
-bool ChannelQueue::Entry::operator<(const Entry& other) const {
-  const model::Severity mine = delivery->severity();
-  const model::Severity its = other.delivery->severity();
-  if (mine != its) return mine > its;
-  return delivery->row.id < other.delivery->row.id;
+Lane& ChannelQueue::lane_of(const incident::Notification& notification) {
+  const auto [found, fresh] = lanes_.try_emplace(lane_key(notification));
+  Lane& lane = found->second;
+  if (fresh) {
+    lane.key = &found->first;
+    lane.channel = this;
+  }
+  return lane;
 }
 
 void ChannelQueue::list(Lane& lane) {
@@ -39,7 +43,7 @@ void ChannelQueue::list(Lane& lane) {
 void ChannelQueue::unlist(Lane& lane) {
   if (!lane.listed) return;
   if (lane.listed_ready) {
-    ready_.erase({lane.listed});
+    ready_.erase(Entry(lane.listed));
   } else {
     later_.erase({lane.listed_due, lane.listed->row.id});
   }
@@ -51,7 +55,7 @@ void ChannelQueue::advance(base::MonotonicTime now) {
     DeliveryPtr delivery = std::move(later_.begin()->second);
     later_.erase(later_.begin());
     delivery->lane->listed_ready = true;
-    ready_.insert({std::move(delivery)});
+    ready_.emplace(std::move(delivery));
   }
 }
 
@@ -59,7 +63,7 @@ void ChannelQueue::release_all(base::MonotonicTime now) {
   for (auto& [key, delivery] : later_) {
     delivery->due = now;
     delivery->lane->listed_ready = true;
-    ready_.insert({delivery});
+    ready_.emplace(delivery);
   }
   later_.clear();
 }
@@ -67,7 +71,7 @@ void ChannelQueue::release_all(base::MonotonicTime now) {
 DeliveryPtr ChannelQueue::best() const {
   DeliveryPtr found = front();
   for (const auto& [key, delivery] : later_) {
-    if (!found || Entry{delivery} < Entry{found}) found = delivery;
+    if (!found || Entry(delivery) < Entry(found)) found = delivery;
   }
   return found;
 }
@@ -89,7 +93,7 @@ std::vector<DeliveryPtr> ChannelQueue::urgent() const {
     if (delivery->urgent()) found.push_back(delivery);
   }
   std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return Entry{a} < Entry{b}; });
+            [](const auto& a, const auto& b) { return Entry(a) < Entry(b); });
   return found;
 }
 
@@ -119,12 +123,7 @@ DeliveryPtr DeliveryQueue::add(incident::OutboxRow row, base::MonotonicTime now,
   if (channel == channels_.end()) {
     channel = channels_.emplace(delivery->channel_name, ChannelQueue(delivery->channel_name)).first;
   }
-  std::string key = lane_key(message);
-  Lane& lane = lanes_[key];
-  if (lane.rows.empty()) {
-    lane.key = std::move(key);
-    lane.channel = &channel->second;
-  }
+  Lane& lane = channel->second.lane_of(message);
   delivery->lane = &lane;
   const auto place = std::upper_bound(
       lane.rows.begin(), lane.rows.end(), delivery,
@@ -147,8 +146,7 @@ void DeliveryQueue::remove(const DeliveryPtr& delivery) {
   lane->channel->unlist(*lane);
   std::erase(lane->rows, delivery);
   if (lane->rows.empty()) {
-    const std::string key = std::move(lane->key);
-    lanes_.erase(key);
+    lane->channel->lanes_.erase(lane->channel->lanes_.find(*lane->key));
   } else {
     lane->channel->list(*lane);
   }
@@ -165,7 +163,6 @@ void DeliveryQueue::remove_waiting() {
 void DeliveryQueue::clear() {
   for (auto& [id, delivery] : rows_) delivery->lane = nullptr;
   rows_.clear();
-  lanes_.clear();
   channels_.clear();
 }
 

@@ -80,7 +80,7 @@ using DeliveryPtr = std::shared_ptr<Delivery>;
 
 /// Rows of one incident to one channel, oldest first; never empty.
 struct Lane {
-  std::string key;
+  const std::string* key = nullptr;  ///< In its channel.
   ChannelQueue* channel = nullptr;
   std::vector<DeliveryPtr> rows;
   DeliveryPtr listed;  ///< The row under which the channel lists it, if it does.
@@ -113,14 +113,24 @@ class ChannelQueue {
 
  private:
   friend class DeliveryQueue;
+  Lane& lane_of(const incident::Notification& notification);
+  /// Ordered by what it holds itself: a look at each delivery would cost more than the tree.
   struct Entry {
+    explicit Entry(DeliveryPtr its)
+        : severity(its->severity()), row_id(its->row.id), delivery(std::move(its)) {}
+    bool operator<(const Entry& other) const {
+      return severity != other.severity ? severity > other.severity : row_id < other.row_id;
+    }
+    model::Severity severity;
+    std::int64_t row_id;
     DeliveryPtr delivery;
-    bool operator<(const Entry& other) const;
   };
   void list(Lane& lane);
   void unlist(Lane& lane);
 
   std::string name_;
+  /// By incident (or key, without one), and what they are copies of: short texts, found quickly.
+  std::unordered_map<std::string, Lane> lanes_;
   std::set<Entry> ready_;
   std::map<std::pair<base::MonotonicTime, std::int64_t>, DeliveryPtr> later_;
 };
@@ -143,7 +153,6 @@ class DeliveryQueue {
 
  private:
   std::unordered_map<std::int64_t, DeliveryPtr> rows_;
-  std::unordered_map<std::string, Lane> lanes_;
   std::map<std::string, ChannelQueue> channels_;
 };
 

@@ -280,6 +280,15 @@ void Notifier::pump() {
   flush();
 }
 
+// Once for all that ends at one moment, so that the store records it with one call.
+void Notifier::pump_soon() {
+  if (std::exchange(pump_posted_, true)) return;
+  post([this] {
+    pump_posted_ = false;
+    pump();
+  });
+}
+
 // Whether the channel itself lets an attempt begin, and what to do if it does not.
 bool Notifier::may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now) {
   if (!channel.breaker.closed() && !std::exchange(channel.urgent_looked_at, true)) {

@@ -139,6 +139,7 @@ class Notifier {
   void fetched(base::Result<incident::PendingRows> result);
   void add_row(incident::OutboxRow row);
   void pump();
+  void pump_soon();
   void pump_channel(const std::shared_ptr<ChannelState>& channel, ChannelQueue& queue,
                     base::MonotonicTime now);
   bool may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now);
@@ -213,6 +214,7 @@ class Notifier {
   std::unordered_map<std::string, TestWaiter> tests_;  // by delivery key
   std::unique_ptr<Recording> recording_;               // What the next flush takes.
   bool flushing_ = false;
+  bool pump_posted_ = false;
   std::optional<base::MonotonicTime> store_down_since_;
   base::MonotonicTime store_retry_at_{};
   std::uint32_t store_failures_ = 0;  // In a row.

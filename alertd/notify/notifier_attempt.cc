@@ -171,7 +171,7 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
     answer_test(key, TestResult{result.state == DeliveryState::Delivered, result.text, {}});
   }
   recording_->finished.push_back({delivery, std::move(result)});
-  pump();
+  pump_soon();
 }
 
 void Notifier::retry_later(const DeliveryPtr& delivery, const Outcome& outcome,

@@ -22,6 +22,18 @@ TEST_CASE("JSON as text: what must be escaped is, and nothing else") {
   std::string text;
   JsonText(text).value(std::string_view("\b\f\n\r\t\"\\\0\x1f/\x7f\xc3\xa4", 13));
   CHECK(text == "\"\\b\\f\\n\\r\\t\\\"\\\\\\u0000\\u001f/\x7f\xc3\xa4\"");
+  // Wherever it stands in a longer text.
+  for (std::size_t at = 0; at < 20; ++at) {
+    for (int c = 0; c < 256; ++c) {
+      std::string its(20, 'x');
+      its[at] = static_cast<char>(c);
+      text.clear();
+      JsonText(text).value(its);
+      const bool plain = c >= 0x20 && c != '"' && c != '\\';
+      CHECK((text == '"' + its + '"') == plain);
+      if (!plain) CHECK(text.find('\\') == at + 1);
+    }
+  }
   text.clear();
   JsonText(text).value("");
   CHECK(text == "\"\"");

@@ -1,9 +1,9 @@
 // The state store, as the incident engine and the notifier see it: durable state and the outbox.
 //
 // A page is never lost and never doubled because one commit() holds both the new state and the
-// intent to notify. What is stored is in state_records.h. The bodies of alerts, groups and incidents
-// are bytes that only their owner reads (alertd/incident/record_codec.h), those of kept records JSON
-// text; the columns beside them are what queries need.
+// intent to notify. What is stored is in state_records.h. The bodies of alerts, groups and
+// incidents are bytes that only their owner reads (alertd/incident/record_codec.h), those of kept
+// records JSON text; the columns beside them are what queries need.
 //
 // Two daemons on one store: only the holder of the lease writes. Every acquisition has a new epoch,
 // and each write is checked against it inside its own transaction, so that a daemon that was

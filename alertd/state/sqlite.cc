@@ -189,9 +189,9 @@ Result<void> Database::configure(const std::string& path, int busy_timeout_ms) {
   Result<void> result = execute(
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
       "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-      // What is written is mostly appended: few pages are wanted again (KiB of them are kept). Those
-      // that are, are copied out of the log each 64 MiB (the default, 4 MiB, copies most pages
-      // again and again).
+      // What is written is mostly appended: few pages are wanted again (KiB of them are kept).
+      // Those that are, are copied out of the log each 64 MiB (the default, 4 MiB, copies most
+      // pages again and again).
       "PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 16384;"
       "BEGIN IMMEDIATE; COMMIT;");
   if (!result && result.error().code == ErrorCode::Unavailable) {

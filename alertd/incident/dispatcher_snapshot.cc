@@ -115,7 +115,7 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   const routing::Pipeline& pipeline = engine_->pipeline();
   for (const Incident& incident : engine_->incidents()) {
     IncidentView view{incident, 0, 0};
-    if (const routing::Group* group = pipeline.find_group(std::string(incident.group_key))) {
+    if (const routing::Group* group = pipeline.find_group(incident.group_key)) {
       for (const auto& [fingerprint, member] : group->members) {
         ++(member.resolved ? view.resolved : view.firing);
       }
@@ -123,13 +123,12 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
     snapshot->incidents.push_back(std::move(view));
   }
   for (const auto& [fingerprint, entry] : pipeline.alerts()) {
-    AlertView view{entry.alert, entry.resolved, {}, entry.suppression};
-    for (const std::string& key : entry.groups) {
-      const routing::Group* group = pipeline.find_group(key);
-      const Incident* incident = engine_->incidents().of_group(key);
-      view.groups.push_back({key, group ? group->receiver : "",
-                             incident && !incident->resolved() ? incident->id() : "",
-                             pipeline.last_decision(key), group ? group->mute : routing::Mute{}});
+    AlertView view{entry.alert, entry.resolved, {}, entry.suppression()};
+    for (const routing::AlertEntry::Place& place : entry.places) {
+      const routing::Group& group = *place.group;
+      const Incident* incident = engine_->incidents().of_group(group.key);
+      view.groups.push_back({std::string(group.key), std::string(group.receiver),
+                             incident && !incident->resolved() ? incident->id() : "", group.mute});
     }
     snapshot->alerts.push_back(std::move(view));
   }
@@ -138,8 +137,9 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   }
   std::sort(snapshot->alerts.begin(), snapshot->alerts.end(),
             [](const auto& a, const auto& b) { return a.alert.labels < b.alert.labels; });
-  for (const auto& [key, group] : pipeline.groups()) {
-    snapshot->groups.push_back({key, group.route, group.receiver, group.labels});
+  for (const auto& group : pipeline.groups()) {
+    snapshot->groups.push_back({std::string(group->key), std::string(group->route),
+                                std::string(group->receiver), group->labels});
   }
   std::sort(snapshot->groups.begin(), snapshot->groups.end(), [](const auto& a, const auto& b) {
     return std::tie(a.labels, a.receiver, a.key) < std::tie(b.labels, b.receiver, b.key);

@@ -87,10 +87,10 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
 }
 
 void Engine::on_send(routing::Action action) {
-  Incident* incident = incidents_.of_group(action.group_key);
+  Incident* incident = incidents_.of_group(action.group_key());
   if (incident) {
-    incident->route = action.group.route;
-    incident->receiver = action.group.receiver;
+    incident->route = action.group->route;
+    incident->receiver = action.group->receiver;
     changed_.insert(incident->number);
   }
   if (action.reason == Reason::AllResolved) {
@@ -135,14 +135,14 @@ void Engine::on_firing(routing::Action action, Incident* incident) {
     if (!join_storm(opened) && !hold_for_root(opened)) tell_begin(opened, std::move(message));
     return;
   }
-  const model::Severity severity = with_parts(*incident, action.group.severity);
+  const model::Severity severity = with_parts(*incident, action.severity);
   if (incident->resolved()) {
     if (incident->reopen_at && !news) {  // a person said it is over; the hold decides
       decided(*incident, Reason::ResolvedByPerson, false);
       return;
     }
     reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
-    pipeline_.mark_told_anew(std::string(incident->group_key), now_);
+    pipeline_.mark_told_anew(incident->group_key, now_);
     take_severity(*incident, severity);
     Message message = message_of(action);
     message.kind = NotificationKind::Reopened;
@@ -167,12 +167,12 @@ Engine::Message Engine::message_of(routing::Action& action) {
 Incident& Engine::open(const routing::Action& action, const Incident* previous) {
   Incident incident;
   incident.number = ++last_number_;
-  incident.group_key = action.group_key;
-  incident.route = action.group.route;
-  incident.receiver = action.group.receiver;
-  incident.group_labels = action.group.labels;
-  incident.title = make_title(action.firing, action.group.labels);
-  incident.severity = incident.peak_severity = action.group.severity;
+  incident.group_key = action.group->key;
+  incident.route = action.group->route;
+  incident.receiver = action.group->receiver;
+  incident.group_labels = action.group->labels;
+  incident.title = make_title(action.firing, action.group->labels);
+  incident.severity = incident.peak_severity = action.severity;
   incident.policy_severity = incident.severity;
   incident.opened_at = incident.updated_at = now_;
   incident.previous = previous ? previous->number : 0;
@@ -262,13 +262,9 @@ AlertSet Engine::alerts_of(const Incident& incident) const {
   // The parts speak while its own route is quiet.
   const bool quiet = !alerts.firing.empty() && group->suppressed();
   for (const auto& [fingerprint, member] : group->members) {
-    const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint);
     // What is silenced, inhibited or under maintenance is not told of.
-    if (!entry || ((member.hidden || quiet) && !member.resolved)) continue;
-    model::Alert alert = entry->alert;
-    if (!member.resolved) alert.ends_at.reset();
-    if (member.resolved && !alert.ends_at) alert.ends_at = member.since;
-    (member.resolved ? alerts.resolved : alerts.firing).push_back(std::move(alert));
+    if ((member.hidden || quiet) && !member.resolved) continue;
+    (member.resolved ? alerts.resolved : alerts.firing).push_back(member.alert->as_told(member));
   }
   return alerts;
 }

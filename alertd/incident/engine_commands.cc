@@ -141,7 +141,7 @@ Result<void> Engine::apply_unacknowledge(const Command& command, Incident& incid
                        fmt::format("incident {} is not acknowledged", incident.id()));
   }
   unacknowledge(incident, now_, "unacknowledged", command.actor, result_.change.events);
-  if (!incident.snoozed_until) pipeline_.hold_repeats(std::string(incident.group_key), false);
+  if (!incident.snoozed_until) pipeline_.hold_repeats(incident.group_key, false);
   if (incident.escalation) set_due(incident);
   return base::ok();
 }
@@ -163,7 +163,7 @@ Result<void> Engine::apply_acknowledge(const Command& command, Incident& inciden
   acknowledgement.until = now_ + expiry;
   acknowledgement.severity = incident.severity;
   TC_TRY(acknowledge(incident, std::move(acknowledgement), result_.change.events));
-  pipeline_.hold_repeats(std::string(incident.group_key), true);
+  pipeline_.hold_repeats(incident.group_key, true);
   stop_escalation(incident);
   if (first) {
     tell_told(incident,
@@ -175,14 +175,14 @@ Result<void> Engine::apply_acknowledge(const Command& command, Incident& inciden
 /// What fires on gets some time to end; what is over and fires again is news.
 void Engine::closed_by_person(Incident& incident, bool firing) {
   if (firing) incident.reopen_at = now_ + settings_.manual_hold;
-  pipeline_.mark_over(std::string(incident.group_key));
+  pipeline_.mark_over(incident.group_key);
 }
 
 Result<void> Engine::apply_resolve(const Command& command, Incident& incident) {
   AlertSet alerts = alerts_of(incident);
   TC_TRY(resolve(incident, now_, command.actor, command.comment, result_.change.events));
   closed_by_person(incident, fires_itself(incident) || !alerts.firing.empty());
-  pipeline_.hold_repeats(std::string(incident.group_key), false);
+  pipeline_.hold_repeats(incident.group_key, false);
   tell_resolved(incident, Reason::ResolvedByPerson, std::move(alerts));
   return base::ok();
 }

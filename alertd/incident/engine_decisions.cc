@@ -76,10 +76,11 @@ void Engine::write_down(DecisionRecord record, const std::string& part) {
 void Engine::held(const routing::Action& action) {
   decided(action.reason, false);
   DecisionRecord record =
-      record_of(action.group_key, action.alert, routing::to_string(action.reason), action.text);
+      record_of(action.group_key(), action.alert, routing::to_string(action.reason), action.said());
   if (!action.silence.empty()) record.subject = "silence:" + action.silence;
-  const routing::Group* group = pipeline_.find_group(action.group_key);
-  const Incident* incident = incidents_.of_group(action.group_key);
+  const bool there = action.group && !action.group->members.empty();
+  const routing::Group* group = there ? action.group : nullptr;
+  const Incident* incident = incidents_.of_group(action.group_key());
   if (incident && !incident->resolved()) record.incident_id = incident->id();
   if (group && action.alert == 0 && group->mute.any() && action.reason == group->mute.reason) {
     record.text = routing::describe(group->mute);
@@ -87,9 +88,9 @@ void Engine::held(const routing::Action& action) {
              action.reason == Reason::GroupInterval) {
     // Its turn does not come before the route speaks again.
     record.reason = routing::to_string(group->mute.reason);
-    record.text = with(action.text, routing::describe(group->mute));
+    record.text = with(record.text, routing::describe(group->mute));
   } else {
-    record.text = with(action.text, why(action, group, incident));
+    record.text = with(record.text, why(action, group, incident));
   }
   if (!action.integration.empty()) record.text = with(action.integration, record.text);
   write_down(std::move(record), action.integration);
@@ -97,7 +98,7 @@ void Engine::held(const routing::Action& action) {
 
 /// Between decisions.
 void Engine::write_down(const routing::Aside& aside) {
-  write_down(record_of(aside.group_key, aside.alert,
+  write_down(record_of(aside.group->key, aside.alert,
                        aside.reason ? routing::to_string(*aside.reason) : kReleased, aside.text));
 }
 

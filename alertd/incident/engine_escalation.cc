@@ -102,7 +102,7 @@ void Engine::tell_update(Incident& incident, Message message) {
       incident.acknowledgement && incident.severity > incident.acknowledgement->severity;
   if (was_acknowledged) {
     unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
-    pipeline_.hold_repeats(std::string(incident.group_key), false);
+    pipeline_.hold_repeats(incident.group_key, false);
   }
   const bool step_due = raise_escalation(incident, was_acknowledged);
   if (suppressed(incident)) {
@@ -140,7 +140,7 @@ void Engine::tell_when_heard(Incident& incident, Reason reason) {
   } else if (incident.escalation) {
     pause(incident);
   } else {
-    pipeline_.speak_again(std::string(incident.group_key), reason, now_);
+    pipeline_.speak_again(incident.group_key, reason, now_);
   }
 }
 

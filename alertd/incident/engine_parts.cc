@@ -74,7 +74,7 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
   }
   if (incident.acknowledgement && incident.severity > incident.acknowledgement->severity) {
     unacknowledge(incident, now_, "unacknowledged_by_severity", "", result_.change.events);
-    if (!incident.snoozed_until) pipeline_.hold_repeats(std::string(incident.group_key), false);
+    if (!incident.snoozed_until) pipeline_.hold_repeats(incident.group_key, false);
   }
   add_event(incident, now_, "unmerged", command.actor,
             "from " + Incident::incident_id(incident.merged_into), result_.change.events);
@@ -93,7 +93,7 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
 }
 
 const routing::Group* Engine::group_of(const Incident& incident) const {
-  return pipeline_.find_group(std::string(incident.group_key));
+  return pipeline_.find_group(incident.group_key);
 }
 
 /// The whole is over: its parts are incidents of their own again. A person who closes the whole

@@ -34,14 +34,14 @@ Result<void> Engine::apply_snooze(const Command& command, Incident& incident) {
                         command.comment.empty() ? "" : ": ", command.comment),
             result_.change.events);
   stop_escalation(incident);
-  pipeline_.hold_repeats(std::string(incident.group_key), true);
+  pipeline_.hold_repeats(incident.group_key, true);
   return base::ok();
 }
 
 void Engine::end_snooze(Incident& incident, std::string_view why) {
   incident.snoozed_until.reset();
   add_event(incident, now_, "snooze_ended", "", std::string(why), result_.change.events);
-  if (!incident.acknowledgement) pipeline_.hold_repeats(std::string(incident.group_key), false);
+  if (!incident.acknowledgement) pipeline_.hold_repeats(incident.group_key, false);
   changed_.insert(incident.number);
 }
 

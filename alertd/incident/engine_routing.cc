@@ -109,7 +109,7 @@ void Engine::write_routing_records(const routing::Dirty& dirty) {
 /// One integration's message. The incident goes along: it opens with the first message, and is over
 /// with the first that says so.
 void Engine::on_send_to_integration(routing::Action action) {
-  Incident* incident = incidents_.of_group(action.group_key);
+  Incident* incident = incidents_.of_group(action.group_key());
   NotificationKind kind = NotificationKind::Update;
   if (action.reason == Reason::AllResolved) {
     kind = NotificationKind::Resolved;
@@ -126,11 +126,11 @@ void Engine::on_send_to_integration(routing::Action action) {
     } else if (incident->resolved()) {
       reopen(*incident, now_, std::string(routing::describe(action.reason)), result_.change.events);
     }
-    set_severity(*incident, action.group.severity, now_, result_.change.events);
+    set_severity(*incident, action.severity, now_, result_.change.events);
     if (action.reason == Reason::FirstNotification) kind = NotificationKind::Firing;
   }
-  incident->route = action.group.route;
-  incident->receiver = action.group.receiver;
+  incident->route = action.group->route;
+  incident->receiver = action.group->receiver;
   Message message = message_of(action);
   message.kind = kind;
   notify(*incident, std::move(message), {{incident->receiver, action.integration}});

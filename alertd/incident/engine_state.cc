@@ -11,20 +11,18 @@ void Engine::write_records() {
   const routing::Dirty dirty = pipeline_.take_dirty();
   StateChange& change = result_.change;
   write_routing_records(dirty);
-  for (const routing::Fingerprint fingerprint : dirty.alerts) {
-    if (const routing::AlertEntry* entry = pipeline_.find_alert(fingerprint)) {
-      change.alerts_upsert.push_back(alert_record(entry->alert));
-    } else {
-      change.alerts_delete.push_back(alert_key(fingerprint));
-    }
+  for (const routing::AlertEntry* entry : dirty.alerts) {
+    change.alerts_upsert.push_back(alert_record(entry->alert));
   }
-  for (const auto& [key, group] : dirty.groups) {
-    if (group) {
-      change.groups_upsert.push_back(group_record(*group));
-    } else {
-      change.groups_delete.push_back(key);
-      keeper_.forget(key);
-    }
+  for (const routing::Fingerprint fingerprint : dirty.alerts_gone) {
+    change.alerts_delete.push_back(alert_key(fingerprint));
+  }
+  for (const routing::Group* group : dirty.groups) {
+    change.groups_upsert.push_back(group_record(*group));
+  }
+  for (const std::string& key : dirty.groups_gone) {
+    change.groups_delete.push_back(key);
+    keeper_.forget(key);
   }
   for (const std::int64_t number : changed_.in_order()) {
     change.incidents_upsert.push_back(incident_record(incidents_.at(number)));

@@ -35,8 +35,8 @@ void Engine::on_report(const DeliveryReport& report) {
 /// waits for did: the others are not looked at. In order of number, like all that a step does.
 void Engine::run_timers() {
   for (const std::int64_t number : changed_.in_order()) looks_.add(number);
-  for (const std::string& key : pipeline_.touched()) {
-    if (const Incident* incident = incidents_.of_group(key)) looks_.add(incident->number);
+  for (const routing::Group* group : pipeline_.touched()) {
+    if (const Incident* incident = incidents_.of_group(group->key)) looks_.add(incident->number);
   }
   for (const std::int64_t number : timers_.due_at(now_)) looks_.add(number);
   if (std::exchange(look_at_all_, false)) {
@@ -115,7 +115,7 @@ void Engine::run_timer(Incident& incident) {
       take_severity(incident, group->severity());
       tell_begin(incident,
                  {NotificationKind::Reopened, Reason::StillFiring, alerts_of(incident), {}});
-      pipeline_.mark_told_anew(std::string(incident.group_key), now_);
+      pipeline_.mark_told_anew(incident.group_key, now_);
     }
     return;
   }
@@ -146,7 +146,7 @@ void Engine::run_timer(Incident& incident) {
   if (incident.held_for != 0) release_held(incident);
   if (incident.acknowledgement && incident.acknowledgement->until <= now_) {
     unacknowledge(incident, now_, "acknowledgement_expired", "", result_.change.events);
-    pipeline_.hold_repeats(std::string(incident.group_key), false);
+    pipeline_.hold_repeats(incident.group_key, false);
     changed_.insert(incident.number);
     tell_again(incident, Reason::AckExpired);
   }
@@ -168,7 +168,7 @@ void Engine::tell_again(Incident& incident, Reason reason) {
     Addresses addresses = told(incident);
     if (addresses.empty()) addresses = route_addresses(incident);  // it was not told of by itself
     notify(incident, update_message(incident, reason), addresses);
-    pipeline_.mark_told(std::string(incident.group_key), now_);
+    pipeline_.mark_told(incident.group_key, now_);
   }
 }
 

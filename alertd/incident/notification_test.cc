@@ -261,7 +261,7 @@ TEST_CASE("stored bodies: and back") {
   group.route = "pages";
   group.receiver = "oncall";
   group.labels = alert.labels;
-  group.members[~0ULL] = {model::Severity::Critical, true, kStart};
+  group.members[~0ULL] = {.severity = model::Severity::Critical, .resolved = true, .since = kStart};
   group.log.firing[7] = model::Severity::Low;
   group.log.at = kStart;
   group.waited = true;

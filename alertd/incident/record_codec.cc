@@ -315,7 +315,7 @@ Result<model::Alert> alert_from_record(const Record& record) {
 }
 
 Record group_record(const routing::Group& group) {
-  Record record{group.key, {}};
+  Record record{std::string(group.key), {}};
   std::string& out = record.body;
   Flags flags;
   flags.set(kWaited, group.waited).set(kEarlyTurn, group.early_turn.has_value());

@@ -26,9 +26,8 @@ struct AlertView {
   struct InGroup {
     std::string group_key;
     std::string receiver;
-    std::string incident_id;                         ///< Empty while nothing was sent.
-    std::optional<routing::Decision> last_decision;  ///< About the group.
-    routing::Mute mute;                              ///< The group's route is quiet now.
+    std::string incident_id;  ///< Empty while nothing was sent.
+    routing::Mute mute;       ///< The group's route is quiet now.
   };
   std::vector<InGroup> groups;
   routing::Suppression suppression;  ///< Why it is not told of although it fires.

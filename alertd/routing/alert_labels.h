@@ -41,10 +41,11 @@ class AlertLabels {
   }
   /// Returns all labels.
   model::Labels all() const {
-    if (severity_ == SeverityLabel::AsWritten) return alert_.labels;
-    return model::LabelsBuilder(alert_.labels)
-        .set(kSeverityLabel, model::to_string(alert_.severity))
-        .build();
+    const std::string_view severity = model::to_string(alert_.severity);
+    if (severity_ == SeverityLabel::AsWritten || alert_.labels.get(kSeverityLabel) == severity) {
+      return alert_.labels;
+    }
+    return model::LabelsBuilder(alert_.labels).set(kSeverityLabel, severity).build();
   }
   bool match(std::span<const model::Matcher> matchers) const { return !first_mismatch(matchers); }
 

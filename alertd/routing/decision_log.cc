@@ -1,26 +1,38 @@
 #include "alertd/routing/decision_log.h"
 
+#include <iterator>
 #include <utility>
 
 namespace tocsin::routing {
 
-void DecisionLog::add(const std::string& subject, Decision decision) {
-  auto found = histories_.find(subject);
-  if (found == histories_.end()) {
-    if (histories_.size() == kSubjects) {
-      histories_.erase(ages_.front());
-      ages_.pop_front();
-    }
-    ages_.push_back(subject);
-    found = histories_.emplace(subject, History{{}, std::prev(ages_.end())}).first;
-  } else {
-    ages_.splice(ages_.end(), ages_, found->second.age);
+/// Returns the subject's, which is the last one now. In a storm each subject is a new one: the
+/// oldest gives its place, and its memory.
+DecisionLog::History& DecisionLog::history_of(std::string_view subject) {
+  if (const auto found = by_subject_.find(subject); found != by_subject_.end()) {
+    histories_.splice(histories_.end(), histories_, found->second);
+    return histories_.back();
   }
-  std::vector<Decision>& decisions = found->second.decisions;
+  if (histories_.size() < kSubjects) {
+    histories_.push_back({std::string(subject), {}});
+    by_subject_.emplace(histories_.back().subject, std::prev(histories_.end()));
+    return histories_.back();
+  }
+  auto node = by_subject_.extract(std::string_view(histories_.front().subject));
+  histories_.splice(histories_.end(), histories_, histories_.begin());
+  History& history = histories_.back();
+  history.subject = subject;
+  history.decisions.clear();
+  node.key() = history.subject;
+  by_subject_.insert(std::move(node));
+  return history;
+}
+
+void DecisionLog::add(std::string_view subject, Decision decision) {
+  std::vector<Decision>& decisions = history_of(subject).decisions;
   if (!decisions.empty()) {
     Decision& last = decisions.back();
     if (!decision.sent && !last.sent && last.reason == decision.reason &&
-        last.text == decision.text) {
+        last.text == decision.text && last.labels == decision.labels) {
       last.last_at = decision.last_at;
       ++last.count;
       return;
@@ -30,16 +42,10 @@ void DecisionLog::add(const std::string& subject, Decision decision) {
   decisions.push_back(std::move(decision));
 }
 
-std::vector<Decision> DecisionLog::of(const std::string& subject) const {
-  const auto found = histories_.find(subject);
-  if (found == histories_.end()) return {};
-  return found->second.decisions;
-}
-
-std::optional<Decision> DecisionLog::last(const std::string& subject) const {
-  const auto found = histories_.find(subject);
-  if (found == histories_.end()) return std::nullopt;
-  return found->second.decisions.back();
+std::vector<Decision> DecisionLog::of(std::string_view subject) const {
+  const auto found = by_subject_.find(subject);
+  if (found == by_subject_.end()) return {};
+  return found->second->decisions;
 }
 
 }  // namespace tocsin::routing

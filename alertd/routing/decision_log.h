@@ -7,13 +7,14 @@
 
 #include <cstdint>
 #include <list>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "alertd/routing/reason.h"
 #include "common/base/time.h"
+#include "common/model/labels.h"
 
 namespace tocsin::routing {
 
@@ -24,7 +25,8 @@ struct Decision {
   std::uint64_t count = 1;
   bool sent = false;
   Reason reason = Reason::Unchanged;
-  std::string text;  ///< Which alert, how many; may be empty.
+  std::string text;        ///< Who hides it, how many; may be empty.
+  model::Labels labels{};  ///< Of the alert that it is about; empty: about the whole group.
 };
 
 /// Thread: the owner's.
@@ -33,18 +35,21 @@ class DecisionLog {
   static constexpr std::size_t kPerSubject = 32;
   static constexpr std::size_t kSubjects = 2'000;
 
-  void add(const std::string& subject, Decision decision);
+  void add(std::string_view subject, Decision decision);
   /// Returns the decisions about a group key or a refused alert, oldest first.
-  std::vector<Decision> of(const std::string& subject) const;
-  std::optional<Decision> last(const std::string& subject) const;
+  std::vector<Decision> of(std::string_view subject) const;
 
  private:
   struct History {
+    std::string subject;
     std::vector<Decision> decisions;
-    std::list<std::string>::iterator age;
   };
-  std::unordered_map<std::string, History> histories_;
-  std::list<std::string> ages_;  ///< Touched longest ago first.
+  using Histories = std::list<History>;
+
+  History& history_of(std::string_view subject);
+
+  Histories histories_;  ///< Touched longest ago first.
+  std::unordered_map<std::string_view, Histories::iterator> by_subject_;
 };
 
 }  // namespace tocsin::routing

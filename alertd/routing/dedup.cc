@@ -1,27 +1,8 @@
 #include "alertd/routing/dedup.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
 #include <optional>
 
 namespace tocsin::routing {
-
-std::string alert_subject(Fingerprint fingerprint) {
-  return fmt::format("alert:{:016x}", fingerprint);
-}
-
-model::Severity Group::severity() const {
-  // By how much they count: resolved, hidden, visible.
-  std::array<std::optional<model::Severity>, 3> worst;
-  for (const auto& [fingerprint, member] : members) {
-    auto& one = worst[member.resolved ? 0 : member.hidden ? 1 : 2];
-    one = std::max(one.value_or(model::Severity::Low), member.severity);
-  }
-  if (worst[2]) return *worst[2];
-  return worst[1].value_or(worst[0].value_or(model::Severity::Low));
-}
 
 Verdict decide(const Group& group, base::Duration repeat_interval, base::WallTime now) {
   const bool told = !group.log.firing.empty();

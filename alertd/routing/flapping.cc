@@ -22,11 +22,14 @@ void Flapping::set_rules(FlapRules rules) {
   }
 }
 
-bool Flapping::changed(Fingerprint alert, WallTime now) {
+bool Flapping::changed(Fingerprint alert, WallTime before, WallTime now) {
   if (rules_.changes == 0) return false;
   const auto known = records_.find(alert);
-  if (known == records_.end() && records_.size() >= kRecordsMax) return false;
-  Record& record = known == records_.end() ? records_[alert] : known->second;
+  const bool is_new = known == records_.end();
+  const bool again = before != WallTime{} && before + rules_.window > now;
+  if (is_new && (!again || records_.size() >= kRecordsMax)) return false;
+  Record& record = is_new ? records_[alert] : known->second;
+  if (is_new) record.changes.push_back(before);
   if (record.changes.size() == rules_.changes) record.changes.erase(record.changes.begin());
   record.changes.push_back(now);
   due_.erase({record.due, alert});

@@ -21,9 +21,12 @@ class Flapping {
   void set_rules(FlapRules rules);
 
   /// Notes that the alert began or ceased to fire; returns whether it just began to flap.
-  bool changed(Fingerprint alert, base::WallTime now);
+  ///
+  /// `before` is its last change before this one, the epoch if there was none (or it was forgotten,
+  /// see advance()): most alerts change so seldom that nothing else is kept of them.
+  bool changed(Fingerprint alert, base::WallTime before, base::WallTime now);
   bool flaps(Fingerprint alert) const;
-  /// Returns the alerts that do not flap any more.
+  /// Returns the alerts that do not flap any more; their changes until now do not count any more.
   std::vector<Fingerprint> advance(base::WallTime now);
   std::optional<base::WallTime> next_due() const;
 

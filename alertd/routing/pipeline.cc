@@ -10,10 +10,6 @@ using base::WallTime;
 
 namespace {
 
-std::string alert_text(const model::Alert& alert) {
-  return alert.labels.to_string();
-}
-
 /// Returns when the alert is taken as resolved if nobody says anything more.
 WallTime stated_end(const model::Alert& alert) {
   return alert.ends_at ? *alert.ends_at : alert.valid_until;
@@ -66,7 +62,7 @@ bool materially_different(const model::Alert& a, const model::Alert& b) {
 std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> alerts) {
   if (now < last_now_) clamp_turns(now);
   last_now_ = now;
-  touched_.clear();
+  indexed_.clear();
   Touched touched;
   advance_suppression(now, touched);
   for (const model::Alert& alert : alerts) {
@@ -77,17 +73,29 @@ std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> a
     }
   }
   time_out(now, touched);
-  if (!touched.empty()) end_silences_of_resolved(now, touched);
-  for (Group* group : touched) refresh(*group, now);
+  if (!touched.groups().empty()) end_silences_of_resolved(now, touched);
+  for (Group* group : touched.groups()) refresh(*group, now);
   remind_of_silences(now);
   std::size_t spoken = 0;
-  for (Turns* line : {&urgent_turns_, &turns_}) {
-    while (!line->empty() && line->begin()->first <= now && spoken < limits_.turns_per_step) {
-      take_turn(*line->begin()->second, now);
+  for (TurnQueue* turns : {&urgent_turns_, &turns_}) {
+    while (turns->next().value_or(WallTime::max()) <= now && spoken < limits_.turns_per_step) {
+      take_turn(*turns->first(), now);
       ++spoken;
     }
   }
+  expiries_.settle();
+  note_decisions(now);
   return std::exchange(actions_, {});
+}
+
+void Pipeline::note_decisions(WallTime now) {
+  for (const Action& action : actions_) {
+    const std::string of_other = action.group             ? std::string()
+                                 : action.silence.empty() ? alert_subject(action.alert)
+                                                          : "silence:" + action.silence;
+    decisions_.add(action.group ? action.group_key() : of_other,
+                   {now, now, 1, action.send, action.reason, action.text, action.labels});
+  }
 }
 
 std::optional<WallTime> Pipeline::next_due() const {
@@ -95,10 +103,9 @@ std::optional<WallTime> Pipeline::next_due() const {
   const auto consider = [&next](std::optional<WallTime> at) {
     if (at) next = std::min(next.value_or(WallTime::max()), *at);
   };
-  if (!expiries_.empty()) next = expiries_.begin()->first;
-  for (const Turns* line : {&urgent_turns_, &turns_}) {
-    if (!line->empty()) consider(line->begin()->first);
-  }
+  consider(expiries_.next());
+  consider(urgent_turns_.next());
+  consider(turns_.next());
   for (const auto& [name, interval] : intervals_) consider(interval.next_change);
   consider(silences_.next_change());
   consider(next_reminder_);
@@ -113,30 +120,35 @@ void Pipeline::take_in(const model::Alert& alert, WallTime now, Touched& touched
   const auto known = alerts_.find(fingerprint);
   const WallTime end = std::max(stated_end(alert), grace_until_);
   const bool resolved = said_resolved(alert, now) || end <= now;
-  if (refuse(alert, resolved, known == alerts_.end() ? nullptr : &known->second, now)) return;
+  if (refuse(alert, resolved, known == alerts_.end() ? nullptr : &known->second)) return;
 
   const bool is_new = known == alerts_.end();
   AlertEntry& entry = is_new ? alerts_[fingerprint] : known->second;
   const bool began = is_new || entry.resolved;
   const bool changed = began || entry.alert.severity != alert.severity;
   if (is_new) {
+    entry.fingerprint = fingerprint;
     entry.alert = as_firing(alert);
-    dirty_.alerts.insert(fingerprint);
+    mark_dirty(entry);
   } else {
     merge(entry, alert, resolved);
   }
   if (resolved) {
-    if (!entry.resolved) resolve(fingerprint, std::min(stated_end(alert), now), touched);
+    if (!entry.resolved) resolve(entry, std::min(stated_end(alert), now), touched);
     return;
   }
   entry.resolved = false;
-  set_expiry(fingerprint, entry);
+  set_expiry(entry);
+  // Said again and nothing new: it is where it was, unless there was no room for its group.
+  const bool stays = !changed && std::none_of(entry.places.begin(), entry.places.end(),
+                                              [](const auto& at) { return at.group->overflow; });
+  if (stays) return;
   if (changed) {
-    inhibit(fingerprint, entry, now, touched);
-    hide(fingerprint, now, touched);
+    inhibit(entry, now, touched);
+    hide(entry, now, touched);
   }
-  place(fingerprint, entry, now, touched);
-  if (began && flapping_.changed(fingerprint, now)) force(entry, Reason::Flapping, now);
+  place(entry, now, touched);
+  if (began && change(entry, now)) force(entry, Reason::Flapping, now);
 }
 
 void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now, Touched& touched) {
@@ -144,39 +156,38 @@ void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now, Tou
   const auto known = alerts_.find(fingerprint);
   const bool is_new = known == alerts_.end();
   if (is_new && alerts_.size() >= limits_.alerts_max) {
-    refuse(alert, false, nullptr, now);
+    refuse(alert, false, nullptr);
     return;
   }
   AlertEntry& entry = is_new ? alerts_[fingerprint] : known->second;
+  entry.fingerprint = fingerprint;
   const model::Alert merged = is_new ? as_posted(alert) : merge_posted(entry, alert, now);
   const bool resolved = merged.valid_until <= now;
   const bool changed = is_new || entry.resolved != resolved;
-  if (changed || materially_different(entry.alert, merged)) dirty_.alerts.insert(fingerprint);
+  if (changed || materially_different(entry.alert, merged)) mark_dirty(entry);
   entry.timeout = !alert.ends_at;
-  expiries_.erase({entry.expires_at, fingerprint});
   entry.alert = merged;
   entry.resolved = resolved;
   if (resolved) {
     entry.alert.ends_at = merged.valid_until;
-    if (changed) unhide_others(fingerprint, now, touched);
+    if (changed) unhide_others(entry, now, touched);
   } else {
-    set_expiry(fingerprint, entry);
-    if (changed) inhibit(fingerprint, entry, now, touched);
+    set_expiry(entry);
+    if (changed) inhibit(entry, now, touched);
   }
-  if (changed) hide(fingerprint, now, touched);
-  place(fingerprint, entry, now, touched);
-  for (const std::string& key : entry.groups) {
-    Group& group = groups_.at(key);
+  if (changed) hide(entry, now, touched);
+  place(entry, now, touched);
+  for (const AlertEntry::Place& place : entry.places) {
+    Group& group = *place.group;
     // Said for each alert that comes in, not for the first of its group only.
     if (!group.waited && entry.alert.starts_at + timing(group).group_wait < now) {
       group.next_turn = now;
     }
-    touched.insert(&group);
+    touched.add(group);
   }
 }
 
-bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry* known,
-                      WallTime now) {
+bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry* known) {
   Reason reason = Reason::Unchanged;
   if (known && alert.updated_at < known->alert.updated_at) {
     reason = Reason::Outdated;
@@ -190,8 +201,8 @@ bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry
   Action action;
   action.reason = reason;
   action.alert = alert.fingerprint();
-  action.text = alert_text(alert);
-  record(std::move(action), now);
+  action.labels = alert.labels;
+  actions_.push_back(std::move(action));
   return true;
 }
 
@@ -202,127 +213,141 @@ void Pipeline::merge(AlertEntry& entry, const model::Alert& alert, bool resolved
   // A resolve often comes without the text; people want to read what it was about.
   if (resolved && merged.annotations.empty()) merged.annotations = entry.alert.annotations;
   if (entry.resolved && resolved) merged.ends_at = entry.alert.ends_at;
-  if (materially_different(entry.alert, merged)) dirty_.alerts.insert(alert.fingerprint());
+  if (materially_different(entry.alert, merged)) mark_dirty(entry);
+  // Its group, its incident and its messages share them.
+  merged.labels = entry.alert.labels;
+  if (merged.annotations == entry.alert.annotations) merged.annotations = entry.alert.annotations;
   entry.alert = std::move(merged);
 }
 
-void Pipeline::resolve(Fingerprint fingerprint, WallTime at, Touched& touched) {
-  AlertEntry& entry = alerts_.at(fingerprint);
-  expiries_.erase({entry.expires_at, fingerprint});
+void Pipeline::resolve(AlertEntry& entry, WallTime at, Touched& touched) {
   entry.resolved = true;
   entry.alert.ends_at = at;
-  dirty_.alerts.insert(fingerprint);
-  unhide_others(fingerprint, last_now_, touched);
-  const bool began_to_flap = !routing_.alertmanager && flapping_.changed(fingerprint, last_now_);
-  const bool held = !routing_.alertmanager && flapping_.flaps(fingerprint);
-  for (const std::string& key : entry.groups) {
-    Group& group = groups_.at(key);
-    Member& member = group.members.at(fingerprint);
-    if (member.resolved) continue;
-    touched.insert(&group);
-    member.held = held;
+  mark_dirty(entry);
+  unhide_others(entry, last_now_, touched);
+  const bool began_to_flap = !routing_.alertmanager && change(entry, last_now_);
+  const bool held = !routing_.alertmanager && flapping_.flaps(entry.fingerprint);
+  for (const auto& [group, member] : entry.places) {
+    if (member->resolved) continue;
+    touched.add(*group);
+    member->held = held;
     if (held) continue;
-    member.resolved = true;
-    member.since = last_now_;
-    mark_dirty(group);
+    member->resolved = true;
+    member->since = last_now_;
+    mark_dirty(*group);
   }
   if (began_to_flap) force(entry, Reason::Flapping, last_now_);
 }
 
+/// Notes that it began or ceased to fire; returns whether it just began to flap.
+bool Pipeline::change(AlertEntry& entry, WallTime now) {
+  return flapping_.changed(entry.fingerprint, std::exchange(entry.changed_at, now), now);
+}
+
 void Pipeline::time_out(WallTime now, Touched& touched) {
-  while (!expiries_.empty() && expiries_.begin()->first <= now) {
-    const auto [at, fingerprint] = *expiries_.begin();
-    resolve(fingerprint, at, touched);
-  }
+  while (AlertEntry* entry = expiries_.take_over(now)) resolve(*entry, entry->expires_at, touched);
 }
 
-void Pipeline::set_expiry(Fingerprint fingerprint, AlertEntry& entry) {
-  expiries_.erase({entry.expires_at, fingerprint});
+void Pipeline::set_expiry(AlertEntry& entry) {
   entry.expires_at = std::max(entry.alert.valid_until, grace_until_);
-  expiries_.insert({entry.expires_at, fingerprint});
+  expiries_.set(entry);
 }
 
-void Pipeline::place(Fingerprint fingerprint, AlertEntry& entry, WallTime now, Touched& touched) {
-  std::set<std::string> wanted;
+void Pipeline::place(AlertEntry& entry, WallTime now, Touched& touched) {
+  boost::container::small_vector<Group*, 4> wanted;
   for (const Route* route : walk(routing_.root, labels(entry.alert), nullptr)) {
     Group& group = group_for(*route, entry.alert, now);
-    wanted.insert(group.key);
-    const auto member = group.members.find(fingerprint);
-    if (member == group.members.end() || member->second.resolved != entry.resolved ||
-        member->second.severity != entry.alert.severity) {
-      join(group, fingerprint, entry, now);
-      touched.insert(&group);
-    } else if (member->second.held) {
-      member->second.held = false;
-      touched.insert(&group);
+    wanted.push_back(&group);
+    Member* member = entry.member_of(group);
+    if (!member || member->resolved != entry.resolved || member->severity != entry.alert.severity) {
+      join(group, entry, now);
+      touched.add(group);
+    } else if (member->held) {
+      member->held = false;
+      touched.add(group);
     }
   }
-  for (const std::string& key : entry.groups) {
-    if (wanted.contains(key)) continue;
-    Group& group = groups_.at(key);
-    touched.insert(&group);
-    leave(group, fingerprint, now);
+  for (auto at = entry.places.begin(); at != entry.places.end();) {
+    const bool stays = std::find(wanted.begin(), wanted.end(), at->group) != wanted.end();
+    if (!stays) {
+      touched.add(*at->group);
+      leave(*at, now);
+    }
     // Ours: a member until that group's turn has told of it.
-    if (!routing_.alertmanager) wanted.insert(key);
+    at = stays || !routing_.alertmanager ? at + 1 : entry.places.erase(at);
   }
-  entry.groups = std::move(wanted);
 }
 
 Group& Pipeline::group_for(const Route& route, const model::Alert& alert, WallTime now) {
   model::Labels named = group_labels(route, labels(alert));
   std::string key = group_key(route, named);
-  auto found = groups_.find(key);
-  if (found == groups_.end() && groups_.size() >= limits_.groups_max) {
+  Group* found = groups_.find(key);
+  const bool overflow = !found && groups_.size() >= limits_.groups_max;
+  if (overflow) {
     named = model::Labels();
-    key = route.name + ":overflow";
+    key = overflow_key(route.name);
     found = groups_.find(key);
   }
-  if (found != groups_.end()) return found->second;
-  Group group;
-  group.key = key;
-  group.route = route.name;
-  group.receiver = route.receiver;
-  group.labels = std::move(named);
-  group.mute = mute_of(route);
-  group.created_at = now;
+  if (found) return *found;
+  auto group = std::make_unique<Group>();
+  group->key = key;
+  const Configured& configured = routes_.at(route.name);
+  group->its_route = &route;
+  group->route = configured.name;
+  group->receiver = configured.receiver;
+  group->labels = std::move(named);
+  group->overflow = overflow;
+  group->mute = mute_of(route);
+  group->created_at = now;
   // An alert that has fired for longer than group_wait already is not made to wait again.
   // (Alertmanager's word for it is strictly longer.)
   const base::Duration wait = route.timing_for(alert.severity).group_wait;
   const bool waits =
       routing_.alertmanager ? alert.starts_at + wait >= now : alert.starts_at + wait > now;
-  group.next_turn = waits ? now + wait : now;
-  return groups_.emplace(std::move(key), std::move(group)).first->second;
+  group->next_turn = waits ? now + wait : now;
+  return groups_.add(std::move(group));
 }
 
-void Pipeline::join(Group& group, Fingerprint fingerprint, const AlertEntry& entry, WallTime now) {
-  Member& member = group.members[fingerprint];
+void Pipeline::join(Group& group, AlertEntry& entry, WallTime now) {
+  Member& member = link(group, entry);
   member.severity = entry.alert.severity;
   member.resolved = entry.resolved;
   member.held = false;
   member.since = now;
-  member.hidden = entry.suppression.reason();
+  member.hidden = entry.suppression().reason();
   mark_dirty(group);
   if (entry.resolved) return;
   Action action;
-  action.group_key = group.key;
+  action.group = &group;
   action.reason = member.hidden.value_or(group.waited ? Reason::GroupInterval : Reason::GroupWait);
-  action.alert = fingerprint;
-  action.text = alert_text(entry.alert);
-  if (member.hidden) action.text += ": " + who_hides(entry.suppression);
-  record(std::move(action), now);
+  action.alert = entry.fingerprint;
+  action.labels = entry.alert.labels;
+  if (member.hidden) action.text = who_hides(entry.suppression());
+  actions_.push_back(std::move(action));
 }
 
-void Pipeline::leave(Group& group, Fingerprint fingerprint, WallTime now) {
-  mark_dirty(group);
+/// Makes the alert a member of the group, if it is none.
+Member& Pipeline::link(Group& group, AlertEntry& entry) {
+  Member& member = group.members[entry.fingerprint];
+  member.alert = &entry;
+  if (!entry.member_of(group)) {
+    const auto at = std::find_if(entry.places.begin(), entry.places.end(),
+                                 [&](const auto& place) { return place.group->key > group.key; });
+    entry.places.insert(at, {&group, &member});
+  }
+  return member;
+}
+
+void Pipeline::leave(AlertEntry::Place place, WallTime now) {
+  mark_dirty(*place.group);
   if (routing_.alertmanager) {  // there, a reload forgets groups; nobody is told
-    group.members.erase(fingerprint);
+    place.group->members.erase(place.member->alert->fingerprint);
     return;
   }
-  Member& member = group.members.at(fingerprint);
-  member.held = false;
-  if (member.resolved) return;
-  member.resolved = true;
-  member.since = now;
+  place.member->held = false;
+  if (place.member->resolved) return;
+  place.member->resolved = true;
+  place.member->since = now;
 }
 
 }  // namespace tocsin::routing

@@ -11,21 +11,25 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "alertd/routing/decision_log.h"
 #include "alertd/routing/edit.h"
+#include "alertd/routing/expiries.h"
 #include "alertd/routing/flapping.h"
-#include "alertd/routing/group.h"
+#include "alertd/routing/group_table.h"
 #include "alertd/routing/notify_log.h"
 #include "alertd/routing/pipeline_values.h"
 #include "alertd/routing/routing.h"
+#include "alertd/routing/turn_queue.h"
 
 namespace tocsin::routing {
 
@@ -43,9 +47,9 @@ class Pipeline {
   /// Returns every decision, in a deterministic order.
   std::vector<Action> step(base::WallTime now, std::span<const model::Alert> alerts);
 
-  /// Returns the keys of the groups about which anything may have changed in the last step(), also
-  /// of those that are gone since; a key may come twice.
-  const std::vector<std::string>& touched() const { return touched_; }
+  /// Returns the groups about which anything may have changed in the last step(), also those that
+  /// are over since, which are valid until take_dirty(); a group may come twice.
+  const std::vector<const Group*>& touched() const { return indexed_; }
 
   /// Changes silences, maintenance or the log; what follows from it is decided by the next step(),
   /// which must come at the same `now`. Returns the edit's answer, see edit.h.
@@ -73,56 +77,65 @@ class Pipeline {
   void set_peer_wait(base::Duration wait);
 
   /// Stops or resumes repeats of a group; unknown keys are ignored.
-  void hold_repeats(const std::string& group_key, bool hold);
+  void hold_repeats(std::string_view group_key, bool hold);
 
   /// The group's next turn speaks, for this reason, if something fires then that is not hidden; it
   /// comes as soon as something does.
-  void speak_again(const std::string& group_key, Reason reason, base::WallTime now);
+  void speak_again(std::string_view group_key, Reason reason, base::WallTime now);
 
   /// Starts the repeat interval anew: the incident has just said everything itself.
-  void mark_told(const std::string& group_key, base::WallTime now);
+  void mark_told(std::string_view group_key, base::WallTime now);
 
   /// Likewise of an incident that was said to be over: what is hidden now was not told again, so it
   /// is news when nothing hides it. Alertmanager's mode: as mark_told().
-  void mark_told_anew(const std::string& group_key, base::WallTime now);
+  void mark_told_anew(std::string_view group_key, base::WallTime now);
 
   /// What was told to fire and is over was now told to be over, though it is not the group's turn:
   /// when it fires again, that is news. Alertmanager's mode: nothing.
-  void mark_over(const std::string& group_key);
+  void mark_over(std::string_view group_key);
 
-  const Group* find_group(const std::string& key) const;
+  const Group* find_group(std::string_view key) const;
   const AlertEntry* find_alert(Fingerprint fingerprint) const;
-  const std::unordered_map<Fingerprint, AlertEntry>& alerts() const { return alerts_; }
-  const std::unordered_map<std::string, Group>& groups() const { return groups_; }
+  const AlertTable& alerts() const { return alerts_; }
+  const GroupTable& groups() const { return groups_; }
   const Routing& routing() const { return routing_; }
   const Silences& silences() const { return silences_; }
   const Maintenances& maintenances() const { return maintenances_; }
   const NotifyLogs& notify_logs() const { return logs_; }
   /// Returns the route of that name or nullptr.
-  const Route* route(const std::string& name) const;
+  const Route* route(std::string_view name) const;
 
-  /// Returns and forgets what changed since the last call.
+  /// Returns and forgets what changed since the last call. Groups that are over are gone then.
   Dirty take_dirty();
   /// Returns and forgets what happened between decisions since the last call.
   std::vector<Aside> take_asides() { return std::exchange(asides_, {}); }
 
   Explanation explain(const model::Alert& alert) const;
-  /// Returns the last decision about a group; nullopt if none is kept.
-  std::optional<Decision> last_decision(const std::string& group_key) const {
-    return decisions_.last(group_key);
-  }
 
  private:
-  /// By key, not by place in memory: the same run every time.
-  struct ByKey {
-    bool operator()(const Group* a, const Group* b) const { return a->key < b->key; }
-    using Due = std::pair<base::WallTime, Group*>;
-    bool operator()(const Due& a, const Due& b) const {
-      return a.first != b.first ? a.first < b.first : a.second->key < b.second->key;
+  /// The groups that the step that runs has to look at, in the order in which that was noted.
+  class Touched {
+   public:
+    Touched() = default;
+    Touched(const Touched&) = delete;
+    Touched& operator=(const Touched&) = delete;
+    ~Touched() {
+      for (Group* group : groups_) group->touched = false;
     }
+    void add(Group& group) {
+      if (!std::exchange(group.touched, true)) groups_.push_back(&group);
+    }
+    const std::vector<Group*>& groups() const { return groups_; }
+
+   private:
+    std::vector<Group*> groups_;
   };
-  using Touched = std::set<Group*, ByKey>;
-  using Turns = std::set<ByKey::Due, ByKey>;
+  /// A route, and its names as its groups share them.
+  struct Configured {
+    const Route* route = nullptr;
+    base::SharedText name;
+    base::SharedText receiver;
+  };
   struct Frozen {
     base::WallTime ticked_at;
     Batch batch;
@@ -135,18 +148,20 @@ class Pipeline {
   };
 
   // ---- alerts come in (pipeline.cc)
+  void note_decisions(base::WallTime now);
   void take_in(const model::Alert& alert, base::WallTime now, Touched& touched);
   void take_in_alertmanager(const model::Alert& alert, base::WallTime now, Touched& touched);
-  bool refuse(const model::Alert& alert, bool resolved, const AlertEntry* known,
-              base::WallTime now);
+  bool refuse(const model::Alert& alert, bool resolved, const AlertEntry* known);
   void merge(AlertEntry& entry, const model::Alert& alert, bool resolved);
-  void resolve(Fingerprint fingerprint, base::WallTime at, Touched& touched);
-  void place(Fingerprint fingerprint, AlertEntry& entry, base::WallTime now, Touched& touched);
+  void resolve(AlertEntry& entry, base::WallTime at, Touched& touched);
+  bool change(AlertEntry& entry, base::WallTime now);
+  void place(AlertEntry& entry, base::WallTime now, Touched& touched);
   Group& group_for(const Route& route, const model::Alert& alert, base::WallTime now);
-  void join(Group& group, Fingerprint fingerprint, const AlertEntry& entry, base::WallTime now);
-  void leave(Group& group, Fingerprint fingerprint, base::WallTime now);
+  void join(Group& group, AlertEntry& entry, base::WallTime now);
+  static Member& link(Group& group, AlertEntry& entry);
+  void leave(AlertEntry::Place place, base::WallTime now);
   void time_out(base::WallTime now, Touched& touched);
-  void set_expiry(Fingerprint fingerprint, AlertEntry& entry);
+  void set_expiry(AlertEntry& entry);
 
   // ---- what hides them (pipeline_suppression.cc)
   AlertLabels labels(const model::Alert& alert) const {
@@ -162,12 +177,11 @@ class Pipeline {
   void remind_of_silences(base::WallTime now);
   void plan_reminder();
   Suppression suppression_of(const model::Alert& alert) const;
-  void hide(Fingerprint fingerprint, base::WallTime now, Touched& touched);
+  void hide(AlertEntry& entry, base::WallTime now, Touched& touched);
+  void hide(std::span<const Fingerprint> alerts, base::WallTime now, Touched& touched);
   void hide_all(base::WallTime now, Touched& touched);
-  bool shown_firing(Fingerprint fingerprint, const AlertEntry& entry) const;
-  void inhibit(Fingerprint fingerprint, const AlertEntry& entry, base::WallTime now,
-               Touched& touched);
-  void unhide_others(Fingerprint fingerprint, base::WallTime now, Touched& touched);
+  void inhibit(const AlertEntry& entry, base::WallTime now, Touched& touched);
+  void unhide_others(const AlertEntry& entry, base::WallTime now, Touched& touched);
   void force(const AlertEntry& entry, Reason reason, base::WallTime now);
   Mute mute_of(const Route& route) const;
   std::string who_hides(const Suppression& suppression) const;
@@ -181,44 +195,50 @@ class Pipeline {
   void take_tick(Group& group, base::WallTime now);  // Alertmanager's
   void tell_all(Group& group, const Batch& batch, base::WallTime now);
   void tell(Group& group, const Integration& integration, const Batch& batch, base::WallTime now);
-  model::Alert as_told(Fingerprint fingerprint, const Member& member) const;
   void drop_resolved(Group& group, const Batch* told = nullptr);
   void clamp_turns(base::WallTime now);
   void index(Group& group);
   void mark_dirty(Group& group);
-  void forget(const Group& group);
-  void record(Action action, base::WallTime now);
+  void mark_dirty(AlertEntry& entry);
+  void forget(Group& group);
+  void forget(AlertEntry& entry);
+  void speak_again(Group& group, Reason reason, base::WallTime now);
+  std::vector<Group*> groups_by_key() const;
   std::optional<base::WallTime> due(const Group& group) const;
   Timing timing(const Group& group) const;
 
   // ---- configuration (pipeline_state.cc)
+  void restore_group(Group stored);
   void index_routes(const Route& route);
+  const Route& route_or_root(std::string_view name) const;
   void use_routing(base::WallTime now);
 
   Routing routing_;
   PipelineLimits limits_;
-  std::unordered_map<std::string, const Route*> routes_;
+  std::unordered_map<std::string_view, Configured> routes_;  ///< By name.
   std::map<std::string, Interval> intervals_;
   Silences silences_;
   Inhibition inhibition_;
   Maintenances maintenances_;
   Flapping flapping_;
   NotifyLogs logs_;
-  std::unordered_map<Fingerprint, AlertEntry> alerts_;
-  std::unordered_map<std::string, Group> groups_;
+  AlertTable alerts_;
+  GroupTable groups_;
   mutable const Group* last_found_ = nullptr;  ///< Of find_group(): mostly the next one too.
-  std::set<std::pair<base::WallTime, Fingerprint>> expiries_;  ///< Of firing alerts.
-  Turns urgent_turns_;                                         ///< Of groups with a Critical alert.
-  Turns turns_;                                                ///< Of the others.
+  Expiries expiries_{alerts_};
+  TurnQueue urgent_turns_;  ///< Of groups with a Critical alert.
+  TurnQueue turns_;         ///< Of the others.
   base::Duration peer_wait_{0};
   std::map<std::string, Frozen> frozen_;  ///< By group: waits for the peers before us.
   base::WallTime grace_until_{};
   base::WallTime last_now_{};
   std::optional<base::WallTime> next_reminder_;
-  Dirty dirty_;
-  std::vector<Group*> dirty_groups_;  ///< Null: gone since.
-  std::vector<Action> actions_;       ///< Of the step that runs.
-  std::vector<std::string> touched_;  ///< Of the last step.
+  std::vector<AlertEntry*> dirty_alerts_;  ///< Null: gone since.
+  std::vector<Group*> dirty_groups_;       ///< Likewise.
+  std::vector<Fingerprint> alerts_gone_;
+  std::vector<std::unique_ptr<Group>> groups_gone_;
+  std::vector<Action> actions_;        ///< Of the step that runs.
+  std::vector<const Group*> indexed_;  ///< In the last step.
   std::vector<Aside> asides_;
   DecisionLog decisions_;
 };

@@ -208,7 +208,7 @@ TEST_CASE("alertmanager: a reload moves alerts without telling anybody") {
   changed.root.children = {child};
   pipeline.set_routing(changed, kStart + minutes(1));
   CHECK(pipeline.groups().size() == 1);
-  CHECK(pipeline.take_dirty().groups.contains("{}:{alertname=\"A\"}"));
+  CHECK(pipeline.take_dirty().groups_gone.contains("{}:{alertname=\"A\"}"));
   // Another key, so everything is told anew, as there.
   CHECK(run_until(pipeline, kStart + minutes(10)) == "60 FirstNotification@w:+a ");
 }

@@ -121,8 +121,8 @@ void Pipeline::silences_changed(const std::vector<std::string>& ids, WallTime no
   }
   std::vector<Fingerprint> concerned;
   for (const auto& [fingerprint, entry] : alerts_) {
-    if (!shown_firing(fingerprint, entry)) continue;
-    const bool named = shares(ids, entry.suppression.silenced_by);
+    if (!entry.shown_firing()) continue;
+    const bool named = shares(ids, entry.suppression().silenced_by);
     const bool meant =
         std::any_of(ids.begin(), ids.end(), [&, &alert = entry.alert](const auto& id) {
           const Silence* silence = silences_.find(id);
@@ -133,18 +133,18 @@ void Pipeline::silences_changed(const std::vector<std::string>& ids, WallTime no
   }
   std::sort(concerned.begin(), concerned.end());
   for (const Fingerprint fingerprint : concerned) {
-    const AlertEntry& entry = alerts_.at(fingerprint);
-    const Suppression before = entry.suppression;
-    hide(fingerprint, now, touched);
+    AlertEntry& entry = alerts_.at(fingerprint);
+    const Suppression before = entry.suppression();
+    hide(entry, now, touched);
     // The same silence, but with another end.
-    if (before.any() && before == entry.suppression) say_who_hides(entry);
+    if (before.any() && before == entry.suppression()) say_who_hides(entry);
   }
 }
 
 void Pipeline::say_who_hides(const AlertEntry& entry) {
-  for (const std::string& key : entry.groups) {
-    asides_.push_back({key, entry.alert.fingerprint(), *entry.suppression.reason(),
-                       entry.alert.labels.to_string() + ": " + who_hides(entry.suppression)});
+  for (const AlertEntry::Place& place : entry.places) {
+    asides_.push_back({place.group, entry.fingerprint, *entry.suppression().reason(),
+                       entry.alert.labels.to_string() + ": " + who_hides(entry.suppression())});
   }
 }
 
@@ -152,8 +152,7 @@ void Pipeline::maintenance_changed(const Maintenances::Changes& changes, WallTim
                                    Touched& touched) {
   std::vector<Fingerprint> released;
   for (const auto& [fingerprint, entry] : alerts_) {
-    if (shown_firing(fingerprint, entry) &&
-        shares(changes.ended, entry.suppression.maintained_by)) {
+    if (entry.shown_firing() && shares(changes.ended, entry.suppression().maintained_by)) {
       released.push_back(fingerprint);
     }
   }
@@ -161,7 +160,7 @@ void Pipeline::maintenance_changed(const Maintenances::Changes& changes, WallTim
   std::sort(released.begin(), released.end());
   for (const Fingerprint fingerprint : released) {
     const AlertEntry& entry = alerts_.at(fingerprint);
-    if (!entry.suppression.any()) force(entry, Reason::MaintenanceEnded, now);
+    if (!entry.suppression().any()) force(entry, Reason::MaintenanceEnded, now);
   }
 }
 
@@ -176,16 +175,15 @@ void Pipeline::intervals_changed(WallTime now) {
     interval.next_change = next_change(interval.interval, now);
   }
   if (!changed) return;
-  for (auto& [key, group] : groups_) {
-    const Route* its = route(group.route);
-    Mute mute = mute_of(its ? *its : routing_.root);
-    if (mute == group.mute) continue;
-    const bool speaks_again = group.mute.any() && !mute.any();
-    group.mute = std::move(mute);
-    asides_.push_back({key, 0, {}, describe(group.mute)});
-    if (group.mute.any()) asides_.back().reason = group.mute.reason;
-    if (speaks_again && group.waited) group.early_turn = now;
-    index(group);
+  for (Group* group : groups_by_key()) {
+    Mute mute = mute_of(*group->its_route);
+    if (mute == group->mute) continue;
+    const bool speaks_again = group->mute.any() && !mute.any();
+    group->mute = std::move(mute);
+    asides_.push_back({group, 0, {}, describe(group->mute)});
+    if (group->mute.any()) asides_.back().reason = group->mute.reason;
+    if (speaks_again && group->waited) group->early_turn = now;
+    index(*group);
   }
 }
 
@@ -210,22 +208,22 @@ Mute Pipeline::mute_of(const Route& route) const {
 void Pipeline::calm_down(WallTime now, Touched& touched) {
   for (const Fingerprint fingerprint : flapping_.advance(now)) {
     const auto found = alerts_.find(fingerprint);
-    if (found == alerts_.end() || !found->second.resolved) continue;
-    for (const std::string& key : found->second.groups) {
-      Group& group = groups_.at(key);
-      Member& member = group.members.at(fingerprint);
-      if (!member.held) continue;
-      member.held = false;
-      member.resolved = true;
-      member.since = now;
-      mark_dirty(group);
-      touched.insert(&group);
+    if (found == alerts_.end()) continue;
+    found->second.changed_at = WallTime{};
+    if (!found->second.resolved) continue;
+    for (const auto& [group, member] : found->second.places) {
+      if (!member->held) continue;
+      member->held = false;
+      member->resolved = true;
+      member->since = now;
+      mark_dirty(*group);
+      touched.add(*group);
     }
   }
 }
 
 void Pipeline::force(const AlertEntry& entry, Reason reason, WallTime now) {
-  for (const std::string& key : entry.groups) speak_again(key, reason, now);
+  for (const AlertEntry::Place& place : entry.places) speak_again(*place.group, reason, now);
 }
 
 Suppression Pipeline::suppression_of(const model::Alert& alert) const {
@@ -237,41 +235,46 @@ Suppression Pipeline::suppression_of(const model::Alert& alert) const {
   return suppression;
 }
 
-void Pipeline::hide(Fingerprint fingerprint, WallTime now, Touched& touched) {
-  const auto found = alerts_.find(fingerprint);
-  if (found == alerts_.end()) return;
-  AlertEntry& entry = found->second;
-  Suppression suppression = suppression_of(entry.alert);
-  if (suppression == entry.suppression) return;
-  const bool comes_to_light = entry.suppression.any() && !suppression.any();
-  entry.suppression = std::move(suppression);
-  if (!entry.resolved) {
-    for (const std::string& id : entry.suppression.silenced_by) silences_.mark_hidden(id);
+void Pipeline::hide(std::span<const Fingerprint> alerts, WallTime now, Touched& touched) {
+  for (const Fingerprint fingerprint : alerts) {
+    if (const auto found = alerts_.find(fingerprint); found != alerts_.end()) {
+      hide(found->second, now, touched);
+    }
   }
-  const auto reason = entry.suppression.reason();
+}
+
+void Pipeline::hide(AlertEntry& entry, WallTime now, Touched& touched) {
+  Suppression suppression = suppression_of(entry.alert);
+  if (suppression == entry.suppression()) return;
+  const bool comes_to_light = entry.suppression().any() && !suppression.any();
+  entry.hidden_by =
+      suppression.any() ? std::make_unique<const Suppression>(std::move(suppression)) : nullptr;
+  if (!entry.resolved) {
+    for (const std::string& id : entry.suppression().silenced_by) silences_.mark_hidden(id);
+  }
+  const auto reason = entry.suppression().reason();
   if (comes_to_light && !entry.resolved) {
-    for (const std::string& key : entry.groups) {
-      asides_.push_back({key, fingerprint, {}, entry.alert.labels.to_string()});
+    for (const AlertEntry::Place& place : entry.places) {
+      asides_.push_back({place.group, entry.fingerprint, {}, entry.alert.labels.to_string()});
     }
   }
   bool said = false;
-  for (const std::string& key : entry.groups) {
-    Group& group = groups_.at(key);
-    Member& member = group.members.at(fingerprint);
-    const bool news = reason && member.hidden != reason && !member.resolved;
+  for (const auto& [group, member] : entry.places) {
+    const bool news = reason && member->hidden != reason && !member->resolved;
     said = said || news;
-    member.hidden = reason;
-    touched.insert(&group);
-    if (comes_to_light && group.waited && !member.resolved && !routing_.alertmanager) {
-      group.early_turn = now;
+    member->hidden = reason;
+    touched.add(*group);
+    if (comes_to_light && group->waited && !member->resolved && !routing_.alertmanager) {
+      group->early_turn = now;
     }
     if (!news) continue;
     Action action;
-    action.group_key = key;
-    action.alert = fingerprint;
+    action.group = group;
+    action.alert = entry.fingerprint;
     action.reason = *reason;
-    action.text = entry.alert.labels.to_string() + ": " + who_hides(entry.suppression);
-    record(std::move(action), now);
+    action.labels = entry.alert.labels;
+    action.text = who_hides(entry.suppression());
+    actions_.push_back(std::move(action));
   }
   // The same kind of reason, but another silence.
   if (reason && !said && !entry.resolved) say_who_hides(entry);
@@ -280,31 +283,24 @@ void Pipeline::hide(Fingerprint fingerprint, WallTime now, Touched& touched) {
 void Pipeline::hide_all(WallTime now, Touched& touched) {
   std::vector<Fingerprint> firing;
   for (const auto& [fingerprint, entry] : alerts_) {
-    if (shown_firing(fingerprint, entry)) firing.push_back(fingerprint);
+    if (entry.shown_firing()) firing.push_back(fingerprint);
   }
   std::sort(firing.begin(), firing.end());
-  for (const Fingerprint fingerprint : firing) hide(fingerprint, now, touched);
+  hide(firing, now, touched);
 }
 
-/// Whether a group may tell of it as firing: one that flaps does so while its resolve is held.
-bool Pipeline::shown_firing(Fingerprint fingerprint, const AlertEntry& entry) const {
-  return !entry.resolved ||
-         std::any_of(entry.groups.begin(), entry.groups.end(), [&](const std::string& key) {
-           return groups_.at(key).members.at(fingerprint).held;
-         });
-}
-
-void Pipeline::inhibit(Fingerprint fingerprint, const AlertEntry& entry, WallTime now,
-                       Touched& touched) {
+void Pipeline::inhibit(const AlertEntry& entry, WallTime now, Touched& touched) {
   if (inhibition_.empty()) return;
-  for (const Fingerprint other : inhibition_.fires(fingerprint, labels(entry.alert))) {
-    if (other != fingerprint) hide(other, now, touched);
+  for (const Fingerprint other : inhibition_.fires(entry.fingerprint, labels(entry.alert))) {
+    if (other != entry.fingerprint) hide({&other, 1}, now, touched);
   }
 }
 
-void Pipeline::unhide_others(Fingerprint fingerprint, WallTime now, Touched& touched) {
+void Pipeline::unhide_others(const AlertEntry& entry, WallTime now, Touched& touched) {
   if (inhibition_.empty()) return;
-  for (const Fingerprint other : inhibition_.ends(fingerprint)) hide(other, now, touched);
+  for (const Fingerprint other : inhibition_.ends(entry.fingerprint)) {
+    hide({&other, 1}, now, touched);
+  }
 }
 
 void Pipeline::end_silences_of_resolved(WallTime now, Touched& touched) {
@@ -323,7 +319,7 @@ void Pipeline::end_silences_of_resolved(WallTime now, Touched& touched) {
     action.silence = id;
     action.reason = Reason::AllResolved;
     action.text = "all that it hid is resolved: the silence has ended";
-    record(std::move(action), now);
+    actions_.push_back(std::move(action));
   }
   if (!over.empty()) silences_changed(silences_.advance(now), now, touched);
 }
@@ -359,7 +355,7 @@ void Pipeline::remind_of_silences(WallTime now) {
   for (const std::string& id : due) {
     silences_.mark_reminded(id);
     const auto hidden = std::count_if(alerts_.begin(), alerts_.end(), [&id](const auto& each) {
-      const auto& by = each.second.suppression.silenced_by;
+      const auto& by = each.second.suppression().silenced_by;
       return !each.second.resolved && std::find(by.begin(), by.end(), id) != by.end();
     });
     if (hidden == 0) continue;
@@ -369,7 +365,7 @@ void Pipeline::remind_of_silences(WallTime now) {
     action.text = fmt::format("{} hides {} firing alerts and ends at {}",
                               describe_silence(*silences_.find(id)), hidden,
                               base::format_rfc3339(silences_.find(id)->ends_at));
-    record(std::move(action), now);
+    actions_.push_back(std::move(action));
   }
   plan_reminder();
 }

@@ -88,7 +88,7 @@ TEST_CASE("suppression: a target is told as soon as its last source is over") {
   CHECK(step(pipeline, kStart, {down}) == "-Silenced ");
   const auto actions = pipeline.step(kStart, std::vector{fire("Slow", "a", kStart)});
   CHECK(reasons(actions) == "-Inhibited ");
-  CHECK(actions[0].text ==
+  CHECK(actions[0].said() ==
         R"({alertname="Slow", host="a"}: inhibited by {alertname="Down", host="a"})");
   CHECK(run_until(pipeline, kStart + hours(1)).empty());
   const WallTime later = kStart + hours(1);
@@ -141,7 +141,7 @@ TEST_CASE("suppression: outside its active times a route is quiet") {
   step(pipeline, kStart, {fire("A", "a", kStart)});
   const auto actions = pipeline.step(kStart + seconds(30), {});
   CHECK(reasons(actions) == "-OutsideActiveTime ");
-  CHECK(actions[0].text == "night");
+  CHECK(actions[0].said() == "night");
   CHECK(run_until(pipeline, kStart + hours(12)) == "38800 FirstNotification:+a ");
 }
 
@@ -233,7 +233,7 @@ TEST_CASE("suppression: after a restart silences hide as before") {
   step(before, kStart, {fire("A", "a", kStart)});
   StoredRouting stored;
   for (const auto& [fingerprint, entry] : before.alerts()) stored.alerts.push_back(entry.alert);
-  for (const auto& [key, group] : before.groups()) stored.groups.push_back(group);
+  for (const auto& group : before.groups()) stored.groups.push_back(*group);
   for (const auto& [id, each] : before.silences().all()) stored.silences.push_back(each);
   stored.groups[0].members.begin()->second.hidden.reset();  // not stored
 

@@ -40,6 +40,53 @@ TEST_CASE("pipeline: over the limit of groups, the rest gathers in one") {
   CHECK(overflow->members.size() == 2);
 }
 
+TEST_CASE("pipeline: an alert leaves the overflow group when there is room for its own") {
+  Pipeline pipeline(one_route(), {100, 2});
+  step(pipeline, kStart, {fire("A", "a", kStart), fire("B", "b", kStart), fire("C", "c", kStart)});
+  step(pipeline, kStart + seconds(30));
+  const WallTime later = kStart + minutes(6);
+  step(pipeline, later, {over("A", "a", later), over("B", "b", later), fire("C", "c", later)});
+  CHECK(!pipeline.find_group("{}:{alertname=\"C\"}"));
+  step(pipeline, later, {fire("C", "c", later)});  // nothing new, but now there is room
+  CHECK(pipeline.find_group("{}:{alertname=\"C\"}"));
+}
+
+TEST_CASE("pipeline: what is gone and comes again before it is stored is stored, not deleted") {
+  Pipeline pipeline(one_route(), {});
+  step(pipeline, kStart, {fire("A", "a", kStart)});
+  step(pipeline, kStart + seconds(30));
+  pipeline.take_dirty();
+  const WallTime later = kStart + minutes(6);
+  step(pipeline, later, {over("A", "a", later)});
+  CHECK(pipeline.groups().empty());
+  CHECK(pipeline.alerts().empty());
+  step(pipeline, later, {fire("A", "a", later)});
+  const Dirty dirty = pipeline.take_dirty();
+  CHECK(dirty.alerts_gone.empty());
+  CHECK(dirty.groups_gone.empty());
+  REQUIRE(dirty.alerts.size() == 1);
+  CHECK(dirty.alerts[0]->alert.labels.get("host") == "a");
+  REQUIRE(dirty.groups.size() == 1);
+  CHECK(dirty.groups[0]->key == "{}:{alertname=\"A\"}");
+}
+
+TEST_CASE("pipeline: a group that is over can be read until its change is stored") {
+  Pipeline pipeline(one_route(), {});
+  step(pipeline, kStart, {fire("A", "a", kStart)});
+  step(pipeline, kStart + seconds(30));
+  pipeline.take_dirty();
+  const WallTime later = kStart + minutes(6);
+  const auto actions = pipeline.step(later, std::vector{over("A", "a", later)});
+  REQUIRE(reasons(actions) == "+AllResolved ");
+  CHECK(pipeline.groups().empty());
+  CHECK(actions[0].group_key() == "{}:{alertname=\"A\"}");
+  CHECK(actions[0].group->members.empty());
+  REQUIRE(!pipeline.touched().empty());
+  CHECK(pipeline.touched()[0] == actions[0].group);
+  CHECK(pipeline.take_dirty().groups_gone.contains("{}:{alertname=\"A\"}"));
+  CHECK(pipeline.touched().empty());
+}
+
 TEST_CASE("pipeline: a storm speaks in steps, and what is Critical before the rest") {
   Pipeline pipeline(one_route(), {.turns_per_step = 2});
   std::vector<model::Alert> alerts;
@@ -50,8 +97,8 @@ TEST_CASE("pipeline: a storm speaks in steps, and what is Critical before the re
   const WallTime due = kStart + seconds(30);
   const auto first = pipeline.step(due, {});
   REQUIRE(first.size() == 2);
-  CHECK(first[0].group.labels.get("alertname") == "Z");
-  CHECK(first[1].group.labels.get("alertname") == "A");
+  CHECK(first[0].group->labels.get("alertname") == "Z");
+  CHECK(first[1].group->labels.get("alertname") == "A");
   CHECK(pipeline.next_due() == due);
   CHECK(step(pipeline, due) == "+FirstNotification +FirstNotification ");
   CHECK(step(pipeline, due) == "+FirstNotification ");
@@ -114,7 +161,7 @@ TEST_CASE("pipeline: restored state says nothing again") {
   std::vector<model::Alert> alerts;
   for (const auto& [fingerprint, entry] : before.alerts()) alerts.push_back(entry.alert);
   std::vector<Group> groups;
-  for (const auto& [key, group] : before.groups()) groups.push_back(group);
+  for (const auto& group : before.groups()) groups.push_back(*group);
   Group orphan;
   orphan.key = "gone";
   orphan.members[7] = {};
@@ -124,7 +171,7 @@ TEST_CASE("pipeline: restored state says nothing again") {
   Pipeline after(one_route(), {});
   after.restore({alerts, groups, {}, {}, {}}, restart, restart + minutes(5));
   CHECK(after.groups().size() == 1);
-  CHECK(after.take_dirty().groups.contains("gone"));
+  CHECK(after.take_dirty().groups_gone.contains("gone"));
   // Overdue by far, repeat included; but nobody has said yet whether it still fires.
   CHECK(step(after, restart) == "-Unchanged ");
   const WallTime later = restart + minutes(1);
@@ -149,14 +196,14 @@ TEST_CASE("pipeline: new configuration moves alerts and keeps what stays") {
   const auto actions = pipeline.step(kStart + minutes(2), {});
   // B leaves its old group (which is told at once) and its new group says it for the first time.
   REQUIRE(reasons(actions) == "+FirstNotification +AllResolved ");
-  CHECK(actions[0].group.receiver == "other");
+  CHECK(actions[0].group->receiver == "other");
   CHECK(pipeline.find_group("{}:{alertname=\"A\"}") != nullptr);
   CHECK(pipeline.find_group("{}:{alertname=\"B\"}") == nullptr);
 }
 
 TEST_CASE("dedup: the order of reasons") {
   Group group;
-  group.members[1] = {model::Severity::High, false, kStart};
+  group.members[1] = {.severity = model::Severity::High, .since = kStart};
   CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::FirstNotification});
   group.log.firing = {{1, model::Severity::High}};
   group.log.at = kStart;
@@ -165,13 +212,14 @@ TEST_CASE("dedup: the order of reasons") {
   CHECK(decide(group, base::Duration{0}, kStart + hours(1)) == Verdict{false, Reason::Unchanged});
   group.repeats_held = true;
   CHECK(decide(group, hours(1), kStart + hours(1)) == Verdict{false, Reason::Acknowledged});
-  group.members[2] = {model::Severity::Low, true, kStart};  // came and went
+  group.members[2] = {
+      .severity = model::Severity::Low, .resolved = true, .since = kStart};  // came and went
   CHECK(decide(group, hours(1), kStart) == Verdict{false, Reason::Unchanged});
   group.log.firing[2] = model::Severity::Low;
   CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::SomeResolved});
   group.members[1].severity = model::Severity::Critical;
   CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::SeverityRaised});
-  group.members[3] = {model::Severity::Low, false, kStart};
+  group.members[3] = {.severity = model::Severity::Low, .since = kStart};
   CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::NewAlerts});
   group.members.erase(3);
   group.members[1].resolved = true;

@@ -17,10 +17,6 @@ namespace {
 /// of group_interval is not over at that tick but at the next one, as people know it.
 constexpr base::Duration kLoggedAfter{250};
 
-GroupHead head_of(const Group& group) {
-  return {group.route, group.receiver, group.labels, group.severity()};
-}
-
 }  // namespace
 
 void Pipeline::refresh(Group& group, WallTime now) {
@@ -59,9 +55,9 @@ void Pipeline::refresh(Group& group, WallTime now) {
   } else if (!firing && group.news && !was_resolved && group.waited &&
              routing_.resolve_wait.value_or(base::Duration{0}).count() > 0) {
     Action action;
-    action.group_key = group.key;
+    action.group = &group;
     action.reason = Reason::ResolveWait;
-    record(std::move(action), now);
+    actions_.push_back(std::move(action));
   }
   index(group);
 }
@@ -69,7 +65,8 @@ void Pipeline::refresh(Group& group, WallTime now) {
 std::optional<WallTime> Pipeline::due(const Group& group) const {
   if (group.members.empty()) return std::nullopt;
   if (routing_.alertmanager) {
-    const auto frozen = frozen_.find(group.key);
+    if (frozen_.empty()) return group.next_turn;
+    const auto frozen = frozen_.find(std::string(group.key));
     return frozen == frozen_.end() ? group.next_turn : frozen->second.ticked_at + peer_wait_;
   }
   const WallTime next = std::min(group.next_turn, group.early_turn.value_or(WallTime::max()));
@@ -84,34 +81,18 @@ std::optional<WallTime> Pipeline::due(const Group& group) const {
 void Pipeline::set_peer_wait(base::Duration wait) {
   if (wait == peer_wait_) return;
   peer_wait_ = wait;
-  for (const auto& [key, frozen] : frozen_) index(groups_.at(key));
+  for (const auto& [key, frozen] : frozen_) index(*groups_.find(key));
 }
 
 /// Whatever changes a group ends here.
 void Pipeline::index(Group& group) {
-  if (touched_.empty() || touched_.back() != group.key) touched_.push_back(group.key);
+  if (indexed_.empty() || indexed_.back() != &group) indexed_.push_back(&group);
   const auto at = due(group);
   // There all groups are equal, and the severity of a large one costs a look at each member.
   const bool urgent = at && !routing_.alertmanager && group.severity() == model::Severity::Critical;
   if (at && group.turn && group.turn->at == *at && group.turn->urgent == urgent) return;
-  if (group.turn) {
-    (group.turn->urgent ? urgent_turns_ : turns_).erase({group.turn->at, &group});
-    group.turn.reset();
-  }
-  if (at) {
-    (urgent ? urgent_turns_ : turns_).insert({*at, &group});
-    group.turn = {*at, urgent};
-  }
-}
-
-model::Alert Pipeline::as_told(Fingerprint fingerprint, const Member& member) const {
-  model::Alert alert = alerts_.at(fingerprint).alert;
-  if (!member.resolved) {
-    alert.ends_at.reset();
-  } else if (!alert.ends_at) {
-    alert.ends_at = member.since;  // it left this group, and fires elsewhere
-  }
-  return alert;
+  if (group.turn) (group.turn->urgent ? urgent_turns_ : turns_).remove(group);
+  if (at) (urgent ? urgent_turns_ : turns_).add(group, *at, urgent);
 }
 
 void Pipeline::take_turn(Group& group, WallTime now) {
@@ -125,29 +106,30 @@ void Pipeline::take_turn(Group& group, WallTime now) {
   const bool grace = verdict.reason == Reason::Repeat && now < grace_until_;
   if (grace) verdict = {false, Reason::Unchanged};
   Action action;
-  action.group_key = group.key;
+  action.group = &group;
   if (grace) {
     action.text = "grace after the start until " + base::format_rfc3339(grace_until_);
   }
   action.send = verdict.send;
   action.reason = verdict.reason;
-  std::map<Fingerprint, model::Severity> told;
+  boost::container::flat_map<Fingerprint, model::Severity> told;
   for (const auto& [fingerprint, member] : group.members) {
     const auto before = group.log.firing.find(fingerprint);
     const bool known = before != group.log.firing.end();
-    if (!member.resolved && !member.hidden) told[fingerprint] = member.severity;
+    if (!member.resolved && !member.hidden)
+      told.emplace_hint(told.end(), fingerprint, member.severity);
     if (member.resolved && !known && verdict.reason != Reason::NeverNotified) {
-      asides_.push_back({group.key, fingerprint, Reason::NeverNotified,
-                         alerts_.at(fingerprint).alert.labels.to_string()});
+      asides_.push_back(
+          {&group, fingerprint, Reason::NeverNotified, member.alert->alert.labels.to_string()});
     }
     // What was told and is hidden now must still be told to be over, one day.
-    if (!member.resolved && member.hidden && known) told[fingerprint] = before->second;
+    if (!member.resolved && member.hidden && known) told.emplace_hint(told.end(), *before);
     if (verdict.send && !member.resolved && !member.hidden) {
-      action.firing.push_back(as_told(fingerprint, member));
+      action.firing.push_back(member.alert->as_told(member));
     } else if (verdict.send && member.resolved && known) {
-      action.resolved.push_back(as_told(fingerprint, member));
+      action.resolved.push_back(member.alert->as_told(member));
     } else if (!verdict.send && member.hidden == verdict.reason && action.text.empty()) {
-      action.text = who_hides(alerts_.at(fingerprint).suppression);
+      action.text = who_hides(member.alert->suppression());
     }
   }
   if (verdict.send) {
@@ -157,7 +139,7 @@ void Pipeline::take_turn(Group& group, WallTime now) {
     group.log.at = now;
     group.forced.reset();
     mark_dirty(group);
-    action.group = head_of(group);
+    action.severity = group.severity();
   } else if (group.mute.any()) {
     action.text = base::join(group.mute.intervals, ", ");
   }
@@ -165,28 +147,26 @@ void Pipeline::take_turn(Group& group, WallTime now) {
   group.waited = true;
   group.early_turn.reset();
   group.next_turn = now + timing(group).group_interval;
-  record(std::move(action), now);
+  actions_.push_back(std::move(action));
   drop_resolved(group);
 }
 
 void Pipeline::take_tick(Group& group, WallTime now) {
-  if (auto frozen = frozen_.extract(group.key)) {
+  if (auto frozen = frozen_.extract(std::string(group.key))) {
     tell_all(group, frozen.mapped().batch, now);
     drop_resolved(group, &frozen.mapped().batch);
     return;
   }
-  const Route* of = route(group.route);
-  const Route& its = of ? *of : routing_.root;
   if (!group.waited) mark_dirty(group);
   group.waited = true;
   group.next_turn = now + timing(group).group_interval;
   Batch batch;
   Action cut;
-  cut.group_key = group.key;
+  cut.group = &group;
   cut.reason = Reason::Unchanged;
   for (auto& [fingerprint, member] : group.members) {
     // Fresh, for the resolved ones too: what was muted when it resolved is not told of.
-    const Suppression suppression = suppression_of(alerts_.at(fingerprint).alert);
+    const Suppression suppression = suppression_of(member.alert->alert);
     member.hidden = suppression.reason();
     if (!member.hidden) {
       (member.resolved ? batch.resolved : batch.firing).insert(fingerprint);
@@ -195,19 +175,19 @@ void Pipeline::take_tick(Group& group, WallTime now) {
       cut.text = who_hides(suppression);
     }
   }
-  group.mute = mute_of(its);
-  const auto receiver = routing_.receivers.find(group.receiver);
+  group.mute = mute_of(*group.its_route);
+  const auto receiver = routing_.receivers.find(std::string(group.receiver));
   if (group.mute.any()) {
     cut.reason = group.mute.reason;
     cut.text = base::join(group.mute.intervals, ", ");
-    record(std::move(cut), now);
+    actions_.push_back(std::move(cut));
   } else if (batch.firing.empty() && batch.resolved.empty()) {
-    record(std::move(cut), now);
+    actions_.push_back(std::move(cut));
   } else if (receiver == routing_.receivers.end() || receiver->second.empty()) {
     cut.reason = Reason::NoChannel;
-    record(std::move(cut), now);
+    actions_.push_back(std::move(cut));
   } else if (peer_wait_.count() > 0) {
-    frozen_[group.key] = {now, std::move(batch)};
+    frozen_[std::string(group.key)] = {now, std::move(batch)};
     index(group);
     return;
   } else {
@@ -217,7 +197,7 @@ void Pipeline::take_tick(Group& group, WallTime now) {
 }
 
 void Pipeline::tell_all(Group& group, const Batch& batch, WallTime now) {
-  const auto receiver = routing_.receivers.find(group.receiver);
+  const auto receiver = routing_.receivers.find(std::string(group.receiver));
   if (receiver == routing_.receivers.end()) return;
   for (const Integration& integration : receiver->second) tell(group, integration, batch, now);
 }
@@ -225,13 +205,13 @@ void Pipeline::tell_all(Group& group, const Batch& batch, WallTime now) {
 void Pipeline::tell(Group& group, const Integration& integration, const Batch& batch,
                     WallTime now) {
   const Route* of = route(group.route);
-  const std::string key = notify_log_key(of ? of->path : group.route, group.labels, group.receiver,
-                                         integration.channel);
+  const std::string key = notify_log_key(of ? of->path : std::string(group.route), group.labels,
+                                         std::string(group.receiver), integration.channel);
   const base::Duration repeat = timing(group).repeat_interval;
   const Verdict verdict = decide_logged(logs_.find(key, now), batch, integration.send_resolved,
                                         repeat, now - kLoggedAfter);
   Action action;
-  action.group_key = group.key;
+  action.group = &group;
   action.integration = integration.channel;
   action.send = verdict.send;
   action.reason = verdict.reason;
@@ -247,17 +227,17 @@ void Pipeline::tell(Group& group, const Integration& integration, const Batch& b
     for (auto [fingerprint, member] : group.members) {  // as it was at the tick
       if (batch.firing.contains(fingerprint)) {
         member.resolved = false;
-        action.firing.push_back(as_told(fingerprint, member));
+        action.firing.push_back(member.alert->as_told(member));
       } else if (batch.resolved.contains(fingerprint) && integration.send_resolved) {
         member.resolved = true;
-        action.resolved.push_back(as_told(fingerprint, member));
+        action.resolved.push_back(member.alert->as_told(member));
       }
     }
     action.text =
         fmt::format("{} firing, {} resolved", action.firing.size(), action.resolved.size());
-    action.group = head_of(group);
+    action.severity = group.severity();
   }
-  record(std::move(action), now);
+  actions_.push_back(std::move(action));
 }
 
 /// `told`, if not null: only what is resolved in it.
@@ -271,14 +251,13 @@ void Pipeline::drop_resolved(Group& group, const Batch* told) {
       ++member;
       continue;
     }
-    const Fingerprint fingerprint = member->first;
-    AlertEntry& entry = alerts_.at(fingerprint);
-    entry.groups.erase(group.key);
-    if (entry.groups.empty()) {
-      expiries_.erase({entry.expires_at, fingerprint});
-      alerts_.erase(fingerprint);
-      dirty_.alerts.insert(fingerprint);
-    }
+    AlertEntry& entry = alerts_.at(member->first);
+    const auto of_group = [&group](const AlertEntry::Place& place) {
+      return place.group == &group;
+    };
+    entry.places.erase(std::remove_if(entry.places.begin(), entry.places.end(), of_group),
+                       entry.places.end());
+    if (entry.places.empty()) forget(entry);
     member = group.members.erase(member);
     mark_dirty(group);
   }
@@ -286,29 +265,14 @@ void Pipeline::drop_resolved(Group& group, const Batch* told) {
                                     [](const auto& each) { return each.second.resolved; });
   index(group);
   if (!group.members.empty()) return;
-  frozen_.erase(group.key);
+  frozen_.erase(std::string(group.key));
   forget(group);
-  groups_.erase(std::string(group.key));
 }
 
 Timing Pipeline::timing(const Group& group) const {
-  const Route* found = route(group.route);
-  const Route& its = found ? *found : routing_.root;
+  const Route& its = *group.its_route;
   // There routes say all three, and the severity of a large group costs a look at each member.
   return its.timing_for(routing_.alertmanager ? model::Severity::Medium : group.severity());
-}
-
-void Pipeline::record(Action action, WallTime now) {
-  Decision decision;
-  decision.first_at = decision.last_at = now;
-  decision.sent = action.send;
-  decision.reason = action.reason;
-  decision.text = action.text;
-  const std::string subject = !action.silence.empty()     ? "silence:" + action.silence
-                              : !action.group_key.empty() ? action.group_key
-                                                          : alert_subject(action.alert);
-  decisions_.add(subject, std::move(decision));
-  actions_.push_back(std::move(action));
 }
 
 }  // namespace tocsin::routing

@@ -1,10 +1,10 @@
 // What goes into the pipeline and comes out of it.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alertd/routing/decision_log.h"
@@ -28,44 +28,46 @@ struct PipelineLimits {
   std::size_t turns_per_step = 500;
 };
 
-/// What a message says of a group beside its alerts.
-struct GroupHead {
-  std::string route;
-  std::string receiver;
-  model::Labels labels;
-  model::Severity severity = model::Severity::Medium;  ///< Group::severity().
-};
-
 /// One decision that leaves the pipeline.
 struct Action {
-  std::string group_key;  ///< Empty for a refused alert, or for a silence (see `silence`).
+  /// Null for a refused alert, or for a silence (see `silence`). One that is over is valid until
+  /// Pipeline::take_dirty().
+  const Group* group = nullptr;
   bool send = false;
   Reason reason = Reason::Unchanged;
   Fingerprint alert = 0;  ///< For decisions about one alert; else 0.
-  std::string text;       ///< Which alert, who hides it, how many; may be empty.
+  model::Labels labels;   ///< Of that alert.
+  std::string text;       ///< Who hides it, how many; may be empty.
   /// Alertmanager's mode: the channel of the receiver that it is for. Empty: the whole receiver.
   std::string integration;
   std::string silence;  ///< SilenceEnding: its id.
-  /// Only if `send`: the group as it is told of. Resolved: those told of as firing before.
-  GroupHead group;
+  /// Only if `send`: the group's as it is told of.
+  model::Severity severity = model::Severity::Medium;
   std::vector<model::Alert> firing;
-  std::vector<model::Alert> resolved;
+  std::vector<model::Alert> resolved;  ///< Those told of as firing before.
+
+  /// Returns the group's key; empty: there is no group.
+  std::string_view group_key() const;
+  /// Returns which alert, and the text: '{alertname="A"}: maintenance ...'; for people.
+  std::string said() const;
 };
 
 /// What became of an alert or a group between decisions; kept for `explain`, decides nothing.
 struct Aside {
-  std::string group_key;
-  Fingerprint alert = 0;  ///< 0: the whole group.
+  const Group* group = nullptr;  ///< As Action::group.
+  Fingerprint alert = 0;         ///< 0: the whole group.
   /// Why it is not told of; none: nothing hides it any more, and its group's turn decides.
   std::optional<Reason> reason;
   std::string text;
 };
 
-/// Keys of what changed in a way that must survive a restart; also of what is gone now.
+/// What changed in a way that must survive a restart, and what is gone.
 struct Dirty {
-  std::set<Fingerprint> alerts;
-  std::map<std::string, const Group*> groups;  ///< Null: it is gone.
-  std::set<std::string> silences;
+  std::vector<const AlertEntry*> alerts;
+  std::set<Fingerprint> alerts_gone;
+  std::vector<const Group*> groups;
+  std::set<std::string> groups_gone;  ///< Keys.
+  std::set<std::string> silences;     ///< Keys, also of what is gone; so the next two.
   std::set<std::string> maintenances;
   std::set<std::string> logs;
 };

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace tocsin::routing {
 
 /// Why a notification leaves, or does not. Stored with each delivery and shown to people.
-enum class Reason {
+enum class Reason : std::uint8_t {
   // Sent by an incident's policy, not by the group's turn.
   Escalated,     ///< Not acknowledged within the step's delay.
   SnoozeEnded,   ///< The snooze is over and it still fires.

@@ -1,6 +1,7 @@
 #include "alertd/routing/route.h"
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 
 namespace tocsin::routing {
 
@@ -88,13 +89,17 @@ const Route* find_route(const Route& root, std::string_view name) {
 
 model::Labels group_labels(const Route& route, const AlertLabels& alert) {
   if (route.group_by_all) return alert.all();
-  model::LabelsBuilder builder;
-  for (const std::string& name : route.group_by) builder.set(name, alert.get(name));
-  return builder.build();
+  boost::container::small_vector<model::LabelView, 8> labels;
+  for (const std::string& name : route.group_by) labels.push_back({name, alert.get(name)});
+  return model::Labels::from_sorted({labels.data(), labels.size()});
 }
 
 std::string group_key(const Route& route, const model::Labels& labels) {
   return route.name + ":" + labels.to_string();
+}
+
+std::string overflow_key(const std::string& route_name) {
+  return route_name + ":overflow";
 }
 
 }  // namespace tocsin::routing

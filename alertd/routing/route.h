@@ -90,4 +90,7 @@ model::Labels group_labels(const Route& route, const AlertLabels& alert);
 /// where the name is the path.
 std::string group_key(const Route& route, const model::Labels& labels);
 
+/// Returns the identity of the group in which the alerts of a route gather when there are too many.
+std::string overflow_key(const std::string& route_name);
+
 }  // namespace tocsin::routing

@@ -124,10 +124,11 @@ class Player {
     for (const routing::Action& action : pipeline_.step(at, alerts)) {
       if (!action.integration.empty() || action.alert == 0) say(at, action);
     }
-    for (const auto& [key, group] : pipeline_.groups()) {
-      if (group.created_at == at && known_.insert({key, at}).second) {
-        std::cout << json::serialize(
-                         json::object{{"kind", "created"}, {"at", base::to_ms(at)}, {"group", key}})
+    for (const auto& group : pipeline_.groups()) {
+      if (group->created_at == at && known_.insert({std::string(group->key), at}).second) {
+        std::cout << json::serialize(json::object{{"kind", "created"},
+                                                  {"at", base::to_ms(at)},
+                                                  {"group", group->key.view()}})
                   << "\n";
       }
     }
@@ -137,11 +138,11 @@ class Player {
     json::object line;
     line["kind"] = action.send ? "sent" : "tick";
     line["at"] = base::to_ms(at);
-    line["group"] = action.group_key;
+    line["group"] = action.group_key();
     line["integration"] = action.integration;
     line["reason"] = routing::to_string(action.reason);
     if (action.send) {
-      line["receiver"] = action.group.receiver;
+      line["receiver"] = action.group->receiver.view();
       json::array firing;
       for (const auto& alert : action.firing) firing.push_back(to_json(alert.labels));
       json::array resolved;

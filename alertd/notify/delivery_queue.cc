@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/check.h"
+
 namespace tocsin::notify {
 namespace {
 
@@ -19,6 +21,37 @@ std::string channel_key(const incident::Notification& notification) {
   return notification.receiver + "/" + notification.channel;
 }
 
+Delivery::Delivery(incident::OutboxRow row)
+    : row_id(row.id),
+      outcome_unknown(row.outcome_unknown),
+      channel_name(channel_key(row.notification)),
+      attempt(row.attempts),
+      since(row.notification.created_at),
+      failures(row.outcome_unknown ? 0 : row.attempts),
+      opens(row.notification.kind == incident::NotificationKind::Firing ||
+            row.notification.kind == incident::NotificationKind::Reopened),
+      severity_(row.notification.incident.severity),
+      message_(std::make_unique<incident::Notification>(std::move(row.notification))) {}
+
+const incident::Notification& Delivery::message() const {
+  if (!message_) {
+    auto read = incident::notification_from_bytes(packed_);
+    TC_CHECK(read.has_value(), "a message that was packed here");
+    message_ = std::make_unique<incident::Notification>(std::move(*read));
+    packed_ = std::string();
+  }
+  return *message_;
+}
+
+void Delivery::pack() {
+  if (!message_) return;
+  std::string bytes;
+  bytes.reserve(1024);
+  incident::append_bytes(*message_, bytes);
+  packed_ = std::string(bytes);  // no larger than it is
+  message_.reset();
+}
+
 Lane& ChannelQueue::lane_of(const incident::Notification& notification) {
   const auto [found, fresh] = lanes_.try_emplace(lane_key(notification));
   Lane& lane = found->second;
@@ -34,7 +67,7 @@ void ChannelQueue::list(Lane& lane) {
   const DeliveryPtr& head = lane.rows.front();
   if (head->phase != Phase::Waiting) return;
   // advance() moves it on if its time has come.
-  later_.emplace(std::pair(head->due, head->row.id), head);
+  later_.emplace(std::pair(head->due, head->row_id), head);
   lane.listed = head;
   lane.listed_ready = false;
   lane.listed_due = head->due;
@@ -45,7 +78,7 @@ void ChannelQueue::unlist(Lane& lane) {
   if (lane.listed_ready) {
     ready_.erase(Entry(lane.listed));
   } else {
-    later_.erase({lane.listed_due, lane.listed->row.id});
+    later_.erase({lane.listed_due, lane.listed->row_id});
   }
   lane.listed.reset();
 }
@@ -106,16 +139,8 @@ DeliveryPtr DeliveryQueue::add(incident::OutboxRow row, base::MonotonicTime now,
                                base::MonotonicTime due) {
   auto [known, fresh] = rows_.try_emplace(row.id);
   if (!fresh) return nullptr;
-  auto delivery = std::make_shared<Delivery>();
+  auto delivery = std::make_shared<Delivery>(std::move(row));
   known->second = delivery;
-  delivery->row = std::move(row);
-  const incident::Notification& message = delivery->message();
-  delivery->channel_name = channel_key(message);
-  delivery->attempt = delivery->row.attempts;
-  delivery->failures = delivery->row.outcome_unknown ? 0 : delivery->row.attempts;
-  delivery->since = message.created_at;
-  delivery->opens = message.kind == incident::NotificationKind::Firing ||
-                    message.kind == incident::NotificationKind::Reopened;
   delivery->seen = now;
   delivery->due = due;
 
@@ -123,11 +148,11 @@ DeliveryPtr DeliveryQueue::add(incident::OutboxRow row, base::MonotonicTime now,
   if (channel == channels_.end()) {
     channel = channels_.emplace(delivery->channel_name, ChannelQueue(delivery->channel_name)).first;
   }
-  Lane& lane = channel->second.lane_of(message);
+  Lane& lane = channel->second.lane_of(delivery->message());
   delivery->lane = &lane;
   const auto place = std::upper_bound(
       lane.rows.begin(), lane.rows.end(), delivery,
-      [](const DeliveryPtr& a, const DeliveryPtr& b) { return a->row.id < b->row.id; });
+      [](const DeliveryPtr& a, const DeliveryPtr& b) { return a->row_id < b->row_id; });
   lane.rows.insert(place, delivery);
   lane.channel->list(lane);
   return delivery;
@@ -139,7 +164,7 @@ void DeliveryQueue::changed(const DeliveryPtr& delivery) {
 
 void DeliveryQueue::remove(const DeliveryPtr& delivery) {
   // After clear() the same row may have been read anew.
-  const auto known = rows_.find(delivery->row.id);
+  const auto known = rows_.find(delivery->row_id);
   if (known != rows_.end() && known->second == delivery) rows_.erase(known);
   Lane* lane = std::exchange(delivery->lane, nullptr);
   if (lane == nullptr) return;

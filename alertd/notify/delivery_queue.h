@@ -39,7 +39,11 @@ enum class Phase {
 
 /// One row of the outbox on its way.
 struct Delivery {
-  incident::OutboxRow row;
+  explicit Delivery(incident::OutboxRow row);
+
+  std::int64_t row_id;
+  /// An attempt may have reached the receiver although nobody heard of its end.
+  bool outcome_unknown;
   std::string channel_name;  ///< "receiver/channel"
   Lane* lane = nullptr;
   Phase phase = Phase::Waiting;
@@ -66,8 +70,13 @@ struct Delivery {
   bool holds_slot = false;
   std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
 
-  const incident::Notification& message() const { return row.notification; }
-  model::Severity severity() const { return row.notification.incident.severity; }
+  const incident::Notification& message() const;
+  incident::Notification& message() {
+    return const_cast<incident::Notification&>(std::as_const(*this).message());
+  }
+  /// Keeps the message as bytes, which take less memory, until it is asked for: for what waits.
+  void pack();
+  model::Severity severity() const { return severity_; }
   bool critical() const { return severity() == model::Severity::Critical; }
   /// Returns whether the receiver knows nothing of it: neither this one nor what it took over left.
   bool unheard() const {
@@ -75,6 +84,11 @@ struct Delivery {
   }
   /// Returns whether it is worth a detour: Critical or High.
   bool urgent() const { return severity() >= model::Severity::High; }
+
+ private:
+  model::Severity severity_;
+  mutable std::unique_ptr<incident::Notification> message_;  // Null: packed_ holds it.
+  mutable std::string packed_;
 };
 using DeliveryPtr = std::shared_ptr<Delivery>;
 
@@ -117,7 +131,7 @@ class ChannelQueue {
   /// Ordered by what it holds itself: a look at each delivery would cost more than the tree.
   struct Entry {
     explicit Entry(DeliveryPtr its)
-        : severity(its->severity()), row_id(its->row.id), delivery(std::move(its)) {}
+        : severity(its->severity()), row_id(its->row_id), delivery(std::move(its)) {}
     bool operator<(const Entry& other) const {
       return severity != other.severity ? severity > other.severity : row_id < other.row_id;
     }

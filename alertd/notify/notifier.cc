@@ -179,8 +179,15 @@ void Notifier::fetched(base::Result<incident::PendingRows> result) {
   } else {
     fetch_failures_ = 0;
     if (result->rows.size() >= kReadAtOnce) fetch_again_ = true;
-    for (OutboxRow& row : result->rows) add_row(std::move(row));
+    std::vector<DeliveryPtr> fresh;
+    fresh.reserve(result->rows.size());
+    for (OutboxRow& row : result->rows) {
+      if (DeliveryPtr added = add_row(std::move(row))) fresh.push_back(std::move(added));
+    }
     pump();
+    for (const DeliveryPtr& delivery : fresh) {
+      if (delivery->phase == Phase::Waiting) delivery->pack();
+    }
   }
   if (std::exchange(fetch_again_, false)) next = base::Duration{0};
   fetch_timer_ = world_.executor.post_after(next, [this, alive = alive_] {
@@ -207,7 +214,8 @@ void Notifier::forget_everything() {
   pending_.set(0);
 }
 
-void Notifier::add_row(OutboxRow row) {
+// Returns null if it is known, or settled at once.
+DeliveryPtr Notifier::add_row(OutboxRow row) {
   last_row_ = std::max(last_row_, row.id);
   const base::Clock& clock = world_.executor.clock();
   const base::MonotonicTime now = clock.monotonic();
@@ -218,11 +226,11 @@ void Notifier::add_row(OutboxRow row) {
     due += std::min(row.due - clock.wall(), kBackoffMax);
   }
   const DeliveryPtr delivery = queue_.add(std::move(row), now, due);
-  if (!delivery) return;
+  if (!delivery) return nullptr;
   pending_.set(static_cast<double>(queue_.size()));
   if (sent_a_newer_one(*delivery)) {
     settle(delivery, incident::DeliveryState::Superseded, std::string(kOvertaken));
-    return;
+    return nullptr;
   }
   drop_overtaken(*delivery);
   if (const auto sent = ahead_.find(delivery->message().key); sent != ahead_.end()) {
@@ -231,9 +239,9 @@ void Notifier::add_row(OutboxRow row) {
       const incident::DeliveryState state = *sent->second;
       ahead_.erase(sent);
       settle(delivery, state, "sent before it could be stored");
-      return;
+      return nullptr;
     }
-    delivery->row.outcome_unknown = true;
+    delivery->outcome_unknown = true;
     ahead_.erase(sent);
   }
   if (!delivery->message().words_only() &&
@@ -245,6 +253,7 @@ void Notifier::add_row(OutboxRow row) {
   }
   follow_failover(delivery);
   supersede_in(delivery);
+  return delivery;
 }
 
 bool Notifier::expired(const Delivery& delivery) const {

@@ -137,7 +137,7 @@ class Notifier {
   void make_channels();
   void fetch();
   void fetched(base::Result<incident::PendingRows> result);
-  void add_row(incident::OutboxRow row);
+  DeliveryPtr add_row(incident::OutboxRow row);
   void pump();
   void pump_soon();
   void pump_channel(const std::shared_ptr<ChannelState>& channel, ChannelQueue& queue,

@@ -21,6 +21,18 @@ constexpr base::Duration kWatchdogSlack{30'000};
 constexpr base::Duration kUnrecordedGrace{10'000};
 constexpr std::size_t kUnheardMax = 20'000;
 
+void tell_outcome(const OutcomeHook& hook, Delivery& delivery, DeliveryState state,
+                  const std::string& text) {
+  incident::OutboxRow row;
+  row.id = delivery.row_id;
+  row.attempts = delivery.attempt;
+  row.state = state;
+  row.outcome_unknown = delivery.outcome_unknown;
+  row.notification = std::move(delivery.message());  // lent: a copy costs more than the rest
+  hook(row, state, text);
+  delivery.message() = std::move(row.notification);
+}
+
 }  // namespace
 
 base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
@@ -115,7 +127,7 @@ void Notifier::send(const DeliveryPtr& delivery, std::vector<Receipt> receipts) 
   const std::shared_ptr<ChannelState> used = delivery->used;
   const std::uint32_t attempt = delivery->attempt;
   delivery->sent_at = world_.executor.clock().monotonic();
-  incident::Notification& message = delivery->row.notification;
+  incident::Notification& message = delivery->message();
   if (!used->settings.send_resolved && message.kind == NotificationKind::Resolved) {
     ended(delivery, attempt,
           {Verdict::Delivered, "not sent: send_resolved is false for this channel"});
@@ -130,7 +142,7 @@ void Notifier::send(const DeliveryPtr& delivery, std::vector<Receipt> receipts) 
         ended(delivery, attempt,
               {Verdict::Retry, "the channel did not answer", {}, true, FailureReason::Unreachable});
       });
-  const DeliveryKey key{message.key, delivery->row.outcome_unknown, std::move(receipts)};
+  const DeliveryKey key{message.key, delivery->outcome_unknown, std::move(receipts)};
   // `used` is held until the answer: the channel may be replaced by a reload meanwhile.
   used->channel->send(message, key,
                       [this, alive = alive_, delivery, attempt, used](Outcome outcome) {
@@ -144,7 +156,7 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
   world_.executor.cancel(delivery->watchdog);
   const base::Clock& clock = world_.executor.clock();
   AttemptResult result;
-  result.row_id = delivery->row.id;
+  result.row_id = delivery->row_id;
   result.attempt = attempt;
   result.finished_at = clock.wall();
   result.latency =
@@ -184,7 +196,7 @@ void Notifier::retry_later(const DeliveryPtr& delivery, const Outcome& outcome,
   result.next_due = clock.wall() + delay;
   delivery->due = clock.monotonic() + delay;
   // An earlier attempt may have reached the receiver, whatever became of this one.
-  delivery->row.outcome_unknown = delivery->row.outcome_unknown || outcome.unknown;
+  delivery->outcome_unknown = delivery->outcome_unknown || outcome.unknown;
   base::log_warning(kComponent, "{} {}: attempt {}: {}; next in {}", delivery->channel_name,
                     delivery->message().incident.id, result.attempt,
                     base::escape_control(outcome.text), base::format_duration(delay));
@@ -257,6 +269,7 @@ void Notifier::recorded(const DeliveryPtr& delivery, const AttemptResult& result
     delivery->phase = Phase::Waiting;
     queue_.changed(delivery);
     supersede_in(delivery);
+    delivery->pack();
   } else {
     finish(delivery, result.state, result.text);
   }
@@ -283,9 +296,7 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
     if (!delivery->failed_over) fail_over(delivery, "given up: " + base::escape_control(text));
     dead_letter(*delivery, base::escape_control(text));
   }
-  delivery->row.attempts = delivery->attempt;
-  delivery->row.state = state;
-  if (outcome_hook_) outcome_hook_(delivery->row, state, text);
+  if (outcome_hook_) tell_outcome(outcome_hook_, *delivery, state, text);
   const DeliveryPtr next = state == DeliveryState::Dead ? pass_on_unheard(*delivery) : nullptr;
   drop(delivery);
   if (next) supersede_in(next);
@@ -296,7 +307,7 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
 DeliveryPtr Notifier::pass_on_unheard(const Delivery& delivery) {
   if (!delivery.unheard() || delivery.lane == nullptr) return nullptr;
   for (const DeliveryPtr& each : delivery.lane->rows) {
-    if (each->row.id <= delivery.row.id || each->message().words_only()) continue;
+    if (each->row_id <= delivery.row_id || each->message().words_only()) continue;
     each->opens = true;
     return each;
   }

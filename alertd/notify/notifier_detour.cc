@@ -193,7 +193,7 @@ bool Notifier::summarize(ChannelState& channel, const ChannelQueue& queue) {
     const bool fits = kind != NotificationKind::Test && kind != NotificationKind::Acknowledged &&
                       !delivery->message().words_only();
     if (fits && !delivery->critical() && delivery->lane->rows.size() == 1 &&
-        !delivery->row.outcome_unknown) {
+        !delivery->outcome_unknown) {
       told.push_back(delivery);
     }
   }

@@ -132,7 +132,7 @@ bool Notifier::sent_a_newer_one(const Delivery& delivery) const {
   const incident::Notification& message = delivery.message();
   const auto newest = told_ahead_.find(incident_in(delivery.channel_name, message));
   return newest != told_ahead_.end() && message.sequence < newest->second &&
-         !delivery.row.outcome_unknown;
+         !delivery.outcome_unknown;
 }
 
 /// Rows are read in order: with the one that went out without its row the store has caught up.

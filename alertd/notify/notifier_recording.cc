@@ -43,11 +43,11 @@ void Notifier::flush() {
   }
   recording->extra_starts = batch.started.size();
   for (const DeliveryPtr& delivery : recording->started) {
-    batch.started.push_back({delivery->row.id, delivery->attempt + 1, delivery->started_at});
+    batch.started.push_back({delivery->row_id, delivery->attempt + 1, delivery->started_at});
   }
   for (const Recording::Finished& one : recording->finished) batch.finished.push_back(one.result);
   for (const Settled& one : recording->settled) {
-    batch.settled.push_back({one.delivery->row.id, one.state, one.why});
+    batch.settled.push_back({one.delivery->row_id, one.state, one.why});
   }
   batch.outbox = recording->outbox;
   world_.store.record(

@@ -35,7 +35,7 @@ Notification make_summary(const std::vector<DeliveryPtr>& told, base::WallTime n
   Notification summary;
   for (const DeliveryPtr& delivery : told) {
     const Notification& message = delivery->message();
-    summary.sequence = std::max(summary.sequence, static_cast<std::uint64_t>(delivery->row.id));
+    summary.sequence = std::max(summary.sequence, static_cast<std::uint64_t>(delivery->row_id));
     summary.truncated_members += message.truncated_members;
     if (message.kind == NotificationKind::Summary) {
       members.insert(members.end(), message.members.begin(), message.members.end());

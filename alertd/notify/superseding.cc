@@ -11,7 +11,7 @@ using incident::NotificationKind;
 
 // An attempt without a known end may have reached the receiver: that row is sent again first.
 bool unsent(const Delivery& delivery) {
-  return delivery.phase == Phase::Waiting && !delivery.row.outcome_unknown;
+  return delivery.phase == Phase::Waiting && !delivery.outcome_unknown;
 }
 
 bool may_replace(const Delivery& newer, const Delivery& older) {

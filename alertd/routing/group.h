@@ -7,11 +7,13 @@
 #include <boost/container/flat_map.hpp>
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "alertd/routing/suppression.h"
 #include "common/base/shared_text.h"
@@ -76,8 +78,10 @@ using AlertTable = std::unordered_map<Fingerprint, AlertEntry>;
 
 /// What was said last about a group. Source of the idea: Alertmanager's notification log.
 struct NotifyLog {
-  /// As they were said to fire.
-  boost::container::flat_map<Fingerprint, model::Severity> firing;
+  using Firing = boost::container::flat_map<
+      Fingerprint, model::Severity, std::less<Fingerprint>,
+      boost::container::small_vector<std::pair<Fingerprint, model::Severity>, 1>>;
+  Firing firing;  ///< As they were said to fire.
   base::WallTime at;
 };
 

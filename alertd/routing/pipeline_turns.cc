@@ -112,7 +112,7 @@ void Pipeline::take_turn(Group& group, WallTime now) {
   }
   action.send = verdict.send;
   action.reason = verdict.reason;
-  boost::container::flat_map<Fingerprint, model::Severity> told;
+  NotifyLog::Firing told;
   for (const auto& [fingerprint, member] : group.members) {
     const auto before = group.log.firing.find(fingerprint);
     const bool known = before != group.log.firing.end();

@@ -115,6 +115,7 @@ std::shared_ptr<const Snapshot> Dispatcher::build_snapshot() const {
   const routing::Pipeline& pipeline = engine_->pipeline();
   for (const Incident& incident : engine_->incidents()) {
     IncidentView view{incident, 0, 0};
+    view.incident.group = nullptr;
     if (const routing::Group* group = pipeline.find_group(incident.group_key)) {
       for (const auto& [fingerprint, member] : group->members) {
         ++(member.resolved ? view.resolved : view.firing);

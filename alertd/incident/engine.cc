@@ -64,6 +64,7 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   told_now_.clear();
   apply_edits(input.edits);
   std::vector<routing::Action> actions = pipeline_.step(now, input.alerts);
+  follow_groups();
   // What came to light is known before what is decided about it.
   for (const routing::Aside& aside : pipeline_.take_asides()) write_down(aside);
   const auto sends = std::count_if(actions.begin(), actions.end(),
@@ -167,6 +168,7 @@ Engine::Message Engine::message_of(routing::Action& action) {
 Incident& Engine::open(const routing::Action& action, const Incident* previous) {
   Incident incident;
   incident.number = ++last_number_;
+  if (!action.group->members.empty()) incident.group = action.group;
   incident.group_key = action.group->key;
   incident.route = action.group->route;
   incident.receiver = action.group->receiver;

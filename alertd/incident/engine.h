@@ -209,8 +209,8 @@ class Engine {
   void follow_receivers();
   std::optional<base::WallTime> due(const Incident& incident) const;
   Incident* find(const std::string& id);
-
   const routing::Group* group_of(const Incident& incident) const;
+  void follow_groups();
 
   IncidentSettings settings_;
   AddressBook addresses_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "alertd/incident/engine.h"
+#include "common/base/check.h"
 
 namespace tocsin::incident {
 
@@ -92,8 +93,23 @@ Result<void> Engine::apply_unmerge(const Command& command, Incident& incident) {
   return base::ok();
 }
 
+/// Looking for it by its key costs more than all that is asked of it then. One without members is
+/// over, or about to be.
 const routing::Group* Engine::group_of(const Incident& incident) const {
-  return pipeline_.find_group(incident.group_key);
+  if (!incident.group || incident.group->members.empty()) {
+    return pipeline_.find_group(incident.group_key);
+  }
+  TC_DCHECK(pipeline_.find_group(incident.group_key) == incident.group,
+            "an incident points at a group that is gone");
+  return incident.group;
+}
+
+/// A group may be new, or over; one that is over is there until its records are written.
+void Engine::follow_groups() {
+  for (const routing::Group* group : pipeline_.touched()) {
+    Incident* incident = incidents_.of_group(group->key);
+    if (incident) incident->group = group->members.empty() ? nullptr : group;
+  }
 }
 
 /// The whole is over: its parts are incidents of their own again. A person who closes the whole

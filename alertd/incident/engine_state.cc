@@ -23,6 +23,7 @@ void Engine::write_records() {
   for (const std::string& key : dirty.groups_gone) {
     change.groups_delete.push_back(key);
     keeper_.forget(key);
+    if (Incident* incident = incidents_.of_group(key)) incident->group = nullptr;
   }
   for (const std::int64_t number : changed_.in_order()) {
     change.incidents_upsert.push_back(incident_record(incidents_.at(number)));
@@ -83,6 +84,7 @@ void Engine::reload(routing::Routing routing, IncidentSettings settings, WallTim
 
 void Engine::follow_receivers() {
   for (Incident& incident : incidents_) {
+    incident.group = nullptr;  // the configuration may have made other groups
     const routing::Group* group = group_of(incident);
     if (group) incident.receiver = group->receiver;
   }

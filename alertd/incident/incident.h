@@ -22,6 +22,10 @@
 #include "common/base/shared_text.h"
 #include "common/config/table.h"
 
+namespace tocsin::routing {
+struct Group;
+}
+
 namespace tocsin::incident {
 
 /// What `[incident]` of alertd.toml says, and the receivers of the notifier's part.
@@ -119,6 +123,10 @@ struct Incident {
   std::optional<base::WallTime> digest_at;  ///< Has news for the digest; it leaves then.
   std::uint64_t notifications = 0;          ///< Sequence of the last one.
   std::uint64_t events = 0;                 ///< Sequence of the last line of the timeline.
+
+  /// Its group, if this is the current incident of it and the engine knows; the engine's. Not
+  /// stored.
+  const routing::Group* group = nullptr;
 
   std::string id() const { return incident_id(number); }
   /// Returns "T-" and the number.

@@ -60,8 +60,11 @@ Incident& IncidentTable::add(Incident incident) {
   }
   ++size_;
   const std::string_view group = added.group_key;
-  const Incident* before = current(group);
-  if (!before || before->number < number) groups_.put(base::hash64(group), &added, of(group));
+  Incident* before = current(group);
+  if (!before || before->number < number) {
+    if (before) before->group = nullptr;
+    groups_.put(base::hash64(group), &added, of(group));
+  }
   return added;
 }
 

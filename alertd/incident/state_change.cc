@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/byte_codec.h"
 #include "common/base/hash.h"
 
 namespace tocsin::incident {
@@ -74,20 +75,27 @@ Result<void> check(const StateChange& change) {
 
 std::string change_id(const StateChange& change) {
   if (!change.id.empty()) return change.id;
+  // Line by line: a storm has megabytes of them, and what it is compared with is the change before.
+  std::uint64_t hash = 0;
+  std::uint32_t sum = 0;
   std::string text;
   for (const DecisionRecord& record : change.decisions) {
+    text.clear();
+    base::put_raw(hash, text);
     append_field(text, base::to_ms(record.at));
     for (const auto* field : {&record.subject, &record.fingerprint, &record.incident_id,
                               &record.reason, &record.text}) {
       append_field(text, *field);
     }
     append_field(text, record.sent ? 1 : 0);
+    hash = base::xxh64(text);
+    sum = base::crc32(text, sum);
   }
-  text += '|';
-  for (const AuditRecord& record : change.audit) text += audit_hash({}, 0, record);
-  if (!change.audit.empty()) return base::sha256_hex(text).substr(0, 32);
-  // Compared with the change before only; a storm has megabytes of them.
-  return fmt::format("{:016x}{:08x}{:x}", base::xxh64(text), base::crc32(text), text.size());
+  std::string id = fmt::format("{:016x}{:08x}{:x}", hash, sum, change.decisions.size());
+  if (change.audit.empty()) return id;
+  // The trail of what was done is compared with all of it.
+  for (const AuditRecord& record : change.audit) id += audit_hash({}, 0, record);
+  return base::sha256_hex(id).substr(0, 32);
 }
 
 std::string clipped(std::string_view text, std::size_t bytes_max) {

@@ -89,8 +89,9 @@ struct Daemon {
     std::vector<std::string> lines;
     dispatcher->snapshot(executor, [&lines](const auto& snapshot) {
       for (const incident::IncidentView& view : snapshot->incidents) {
-        lines.push_back(view.incident.title + " " + std::string(to_string(view.incident.state)) +
-                        " " + std::string(model::to_string(view.incident.severity)));
+        lines.push_back(std::string(view.incident.title) + " " +
+                        std::string(to_string(view.incident.state)) + " " +
+                        std::string(model::to_string(view.incident.severity)));
       }
     });
     executor.run_ready();

@@ -45,6 +45,10 @@ RecordLog::KeyHash RecordLog::hash_of(std::string_view key) {
   return {base::hash64(key), base::xxh64(key)};
 }
 
+auto RecordLog::is(const KeyHash& key) {
+  return [high = key.high](const Last& last) { return last.key_high == high; };
+}
+
 Result<void> RecordLog::learn() {
   if (known_) return base::ok();
   last_.clear();
@@ -77,16 +81,27 @@ void RecordLog::learn_block(std::int64_t id, std::string_view body) {
     ++records_;
     ++block.records;
     const KeyHash key = hash_of(entry.key);
-    const auto known = last_.find(key);
-    if (known != last_.end()) outdate(known->second);
+    if (const std::int64_t known = last_block(key); known != 0) outdate(known);
     if (!entry.removal) {
       ++block.last;
-      last_[key] = id;
+      set_last(key, id);
       continue;
     }
     ++block.removals;
-    if (known != last_.end()) last_.erase(known);
+    forget_last(key);
   }
+}
+
+std::int64_t RecordLog::last_block(const KeyHash& key) const {
+  return last_.find(key.low, is(key)).block;
+}
+
+void RecordLog::set_last(const KeyHash& key, std::int64_t block) {
+  last_.put(key.low, {key.high, block}, is(key));
+}
+
+void RecordLog::forget_last(const KeyHash& key) {
+  last_.erase(key.low, is(key));
 }
 
 void RecordLog::outdate(std::int64_t id) {
@@ -117,23 +132,23 @@ Result<void> RecordLog::put(std::string_view key, std::string_view body) {
   put_varint(body.size() + 1, open_body_);
   open_body_ += body;
   ++block->second.last;
-  const auto [known, is_new] = last_.try_emplace(hash_of(key), open_id_);
-  if (is_new) return base::ok();
-  outdate(known->second);
-  known->second = open_id_;
+  const KeyHash hash = hash_of(key);
+  if (const std::int64_t known = last_block(hash); known != 0) outdate(known);
+  set_last(hash, open_id_);
   return base::ok();
 }
 
 Result<void> RecordLog::remove(std::string_view key) {
   TC_TRY(learn());
-  const auto known = last_.find(hash_of(key));
-  if (known == last_.end()) return base::ok();
+  const KeyHash hash = hash_of(key);
+  const std::int64_t known = last_block(hash);
+  if (known == 0) return base::ok();
   TC_TRY(const auto block, open_block());
   base::put_text(key, open_body_);
   put_varint(0, open_body_);
   ++block->second.removals;
-  outdate(known->second);
-  last_.erase(known);
+  outdate(known);
+  forget_last(hash);
   return base::ok();
 }
 
@@ -188,7 +203,7 @@ Result<void> RecordLog::move_oldest() {
 
 Result<void> RecordLog::visit_block(std::int64_t id, std::string_view body, const Visit& visit) {
   std::vector<Entry> entries;
-  std::unordered_map<KeyHash, std::size_t, Hasher> newest;  // of a key in this block
+  std::map<KeyHash, std::size_t> newest;  // of a key in this block
   ByteReader reader(body);
   while (!reader.at_end()) {
     const Entry entry = next_entry(reader);
@@ -201,8 +216,7 @@ Result<void> RecordLog::visit_block(std::int64_t id, std::string_view body, cons
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const KeyHash key = hash_of(entries[i].key);
-    const auto last = last_.find(key);
-    if (last == last_.end() || last->second != id || newest[key] != i) continue;
+    if (last_block(key) != id || newest[key] != i) continue;
     TC_TRY(visit(entries[i].key, entries[i].body));
   }
   return base::ok();

@@ -12,10 +12,10 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "alertd/state/sqlite.h"
+#include "common/base/hash_table.h"
 
 namespace tocsin::state {
 
@@ -55,10 +55,13 @@ class RecordLog {
   struct KeyHash {
     std::uint64_t low = 0;
     std::uint64_t high = 0;
-    friend bool operator==(const KeyHash&, const KeyHash&) = default;
+    friend auto operator<=>(const KeyHash&, const KeyHash&) = default;
   };
-  struct Hasher {
-    std::size_t operator()(const KeyHash& key) const noexcept { return key.low; }
+  /// Which block has a key's last body.
+  struct Last {
+    std::uint64_t key_high = 0;
+    std::int64_t block = 0;
+    friend bool operator==(const Last&, const Last&) = default;
   };
   struct Block {
     std::size_t records = 0;
@@ -68,9 +71,14 @@ class RecordLog {
   using Blocks = std::map<std::int64_t, Block>;
 
   static KeyHash hash_of(std::string_view key);
+  static auto is(const KeyHash& key);  // For HashTable.
   base::Result<void> learn();
   void learn_block(std::int64_t id, std::string_view body);
   base::Result<Blocks::iterator> open_block();
+  /// Returns the block, or 0.
+  std::int64_t last_block(const KeyHash& key) const;
+  void set_last(const KeyHash& key, std::int64_t block);
+  void forget_last(const KeyHash& key);
   void outdate(std::int64_t id);
   base::Result<void> write_open();
   base::Result<void> remove_block(std::int64_t id);
@@ -80,11 +88,11 @@ class RecordLog {
   Database& database_;
   const RecordLogSql& sql_;
   bool known_ = false;
-  std::unordered_map<KeyHash, std::int64_t, Hasher> last_;  ///< Which block has it.
-  Blocks blocks_;                                           ///< By id, the oldest first.
-  std::size_t records_ = 0;                                 ///< In all blocks.
-  std::vector<std::int64_t> outdated_;                      ///< Blocks that may have to go.
-  std::int64_t open_id_ = 0;                                ///< The end of the log; 0: none yet.
+  base::HashTable<Last> last_;          ///< By KeyHash::low.
+  Blocks blocks_;                       ///< By id, the oldest first.
+  std::size_t records_ = 0;             ///< In all blocks.
+  std::vector<std::int64_t> outdated_;  ///< Blocks that may have to go.
+  std::int64_t open_id_ = 0;            ///< The end of the log; 0: none yet.
   std::string open_body_;
   bool open_exists_ = false;   ///< Whether it has a row already.
   bool open_changed_ = false;  ///< Whether it differs from its row.

@@ -164,7 +164,8 @@ std::optional<std::int64_t> Statement::optional_integer_at(int column) const {
   return integer_at(column);
 }
 
-Result<std::unique_ptr<Database>> Database::open(const std::string& path, int busy_timeout_ms) {
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, int busy_timeout_ms,
+                                                 LogLimits log) {
   // Each allocation would be counted under a lock for nobody. Refused once SQLite is in use, which
   // is as well.
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -172,7 +173,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, int bu
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-  std::unique_ptr<Database> database(new Database(handle));
+  std::unique_ptr<Database> database(new Database(handle, log));
   if (code != SQLITE_OK) {
     return base::error(code_of(code), fmt::format("state file {}: {}", path, sqlite3_errstr(code)));
   }
@@ -189,10 +190,8 @@ Result<void> Database::configure(const std::string& path, int busy_timeout_ms) {
   Result<void> result = execute(
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
       "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-      // What is written is mostly appended: few pages are wanted again (KiB of them are kept).
-      // Those that are, are copied out of the log each 64 MiB (the default, 4 MiB, copies most
-      // pages again and again).
-      "PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 16384;"
+      // What is written is mostly appended: few pages are wanted again; so many KiB are kept.
+      "PRAGMA cache_size = -4096;"
       "BEGIN IMMEDIATE; COMMIT;");
   if (!result && result.error().code == ErrorCode::Unavailable) {
     return base::error(ErrorCode::Unavailable,
@@ -209,7 +208,28 @@ Result<void> Database::configure(const std::string& path, int busy_timeout_ms) {
                                                      : row.error();
   }
   if (*row && check.text_at(0) != "ok") return damaged(path, check.text_at(0));
+  sqlite3_wal_hook(handle_, on_commit, this);  // in place of wal_autocheckpoint
   return base::ok();
+}
+
+int Database::on_commit(void* user, sqlite3*, const char*, int log_pages) {
+  auto& database = *static_cast<Database*>(user);
+  database.log_pages_ = log_pages;
+  if (log_pages >= database.log_.always) database.empty_log();
+  return SQLITE_OK;
+}
+
+// The file can wait: what was committed is in the log.
+void Database::empty_log() {
+  if (sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) ==
+      SQLITE_OK) {
+    log_pages_ = 0;
+  }
+}
+
+void Database::rest() {
+  if (log_pages_ >= log_.at_rest && log_pages_ == log_pages_at_rest_) empty_log();
+  log_pages_at_rest_ = log_pages_;
 }
 
 Database::~Database() {

@@ -59,6 +59,13 @@ class Statement {
   int bound_ = 0;
 };
 
+/// When what stands in the write-ahead log is copied into the file, in pages of 4 KiB. The default
+/// of SQLite, 1000 at each commit that finds them, copies most pages again and again.
+struct LogLimits {
+  int at_rest = 4'096;  ///< From so many on, when nothing was written for a while.
+  int always = 32'768;  ///< From so many on, whoever waits: it takes as long as writing them.
+};
+
 /// A connection. Thread: one at a time.
 class Database {
  public:
@@ -67,7 +74,8 @@ class Database {
   /// Write-ahead log, synchronous=FULL: a commit survives power loss. Waits `busy_timeout_ms` for
   /// locks. Errors: Io, Unavailable (another process holds it), Corruption (no database, or
   /// damaged; says what to do).
-  static base::Result<std::unique_ptr<Database>> open(const std::string& path, int busy_timeout_ms);
+  static base::Result<std::unique_ptr<Database>> open(const std::string& path, int busy_timeout_ms,
+                                                      LogLimits log = {});
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -76,6 +84,9 @@ class Database {
   Statement statement(const char* sql);
   /// Runs statements without values; for the schema and transactions.
   base::Result<void> execute(const char* sql);
+  /// To be called now and then: empties the log if nothing was written since the last call. What
+  /// fails is done by a later one.
+  void rest();
   /// Rows changed by the last statement.
   std::int64_t changes() const;
   /// The row id of the last insertion.
@@ -87,10 +98,15 @@ class Database {
 
  private:
   friend class DatabaseCopy;
-  explicit Database(sqlite3* handle) : handle_(handle) {}
+  Database(sqlite3* handle, LogLimits log) : handle_(handle), log_(log) {}
   base::Result<void> configure(const std::string& path, int busy_timeout_ms);
+  static int on_commit(void* user, sqlite3* handle, const char* name, int log_pages);
+  void empty_log();
 
   sqlite3* handle_;
+  const LogLimits log_;
+  int log_pages_ = 0;          ///< After the last commit.
+  int log_pages_at_rest_ = 0;  ///< At the last rest().
   std::map<const char*, sqlite3_stmt*> statements_;
 };
 

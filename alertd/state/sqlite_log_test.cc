@@ -1,0 +1,60 @@
+// When what stands in SQLite's log is copied into the file.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "alertd/state/sqlite.h"
+#include "common/base/random.h"
+
+namespace tocsin::state {
+namespace {
+
+struct File {
+  explicit File(LogLimits limits) : path("/tmp/tocsin-wal-" + base::make_real_random()->hex(8)) {
+    auto opened = Database::open(path, 20, limits);
+    REQUIRE_MESSAGE(opened, opened);
+    database = std::move(*opened);
+    REQUIRE(database->execute("CREATE TABLE t (body BLOB)"));
+  }
+  ~File() {
+    database.reset();
+    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+  }
+
+  void write_pages(int count) {
+    for (int i = 0; i < count; ++i) {
+      REQUIRE(database->execute("INSERT INTO t VALUES (zeroblob(4000))"));
+    }
+  }
+  std::uintmax_t size() const { return std::filesystem::file_size(path); }
+
+  std::string path;
+  std::unique_ptr<Database> database;
+};
+
+TEST_CASE("what was written is copied into the file when nothing more was, if it is much") {
+  File file({.at_rest = 50, .always = 1'000'000});
+  file.write_pages(10);
+  file.database->rest();
+  file.database->rest();
+  CHECK(file.size() < 10 * 4000);  // little: it stays in the log
+  file.write_pages(40);
+  file.database->rest();
+  file.write_pages(1);
+  file.database->rest();
+  CHECK(file.size() < 10 * 4000);  // written to meanwhile
+  file.database->rest();
+  CHECK(file.size() > 50 * 4000);
+}
+
+TEST_CASE("what is very much is copied though more is written") {
+  File file({.at_rest = 1'000'000, .always = 200});
+  file.write_pages(20);
+  CHECK(file.size() < 10 * 4000);
+  file.write_pages(180);
+  CHECK(file.size() > 40 * 4000);
+}
+
+}  // namespace
+}  // namespace tocsin::state

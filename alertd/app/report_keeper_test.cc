@@ -36,7 +36,7 @@ struct Daemon {
     REQUIRE(files.create_folders("/public"));
     incident::DispatcherOptions options;
     options.routing.root.receiver = "ops";
-    options.routing.root.group_by = {"alertname", "action"};
+    options.routing.root.group_by = {"action", "alertname"};
     options.routing.root.timing = {seconds(0), minutes(1), hours(400)};
     routing::complete_routes(options.routing.root);
     options.settings.receivers = {{"ops", {"mail"}}};

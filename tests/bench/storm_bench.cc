@@ -73,7 +73,7 @@ incident::DispatcherOptions options_of(bool one_each, notify::Notifier& notifier
   incident::DispatcherOptions options;
   options.routing.root.receiver = "hook";
   options.routing.root.group_by = {"alertname"};
-  if (one_each) options.routing.root.group_by = {"alertname", "instance", "device", "severity"};
+  if (one_each) options.routing.root.group_by = {"alertname", "device", "instance", "severity"};
   options.routing.root.timing.group_wait = base::Duration{0};
   routing::complete_routes(options.routing.root);
   options.settings.receivers = {{"hook", {"webhook"}}};

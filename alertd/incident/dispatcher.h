@@ -140,9 +140,6 @@ class Dispatcher final : public model::AlertSink {
     std::vector<DeliveryReport> reports;
     std::vector<WaitingEdit> edits;
     bool report_now = false;  ///< Some report is to be told at once, or has waited.
-    bool empty() const {
-      return alerts.empty() && commands.empty() && reports.empty() && edits.empty();
-    }
     /// Whether a step should run now; reports alone may gather.
     bool ready() const {
       return !alerts.empty() || !commands.empty() || !edits.empty() || report_now;

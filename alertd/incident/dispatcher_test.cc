@@ -196,16 +196,21 @@ TEST_CASE("dispatcher: commands answer when they are durable, with typed errors"
   CHECK(world.command(acknowledge_command("T-1001"))->error().code == ErrorCode::InvalidArgument);
 }
 
+DeliveryReport report_of(DeliveryState state) {
+  DeliveryReport report;
+  report.incident_id = "T-1001";
+  report.receiver = "oncall";
+  report.channel = "mail";
+  report.state = state;
+  return report;
+}
+
 TEST_CASE("dispatcher: deliveries come back into the timeline") {
   World world;
   world.boot();
   world.dispatcher->post({make_alert("DiskFull", "a", world.clock.wall())});
   world.executor.run_for(seconds(10));
-  DeliveryReport report;
-  report.incident_id = "T-1001";
-  report.receiver = "oncall";
-  report.channel = "mail";
-  report.state = DeliveryState::Dead;
+  DeliveryReport report = report_of(DeliveryState::Dead);
   report.attempts = 5;
   report.text = "550 no such user";
   world.dispatcher->report(report);
@@ -220,11 +225,7 @@ TEST_CASE("dispatcher: reports of deliveries gather for a moment, one of a failu
   world.boot();
   world.dispatcher->post({make_alert("DiskFull", "a", world.clock.wall())});
   world.executor.run_for(seconds(10));
-  DeliveryReport report;
-  report.incident_id = "T-1001";
-  report.receiver = "oncall";
-  report.channel = "mail";
-  report.state = DeliveryState::Delivered;
+  DeliveryReport report = report_of(DeliveryState::Delivered);
   const std::uint64_t commits = world.store->commits();
   const std::size_t events = world.disk->events.size();
   for (int i = 0; i < 30; ++i) {

@@ -33,7 +33,7 @@ Delivery::Delivery(incident::OutboxRow row)
       severity_(row.notification.incident.severity),
       message_(std::make_unique<incident::Notification>(std::move(row.notification))) {}
 
-const incident::Notification& Delivery::message() const {
+incident::Notification& Delivery::unpacked() const {
   if (!message_) {
     auto read = incident::notification_from_bytes(packed_);
     TC_CHECK(read.has_value(), "a message that was packed here");

@@ -70,10 +70,8 @@ struct Delivery {
   bool holds_slot = false;
   std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
 
-  const incident::Notification& message() const;
-  incident::Notification& message() {
-    return const_cast<incident::Notification&>(std::as_const(*this).message());
-  }
+  const incident::Notification& message() const { return unpacked(); }
+  incident::Notification& message() { return unpacked(); }
   /// Keeps the message as bytes, which take less memory, until it is asked for: for what waits.
   void pack();
   model::Severity severity() const { return severity_; }
@@ -86,6 +84,8 @@ struct Delivery {
   bool urgent() const { return severity() >= model::Severity::High; }
 
  private:
+  incident::Notification& unpacked() const;
+
   model::Severity severity_;
   mutable std::unique_ptr<incident::Notification> message_;  // Null: packed_ holds it.
   mutable std::string packed_;

@@ -1,11 +1,8 @@
 // Alerts, groups and incidents in their logs: what readers see, also after a crash, on a full disk
 // and of the fifth schema.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
-#include "alertd/state/schema.h"
-#include "alertd/state/state_tables.h"
-#include "common/base/random.h"
+#include "alertd/state/test_support.h"
 #include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin::state {
@@ -17,47 +14,20 @@ using incident::StateChange;
 using incident::suite_incident;
 using incident::suite_time;
 
-struct RecordsFile {
-  explicit RecordsFile(int version = newest_schema_version())
-      : path("/tmp/tocsin-records-" + base::make_real_random()->hex(8) + ".db") {
-    crash(version);
-  }
-  ~RecordsFile() {
-    tables.reset();
-    database.reset();
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
-  }
-
-  /// What is in memory is gone.
-  void crash(int version = newest_schema_version()) {
-    tables.reset();
-    database.reset();
-    auto opened = Database::open(path, 20);
-    REQUIRE_MESSAGE(opened, opened);
-    database = std::move(*opened);
-    REQUIRE(migrate(*database, version, base::wall_time(0)));
-    tables.emplace(*database);
-  }
+struct RecordsFile : test::StateFile {
+  using StateFile::StateFile;
 
   void put(const std::vector<IncidentRecord>& records) {
     StateChange change;
     change.incidents_upsert = records;
     REQUIRE(tables->commit(change));
   }
-  std::int64_t rows() {
-    Statement query = database->statement("SELECT count(*) FROM incidents");
-    REQUIRE(query.next().value());
-    return query.integer_at(0);
-  }
+  std::int64_t rows() { return number("SELECT count(*) FROM incidents"); }
   std::size_t loaded(int seconds) {
     const auto state = tables->load(suite_time(seconds));
     REQUIRE_MESSAGE(state, state);
     return state->incidents.size();
   }
-
-  std::string path;
-  std::unique_ptr<Database> database;
-  std::optional<StateTables> tables;
 };
 
 IncidentRecord resolved(std::int64_t number, int seconds) {

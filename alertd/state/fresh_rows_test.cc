@@ -1,13 +1,10 @@
 // Rows of the outbox that are not written yet: what a crash, a failed transaction and a reader see.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <random>
 
-#include "alertd/state/schema.h"
-#include "alertd/state/state_tables.h"
-#include "common/base/random.h"
+#include "alertd/state/test_support.h"
 #include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin::state {
@@ -19,30 +16,7 @@ using incident::StateChange;
 using incident::suite_notification;
 using incident::suite_time;
 
-struct OutboxFile {
-  OutboxFile() : path("/tmp/tocsin-outbox-" + base::make_real_random()->hex(8) + ".db") { crash(); }
-  ~OutboxFile() {
-    tables.reset();
-    database.reset();
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
-  }
-
-  /// What is in memory is gone.
-  void crash() {
-    tables.reset();
-    database.reset();
-    auto opened = Database::open(path, 20);
-    REQUIRE_MESSAGE(opened, opened);
-    database = std::move(*opened);
-    REQUIRE(migrate(*database, newest_schema_version(), base::wall_time(0)));
-    tables.emplace(*database);
-  }
-
-  std::int64_t number(const char* sql) {
-    Statement query = database->statement(sql);
-    REQUIRE(query.next().value());
-    return query.integer_at(0);
-  }
+struct OutboxFile : test::StateFile {
   std::int64_t written() { return number("SELECT count(*) FROM outbox"); }
   std::int64_t journal() { return number("SELECT count(*) FROM outbox_journal"); }
 
@@ -71,10 +45,6 @@ struct OutboxFile {
     }
     return text;
   }
-
-  std::string path;
-  std::unique_ptr<Database> database;
-  std::optional<StateTables> tables;
 };
 
 }  // namespace

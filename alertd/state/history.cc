@@ -16,7 +16,6 @@
 namespace tocsin::state {
 
 using base::ByteReader;
-using base::put_signed;
 using base::put_text;
 using base::put_varint;
 using base::Result;
@@ -60,14 +59,6 @@ std::int64_t position_of(std::string_view incident_id) {
   return failure == std::errc() && end == digits.data() + digits.size() ? number : 0;
 }
 
-void put_time(base::WallTime time, std::string& out) {
-  put_signed(base::as_u64(base::to_ms(time)), out);
-}
-
-base::WallTime read_time(ByteReader& reader) {
-  return base::wall_time(base::as_i64(reader.signed_varint()));
-}
-
 base::Error damaged(std::string_view what, std::int64_t id) {
   return corrupt(fmt::format("block {} of {} is damaged", id, what));
 }
@@ -97,7 +88,7 @@ struct DecisionView {
 
 DecisionView read_decision(ByteReader& reader) {
   DecisionView view;
-  view.at = read_time(reader);
+  view.at = take_time(reader);
   view.subject = reader.text();
   view.fingerprint = reader.text();
   view.incident_id = reader.text();
@@ -248,7 +239,7 @@ Result<std::vector<TimelineEvent>> History::timeline(const std::string& incident
       const std::string_view id = reader.text();
       TimelineEvent event;
       event.sequence = reader.varint();
-      event.at = read_time(reader);
+      event.at = take_time(reader);
       const std::string_view kind = reader.text();
       const std::string_view actor = reader.text();
       const std::string_view text = reader.text();

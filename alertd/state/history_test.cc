@@ -2,11 +2,8 @@
 // rows.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include "alertd/state/schema.h"
-#include "alertd/state/state_tables.h"
-#include "common/base/random.h"
+#include "alertd/state/test_support.h"
 #include "tests/sim/state/state_store_suite.h"
 
 namespace tocsin::state {
@@ -18,32 +15,7 @@ using incident::suite_incident;
 using incident::suite_notification;
 using incident::suite_time;
 
-struct HistoryFile {
-  HistoryFile() : path("/tmp/tocsin-history-" + base::make_real_random()->hex(8) + ".db") {
-    open(newest_schema_version());
-  }
-  ~HistoryFile() {
-    tables.reset();
-    database.reset();
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
-  }
-
-  void open(int version) {
-    tables.reset();
-    database.reset();
-    auto opened = Database::open(path, 20);
-    REQUIRE_MESSAGE(opened, opened);
-    database = std::move(*opened);
-    REQUIRE(migrate(*database, version, base::wall_time(0)));
-    tables.emplace(*database);
-  }
-
-  std::int64_t number(const char* sql) {
-    Statement query = database->statement(sql);
-    REQUIRE(query.next().value());
-    return query.integer_at(0);
-  }
-
+struct HistoryFile : test::StateFile {
   std::string texts(const incident::DecisionQuery& query) {
     const auto found = tables->decisions(query);
     REQUIRE_MESSAGE(found, found);
@@ -51,10 +23,6 @@ struct HistoryFile {
     for (const DecisionRecord& record : *found) all += record.text + " ";
     return all;
   }
-
-  std::string path;
-  std::unique_ptr<Database> database;
-  std::optional<StateTables> tables;
 };
 
 DecisionRecord decision(int seconds, std::string subject, std::string text) {
@@ -94,7 +62,7 @@ TEST_CASE("history: a storm fills many blocks, and each line is found") {
   REQUIRE(file.tables->commit(storm(1001, 300, filling)));
   REQUIRE(file.tables->commit(storm(1301, 300, filling)));
   REQUIRE(file.tables->commit(storm(1301, 300, filling)));  // the same again
-  file.open(newest_schema_version());
+  file.crash();
   CHECK(file.number("SELECT count(*) FROM event_blocks") > 10);
   CHECK(file.number("SELECT count(*) FROM decision_blocks") > 5);
   CHECK(file.number("SELECT count(*) FROM message_blocks") > 5);
@@ -137,7 +105,7 @@ TEST_CASE("history: small changes go on in one block") {
   HistoryFile file;
   for (int number = 1001; number <= 1020; ++number) {
     REQUIRE(file.tables->commit(storm(number, 1, "x")));
-    if (number % 7 == 0) file.open(newest_schema_version());
+    if (number % 7 == 0) file.crash();
   }
   CHECK(file.number("SELECT count(*) FROM event_blocks") == 1);
   CHECK(file.number("SELECT count(*) FROM decision_blocks") == 1);
@@ -243,7 +211,7 @@ TEST_CASE("history: rows of the fourth schema are read on until they are pruned"
   file.tables.reset();
   file.database.reset();
   for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((file.path + suffix).c_str());
-  file.open(4);
+  file.crash(4);
   const std::string body = to_json(suite_notification("T-1001", 1));
   REQUIRE(file.database->execute(
       fmt::format(
@@ -264,7 +232,7 @@ TEST_CASE("history: rows of the fourth schema are read on until they are pruned"
           "INSERT INTO alerts (number, key, body) VALUES (tocsin_number('a'), 'a', 'old');",
           body)
           .c_str()));
-  file.open(newest_schema_version());
+  file.crash();
   StateChange change;
   change.alerts_upsert = {{"a", "new"}};
   change.events = {{"T-1001", 2, suite_time(9), "notified", "", "again"},

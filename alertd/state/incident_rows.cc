@@ -27,14 +27,6 @@ constexpr RecordLogSql kLog{
 /// So many changed incidents become rows although nobody asks: the log is read at a start.
 constexpr std::size_t kInLogMax = 200'000;
 
-void put_ms(base::WallTime time, std::string& out) {
-  put_signed(base::as_u64(base::to_ms(time)), out);
-}
-
-base::WallTime read_time(ByteReader& reader) {
-  return base::wall_time(base::as_i64(reader.signed_varint()));
-}
-
 void put_record(const IncidentRecord& record, std::string& out) {
   put_signed(base::as_u64(record.number), out);
   put_text(record.group_key, out);
@@ -42,10 +34,10 @@ void put_record(const IncidentRecord& record, std::string& out) {
   put_text(to_string(record.state), out);
   put_varint(static_cast<std::uint64_t>(record.severity), out);
   put_varint(static_cast<std::uint64_t>(record.peak_severity), out);
-  put_ms(record.opened_at, out);
-  put_ms(record.updated_at, out);
+  put_time(record.opened_at, out);
+  put_time(record.updated_at, out);
   put_varint(record.resolved_at ? 1 : 0, out);
-  if (record.resolved_at) put_ms(*record.resolved_at, out);
+  if (record.resolved_at) put_time(*record.resolved_at, out);
   put_text(record.body, out);
 }
 
@@ -59,17 +51,13 @@ Result<IncidentRecord> read_record(std::string_view id, std::string_view bytes) 
   const auto state = incident::parse_incident_state(reader.text());
   TC_TRY(record.severity, to_severity(base::as_i64(reader.varint())));
   TC_TRY(record.peak_severity, to_severity(base::as_i64(reader.varint())));
-  record.opened_at = read_time(reader);
-  record.updated_at = read_time(reader);
-  if (reader.varint() != 0) record.resolved_at = read_time(reader);
+  record.opened_at = take_time(reader);
+  record.updated_at = take_time(reader);
+  if (reader.varint() != 0) record.resolved_at = take_time(reader);
   record.body = reader.text();
   if (!state || !reader.ok()) return corrupt("the log of incident " + record.id + " is damaged");
   record.state = *state;
   return record;
-}
-
-std::optional<std::int64_t> to_ms(const std::optional<base::WallTime>& time) {
-  return time ? std::optional(base::to_ms(*time)) : std::nullopt;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "alertd/state/columns.h"
 #include "alertd/state/postgres_tables.h"
 
 namespace tocsin::state {
@@ -19,10 +20,6 @@ constexpr std::int64_t kAuditBlock = 5'000;
 
 std::int64_t limited(std::size_t limit) {
   return static_cast<std::int64_t>(std::min(limit, incident::kLogRowsMax));
-}
-
-std::optional<std::int64_t> to_ms(const std::optional<base::WallTime>& time) {
-  return time ? std::optional(base::to_ms(*time)) : std::nullopt;
 }
 
 // One statement for each index; a condition whose parameter is '' or null does not apply.

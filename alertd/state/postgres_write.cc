@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include "alertd/state/columns.h"
 
 namespace tocsin::state {
 
@@ -17,10 +18,6 @@ namespace {
 
 /// Of one statement's bodies, about: the server holds them in memory several times.
 constexpr std::size_t kBatchBytes = 8U << 20U;
-
-std::optional<std::int64_t> to_ms(const std::optional<base::WallTime>& time) {
-  return time ? std::optional(base::to_ms(*time)) : std::nullopt;
-}
 
 Result<void> write_records(postgres::Transaction& transaction, const char* upsert,
                            const char* remove, const std::vector<incident::Record>& records,

@@ -1,8 +1,10 @@
 #include "common/base/hash.h"
 
 #include <fmt/core.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -50,6 +52,27 @@ std::optional<std::string> from_hex(std::string_view text) {
 const EVP_MD* sha256() {
   static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return kFetched != nullptr ? kFetched : EVP_sha256();
+}
+
+struct MacFree {
+  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+
+/// Made once, for the same reason; to be copied, and then given the key.
+const EVP_MAC_CTX* hmac_sha256() {
+  static const EVP_MAC_CTX* const kMade = [] {
+    EVP_MAC* kind = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    EVP_MAC_CTX* context = EVP_MAC_CTX_new(kind);
+    EVP_MAC_free(kind);  // the context holds it
+    char digest[] = "SHA256";
+    const std::array parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                OSSL_PARAM_construct_end()};
+    const unsigned char any_key = 0;
+    TC_CHECK(EVP_MAC_init(context, &any_key, 1, parameters.data()) == 1,
+             "OpenSSL has no HMAC with SHA-256");
+    return context;
+  }();
+  return kMade;
 }
 
 }  // namespace
@@ -113,34 +136,13 @@ std::string Sha256::finish_hex() {
 }
 
 std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
-  // By hand, two digests one after the other: HMAC() of OpenSSL 3 searches its providers for the
-  // algorithm and for its digest at each use.
-  constexpr std::size_t kBlockBytes = 64;
-  using Digest = std::array<unsigned char, EVP_MAX_MD_SIZE>;
-  std::array<unsigned char, kBlockBytes> padded{};
-  Digest digest{};
-  unsigned length = 0;
-  if (key.size() <= kBlockBytes) {
-    std::copy(key.begin(), key.end(), padded.begin());
-  } else {
-    EVP_Digest(key.data(), key.size(), digest.data(), &length, sha256(), nullptr);
-    std::copy_n(digest.begin(), length, padded.begin());
-  }
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                        &EVP_MD_CTX_free);
-  const auto round = [&](unsigned char pad, const void* content, std::size_t size) {
-    std::array<unsigned char, kBlockBytes> block = padded;
-    for (unsigned char& byte : block) byte ^= pad;
-    EVP_DigestInit_ex(context.get(), sha256(), nullptr);
-    EVP_DigestUpdate(context.get(), block.data(), block.size());
-    EVP_DigestUpdate(context.get(), content, size);
-    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-    OPENSSL_cleanse(block.data(), block.size());
-  };
-  round(0x36, bytes.data(), bytes.size());
-  const Digest inner = digest;
-  round(0x5c, inner.data(), length);
-  OPENSSL_cleanse(padded.data(), padded.size());
+  const std::unique_ptr<EVP_MAC_CTX, MacFree> context(EVP_MAC_CTX_dup(hmac_sha256()));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  std::size_t length = 0;
+  const char* const begin = key.empty() ? "" : key.data();  // null means: the key of before
+  EVP_MAC_init(context.get(), bytes_of({begin, key.size()}), key.size(), nullptr);
+  EVP_MAC_update(context.get(), bytes_of(bytes), bytes.size());
+  EVP_MAC_final(context.get(), digest.data(), &length, digest.size());
   return to_hex(std::span(digest).first(length));
 }
 

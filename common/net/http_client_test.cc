@@ -121,24 +121,14 @@ class ScriptedServer {
 
   explicit ScriptedServer(Script script, int requests_max = 1000)
       : script_(std::move(script)), requests_max_(requests_max) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), length) == 0);
-    REQUIRE(::listen(listener_, 16) == 0);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
     executor_.post([this] { serve(); });
   }
   ~ScriptedServer() {
-    ::shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     executor_.stop();
-    ::close(listener_);
   }
   std::string url(std::string_view path) const {
-    return fmt::format("http://127.0.0.1:{}{}", port_, path);
+    return fmt::format("http://127.0.0.1:{}{}", listener_.port(), path);
   }
   int connections() const { return connections_; }
   std::string heads() {
@@ -149,7 +139,7 @@ class ScriptedServer {
  private:
   void serve() {
     while (true) {
-      const int peer = ::accept(listener_, nullptr, nullptr);
+      const int peer = listener_.accept();
       if (peer < 0) return;
       talk(peer, connections_++);
       ::close(peer);
@@ -175,8 +165,7 @@ class ScriptedServer {
 
   Script script_;
   int requests_max_;
-  int listener_ = -1;
-  unsigned short port_ = 0;
+  test::Listener listener_;
   std::atomic<int> connections_ = 0;
   base::Mutex mutex_;
   std::string heads_ GUARDED_BY(mutex_);

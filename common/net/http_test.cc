@@ -75,28 +75,17 @@ struct Fixture {
 class RudeServer {
  public:
   RudeServer() {
-    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0);
-    REQUIRE(::listen(socket_, 4) == 0);
-    ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
     executor_.post([this] {
-      const int peer = ::accept(socket_, nullptr, nullptr);
+      const int peer = listener_.accept();
       char buffer[4096];
       [[maybe_unused]] const ssize_t got = ::read(peer, buffer, sizeof buffer);
       ::close(peer);
     });
   }
-  ~RudeServer() { ::close(socket_); }
-  unsigned short port() const { return port_; }
+  unsigned short port() const { return listener_.port(); }
 
  private:
-  int socket_ = -1;
-  unsigned short port_ = 0;
+  test::Listener listener_;
   base::RealClock clock_;
   base::AsioExecutor executor_{clock_, "rude", 1};
 };

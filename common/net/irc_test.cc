@@ -18,26 +18,15 @@ class ScriptedServer {
   using Rule = std::pair<std::string, std::string>;
 
   explicit ScriptedServer(std::vector<Rule> rules)
-      : rules_(std::move(rules)),
-        listener_(::socket(AF_INET, SOCK_STREAM, 0)),
-        executor_(clock_, "irc-server", 1) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    REQUIRE(::listen(listener_, 4) == 0);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+      : rules_(std::move(rules)), executor_(clock_, "irc-server", 1) {
     executor_.post([this] { serve(); });
   }
   ~ScriptedServer() {
-    ::shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     executor_.stop();
-    ::close(listener_);
   }
 
-  unsigned short port() const { return port_; }
+  unsigned short port() const { return listener_.port(); }
   std::vector<std::string> lines() {
     base::MutexLock lock(mutex_);
     return lines_;
@@ -46,7 +35,7 @@ class ScriptedServer {
  private:
   void serve() {
     for (;;) {
-      const int connection = ::accept(listener_, nullptr, nullptr);
+      const int connection = listener_.accept();
       if (connection < 0) return;
       std::string text;
       char buffer[1024];
@@ -84,8 +73,7 @@ class ScriptedServer {
 
   base::RealClock clock_;
   std::vector<Rule> rules_;
-  int listener_;
-  unsigned short port_ = 0;
+  test::Listener listener_;
   base::Mutex mutex_;
   std::vector<std::string> lines_;
   base::AsioExecutor executor_;

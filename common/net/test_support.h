@@ -3,6 +3,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -99,6 +100,33 @@ class RawConnection {
  private:
   int fd_;
   bool connected_ = false;
+};
+
+/// A socket that listens on a free port of loopback, for servers that do what no server should.
+class Listener {
+ public:
+  Listener() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&address), length) == 0);
+    REQUIRE(::listen(fd_, 16) == 0);
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+  }
+  ~Listener() { ::close(fd_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  unsigned short port() const { return port_; }
+  /// Returns the next connection, or -1 after stop().
+  int accept() const { return ::accept(fd_, nullptr, nullptr); }
+  void stop() const { ::shutdown(fd_, SHUT_RDWR); }
+
+ private:
+  const int fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  unsigned short port_ = 0;
 };
 
 /// Writes a self-signed certificate for 127.0.0.1 and localhost, and its key with `key_mode`.

@@ -38,6 +38,22 @@ model::Labels take_labels(ByteReader& reader) {
   return reader.ok() ? model::Labels::from_sorted(labels) : model::Labels();
 }
 
+void pass_labels(ByteReader& reader) {
+  const std::uint64_t count = reader.varint();
+  if (count > reader.left() / 2) reader.fail();
+  std::string_view last;
+  for (std::uint64_t i = 0; reader.ok() && i < count; ++i) {
+    const std::string_view name = reader.text();
+    const std::string_view value = reader.text();
+    if (value.empty() || (i > 0 && name <= last)) reader.fail();
+    last = name;
+  }
+}
+
+void pass_texts(ByteReader& reader, int count) {
+  for (; count > 0; --count) reader.text();
+}
+
 model::Severity take_severity(ByteReader& reader) {
   const std::uint64_t number = reader.varint();
   if (number > static_cast<std::uint64_t>(model::Severity::Critical)) reader.fail();
@@ -76,6 +92,19 @@ model::Alert take_alert(ByteReader& reader, AlertParts parts) {
   alert.generator_url = take_string(reader);
   alert.rule_source = take_string(reader);
   return alert;
+}
+
+void pass_alert(ByteReader& reader, AlertParts parts) {
+  const std::uint64_t flags = reader.varint();
+  if (parts.labels) pass_labels(reader);
+  if (parts.annotations) pass_labels(reader);
+  take_severity(reader);
+  take_time(reader);  // starts_at
+  if ((flags & 1U) != 0) take_time(reader);
+  take_time(reader);  // valid_until
+  take_time(reader);  // updated_at
+  if ((flags & 2U) != 0) reader.number();
+  pass_texts(reader, 2);
 }
 
 }  // namespace tocsin::incident

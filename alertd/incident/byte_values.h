@@ -29,6 +29,11 @@ struct AlertParts {
 void put_alert(const model::Alert& alert, std::string& out, AlertParts parts = {});
 model::Alert take_alert(base::ByteReader& reader, AlertParts parts = {});
 
+// Walk over what take_... would read, and find the same damage, but build nothing.
+void pass_texts(base::ByteReader& reader, int count);
+void pass_labels(base::ByteReader& reader);
+void pass_alert(base::ByteReader& reader, AlertParts parts = {});
+
 inline std::string take_string(base::ByteReader& reader) {
   return std::string(reader.text());
 }
@@ -39,6 +44,14 @@ auto take_word(base::ByteReader& reader, Parse parse) {
   const auto value = parse(reader.text());
   if (!value) reader.fail();
   return value.value_or(typename decltype(parse(std::string_view()))::value_type{});
+}
+
+/// Walks over a list: `pass` over each element.
+template <class Pass>
+void pass_list(base::ByteReader& reader, Pass pass) {
+  const std::uint64_t count = reader.varint();
+  if (count > reader.left()) reader.fail();
+  for (std::uint64_t i = 0; reader.ok() && i < count; ++i) pass(reader);
 }
 
 /// Reads a list; no element is shorter than a byte, which bounds the count.

@@ -58,6 +58,24 @@ IncidentSummary take_summary(ByteReader& reader) {
   return incident;
 }
 
+struct SummaryHead {
+  std::string_view id;
+  model::Severity severity;
+};
+
+SummaryHead pass_summary(ByteReader& reader) {
+  SummaryHead head{};
+  head.id = reader.text();
+  reader.text();  // title
+  head.severity = take_severity(reader);
+  take_severity(reader);
+  take_word(reader, parse_incident_state);
+  take_time(reader);
+  reader.varint();
+  pass_texts(reader, 4);
+  return head;
+}
+
 bool has_only_common(const model::Labels& annotations,
                      const std::map<std::string, std::string>& common) {
   return std::equal(annotations.begin(), annotations.end(), common.begin(), common.end(),
@@ -91,6 +109,20 @@ NotifiedAlert take_notified(ByteReader& reader, const Notification& message) {
   if (labels) notified.alert.labels = message.common_labels;
   if (annotations) notified.alert.annotations = as_labels(message.common_annotations);
   return notified;
+}
+
+void pass_notified(ByteReader& reader) {
+  const std::uint64_t flags = reader.varint();
+  pass_alert(reader, {(flags & kCommonLabels) == 0, (flags & kCommonAnnotations) == 0});
+}
+
+void check_version(ByteReader& reader) {
+  const std::uint64_t version = reader.varint();
+  if (version < kVersionMin || version > kVersion) reader.fail();
+}
+
+base::Error damaged() {
+  return base::error(base::ErrorCode::Corruption, "stored notification: damaged bytes");
 }
 
 }  // namespace
@@ -132,8 +164,7 @@ void append_bytes(const Notification& notification, std::string& out) {
 
 Result<Notification> notification_from_bytes(std::string_view bytes) {
   ByteReader reader(bytes);
-  const std::uint64_t version = reader.varint();
-  if (version < kVersionMin || version > kVersion) reader.fail();
+  check_version(reader);
   Notification notification;
   notification.key = take_string(reader);
   notification.incident = take_summary(reader);
@@ -164,7 +195,36 @@ Result<Notification> notification_from_bytes(std::string_view bytes) {
   notification.members = take_list<IncidentSummary>(reader, take_summary);
   notification.truncated_members = reader.varint();
   if (reader.ok()) return notification;
-  return base::error(base::ErrorCode::Corruption, "stored notification: damaged bytes");
+  return damaged();
+}
+
+Result<NotificationHead> head_from_bytes(std::string_view bytes) {
+  ByteReader reader(bytes);
+  check_version(reader);
+  NotificationHead head;
+  head.key = reader.text();
+  const SummaryHead incident = pass_summary(reader);
+  head.incident_id = incident.id;
+  head.severity = incident.severity;
+  head.kind = take_word(reader, parse_notification_kind);
+  take_word(reader, routing::parse_reason);
+  head.sequence = reader.varint();
+  head.created_at = take_time(reader);
+  head.receiver = reader.text();
+  head.channel = reader.text();
+  pass_texts(reader, 4);  // route, group_key, thread_key, ack_path
+  pass_labels(reader);
+  pass_labels(reader);
+  const std::uint64_t annotations = reader.varint();
+  for (std::uint64_t i = 0; reader.ok() && i < annotations; ++i) pass_texts(reader, 2);
+  pass_list(reader, pass_notified);
+  reader.varint();
+  pass_texts(reader, 3);  // words, html, note
+  head.failover_for = reader.text();
+  pass_list(reader, pass_summary);
+  reader.varint();
+  if (reader.ok()) return head;
+  return damaged();
 }
 
 }  // namespace tocsin::incident

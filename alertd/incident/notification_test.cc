@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <random>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "alertd/incident/notification_builder.h"
 #include "alertd/incident/record_codec.h"
@@ -144,7 +146,10 @@ TEST_CASE("notification: a summary with its members, JSON and back") {
   CHECK_FALSE(notification.firing());
 }
 
-TEST_CASE("notification: bytes and back, and damaged ones are refused") {
+namespace {
+
+/// One that has something in every field.
+Notification full_notification() {
   Incident incident = make_incident();
   incident.acknowledgement = Acknowledgement{"ann", "on it", kStart, kStart, model::Severity::High};
   model::Alert resolved = make_alert("b", model::Severity::Low);
@@ -168,6 +173,62 @@ TEST_CASE("notification: bytes and back, and damaged ones are refused") {
   notification.members[1].state = IncidentState::Resolved;
   notification.truncated_members = 35;
   notification.created_at = base::wall_time(-5);
+  return notification;
+}
+
+/// Whatever they say, they say it to both readers, and in bounds.
+void check_head_against_message(const std::string& bytes) {
+  // Of just this size, so that a sanitizer sees each step too far.
+  const std::vector<char> exact(bytes.begin(), bytes.end());
+  const std::string_view view(exact.data(), exact.size());
+  const auto head = head_from_bytes(view);
+  const auto message = notification_from_bytes(view);
+  REQUIRE(head.has_value() == message.has_value());
+  if (!head) return;
+  CHECK(head->key == message->key);
+  CHECK(head->incident_id == message->incident.id);
+  CHECK(head->severity == message->incident.severity);
+  CHECK(head->kind == message->kind);
+  CHECK(head->sequence == message->sequence);
+  CHECK(head->created_at == message->created_at);
+  CHECK(head->receiver == message->receiver);
+  CHECK(head->channel == message->channel);
+  CHECK(head->failover_for == message->failover_for);
+}
+
+}  // namespace
+
+TEST_CASE("notification: the head of bytes says what the message says, whole, cut or damaged") {
+  Notification apart = full_notification();
+  apart.common_labels = model::Labels({{"alertname", "DiskFull"}});
+  apart.common_annotations["of"] = "none";
+  std::mt19937 random(7);
+  for (const Notification& notification : {full_notification(), apart, Notification()}) {
+    std::string bytes;
+    append_bytes(notification, bytes);
+    REQUIRE(head_from_bytes(bytes));
+    check_head_against_message(bytes);
+    check_head_against_message(bytes + "of a newer release");
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      CHECK_FALSE(head_from_bytes(bytes.substr(0, size)));
+      for (int value = 0; value < 256; value += 1 + static_cast<int>(random() % 16)) {
+        std::string damaged = bytes;
+        damaged[size] = static_cast<char>(value);
+        check_head_against_message(damaged);
+      }
+    }
+    for (int i = 0; i < 2'000; ++i) {
+      std::string damaged = bytes;
+      for (int changes = 0; changes < 4; ++changes) {
+        damaged[random() % damaged.size()] = static_cast<char>(random());
+      }
+      check_head_against_message(damaged);
+    }
+  }
+}
+
+TEST_CASE("notification: bytes and back, and damaged ones are refused") {
+  const Notification notification = full_notification();
   std::string bytes;
   append_bytes(notification, bytes);
   CHECK(bytes.size() < to_json(notification).size());

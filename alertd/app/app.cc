@@ -121,13 +121,12 @@ void App::make_notifier() {
   const notify::NotifierWorld notifier_world{world_.notify,    world_.state,   world_.http,
                                              world_.mail,      world_.random,  world_.metrics,
                                              world_.host_name, world_.commands};
-  const auto report = [this](const incident::OutboxRow& row, incident::DeliveryState state,
-                             const std::string& text) {
-    const incident::Notification& sent = row.notification;
+  const auto report = [this](const incident::Notification& sent, std::uint32_t attempts,
+                             incident::DeliveryState state, const std::string& text) {
     if (state == incident::DeliveryState::Delivered) report_sender_->delivered(sent);
     if (sent.incident.id.empty()) return;  // a test, a summary: belongs to no incident
-    dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
-                         row.attempts, text, sent.sequence});
+    dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state, attempts,
+                         text, sent.sequence});
     if (cluster_ && state == incident::DeliveryState::Delivered) cluster_->delivered(sent);
   };
   notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);

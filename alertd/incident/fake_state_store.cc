@@ -139,17 +139,18 @@ void FakeStateStore::pending(base::WallTime now, std::size_t limit, base::Execut
 }
 
 void FakeStateStore::pending_after(std::int64_t after_id, std::size_t limit,
-                                   base::Executor& reply_on, Done<PendingRows> done) {
-  PendingRows pending;
+                                   base::Executor& reply_on, Done<std::vector<WaitingRow>> done) {
+  using Rows = std::vector<WaitingRow>;
+  Rows rows;
   if (auto lost = fenced(); broken || !lost) {
-    answer<PendingRows>(reply_on, std::move(done), broken ? *broken : lost.error());
+    answer<Rows>(reply_on, std::move(done), broken ? *broken : lost.error());
     return;
   }
   for (auto row = disk_->rows.upper_bound(after_id); row != disk_->rows.end(); ++row) {
-    if (pending.rows.size() == limit) break;
-    if (row->second.state == DeliveryState::Pending) pending.rows.push_back(row->second);
+    if (rows.size() == limit) break;
+    if (row->second.state == DeliveryState::Pending) rows.push_back(waiting_row(row->second));
   }
-  answer<PendingRows>(reply_on, std::move(done), std::move(pending));
+  answer<Rows>(reply_on, std::move(done), std::move(rows));
 }
 
 void FakeStateStore::record(DeliveryBatch batch, base::Executor& reply_on,

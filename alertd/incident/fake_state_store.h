@@ -62,7 +62,7 @@ class FakeStateStore final : public StateStore {
   void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
                Done<PendingRows> done) override;
   void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
-                     Done<PendingRows> done) override;
+                     Done<std::vector<WaitingRow>> done) override;
   void record(DeliveryBatch batch, base::Executor& reply_on,
               Done<DeliveryBatchOutcome> done) override;
   void attempt_started(std::int64_t row_id, std::uint32_t attempt, base::WallTime at,

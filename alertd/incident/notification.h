@@ -142,7 +142,8 @@ base::Result<Notification> notification_from_bytes(std::string_view bytes);
 struct NotificationHead {
   std::string_view key;
   std::string_view incident_id;                        ///< Empty: none.
-  model::Severity severity = model::Severity::Medium;  ///< The incident's.
+  model::Severity severity = model::Severity::Medium;  ///< The incident's; so is the next.
+  base::WallTime opened_at;
   NotificationKind kind = NotificationKind::Firing;
   std::uint64_t sequence = 0;
   base::WallTime created_at;

@@ -61,6 +61,7 @@ IncidentSummary take_summary(ByteReader& reader) {
 struct SummaryHead {
   std::string_view id;
   model::Severity severity;
+  base::WallTime opened_at;
 };
 
 SummaryHead pass_summary(ByteReader& reader) {
@@ -70,8 +71,8 @@ SummaryHead pass_summary(ByteReader& reader) {
   head.severity = take_severity(reader);
   take_severity(reader);
   take_word(reader, parse_incident_state);
-  take_time(reader);
-  reader.varint();
+  head.opened_at = take_time(reader);
+  reader.varint();  // reopened
   pass_texts(reader, 4);
   return head;
 }
@@ -206,6 +207,7 @@ Result<NotificationHead> head_from_bytes(std::string_view bytes) {
   const SummaryHead incident = pass_summary(reader);
   head.incident_id = incident.id;
   head.severity = incident.severity;
+  head.opened_at = incident.opened_at;
   head.kind = take_word(reader, parse_notification_kind);
   take_word(reader, routing::parse_reason);
   head.sequence = reader.varint();

@@ -188,6 +188,7 @@ void check_head_against_message(const std::string& bytes) {
   CHECK(head->key == message->key);
   CHECK(head->incident_id == message->incident.id);
   CHECK(head->severity == message->incident.severity);
+  CHECK(head->opened_at == message->incident.opened_at);
   CHECK(head->kind == message->kind);
   CHECK(head->sequence == message->sequence);
   CHECK(head->created_at == message->created_at);

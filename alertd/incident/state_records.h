@@ -2,6 +2,7 @@
 #pragma once
 
 #include "alertd/incident/state_change.h"
+#include "common/base/shared_text.h"
 
 namespace tocsin::incident {
 
@@ -43,6 +44,19 @@ inline constexpr std::size_t kReceiptBytesMax = 2048;
 
 /// Returns what AttemptRecord::outcome says: "delivered", "retry", "dead" or "superseded".
 std::string_view attempt_outcome(DeliveryState state);
+
+/// A row that waits to be sent. Its message stays bytes, which are a third of it, until its turn.
+struct WaitingRow {
+  std::int64_t id = 0;
+  base::SharedText message;  ///< As append_bytes writes it, and sound.
+  NotificationHead head;     ///< Of `message`: its texts live as long as a copy of that.
+  std::uint32_t attempts = 0;
+  bool outcome_unknown = false;  ///< As in OutboxRow.
+  base::WallTime due;
+};
+
+/// Returns the row as pending_after() does, for stores that do not keep bytes.
+WaitingRow waiting_row(const OutboxRow& row);
 
 struct PendingRows {
   std::vector<OutboxRow> rows;             ///< Due rows, oldest id first.

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "common/base/check.h"
+
 namespace tocsin::incident {
 namespace {
 
@@ -32,6 +34,17 @@ std::optional<DeliveryState> parse_delivery_state(std::string_view text) {
     if (kDeliveryStates[i] == text) return static_cast<DeliveryState>(i);
   }
   return std::nullopt;
+}
+
+WaitingRow waiting_row(const OutboxRow& row) {
+  std::string bytes;
+  append_bytes(row.notification, bytes);
+  WaitingRow waiting{row.id,       base::SharedText(bytes), {},
+                     row.attempts, row.outcome_unknown,     row.due};
+  const auto head = head_from_bytes(waiting.message);
+  TC_CHECK(head.has_value(), "a message that was put into bytes here");
+  waiting.head = *head;
+  return waiting;
 }
 
 std::string attempt_text(const AttemptResult& result) {

@@ -59,13 +59,13 @@ class StateStore {
   /// Reads up to `limit` pending rows whose id is greater, due or not, oldest id first; claims them
   /// as pending() does.
   virtual void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
-                             Done<PendingRows> done);
+                             Done<std::vector<WaitingRow>> done) = 0;
 
   /// Records the whole batch in one transaction. An error of one row is in the outcome and hinders
   /// no other; an error in `done` means that nothing, or an unknown part, was written: record the
   /// same again.
   virtual void record(DeliveryBatch batch, base::Executor& reply_on,
-                      Done<DeliveryBatchOutcome> done);
+                      Done<DeliveryBatchOutcome> done) = 0;
 
   /// Records that attempt number `attempt` (from 1) begins. Send only after `done` has said ok.
   /// Errors also: NotFound (no such row), InvalidArgument (the row is finished).

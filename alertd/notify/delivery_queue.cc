@@ -1,5 +1,7 @@
 #include "alertd/notify/delivery_queue.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "common/base/check.h"
@@ -8,11 +10,10 @@ namespace tocsin::notify {
 namespace {
 
 // Copies for a failed channel keep their own order: they tell of another channel's messages.
-std::string lane_key(const incident::Notification& notification) {
-  const std::string& incident =
-      notification.incident.id.empty() ? notification.key : notification.incident.id;
-  if (notification.failover_for.empty()) return incident;
-  return incident + '\n' + notification.failover_for;
+std::string lane_key(const incident::NotificationHead& message) {
+  std::string key(message.incident_id.empty() ? message.key : message.incident_id);
+  if (!message.failover_for.empty()) key.append("\n").append(message.failover_for);
+  return key;
 }
 
 }  // namespace
@@ -21,39 +22,37 @@ std::string channel_key(const incident::Notification& notification) {
   return notification.receiver + "/" + notification.channel;
 }
 
-Delivery::Delivery(incident::OutboxRow row)
+Delivery::Delivery(incident::WaitingRow row, const std::string& channel)
     : row_id(row.id),
+      kind(row.head.kind),
+      sequence(row.head.sequence),
       outcome_unknown(row.outcome_unknown),
-      channel_name(channel_key(row.notification)),
+      channel_name(channel),
       attempt(row.attempts),
-      since(row.notification.created_at),
+      since(row.head.created_at),
       failures(row.outcome_unknown ? 0 : row.attempts),
-      opens(row.notification.kind == incident::NotificationKind::Firing ||
-            row.notification.kind == incident::NotificationKind::Reopened),
-      severity_(row.notification.incident.severity),
-      message_(std::make_unique<incident::Notification>(std::move(row.notification))) {}
+      opens(kind == incident::NotificationKind::Firing ||
+            kind == incident::NotificationKind::Reopened),
+      severity_(row.head.severity),
+      bytes_(std::move(row.message)) {}
 
-incident::Notification& Delivery::unpacked() const {
+incident::NotificationHead Delivery::head() const {
+  const auto head = incident::head_from_bytes(bytes_);
+  TC_CHECK(head.has_value(), "a message whose head was read before");
+  return *head;
+}
+
+const incident::Notification& Delivery::message() const {
   if (!message_) {
-    auto read = incident::notification_from_bytes(packed_);
-    TC_CHECK(read.has_value(), "a message that was packed here");
+    auto read = incident::notification_from_bytes(bytes_);
+    TC_CHECK(read.has_value(), "a message whose head was read before");
     message_ = std::make_unique<incident::Notification>(std::move(*read));
-    packed_ = std::string();
   }
   return *message_;
 }
 
-void Delivery::pack() {
-  if (!message_) return;
-  std::string bytes;
-  bytes.reserve(1024);
-  incident::append_bytes(*message_, bytes);
-  packed_ = std::string(bytes);  // no larger than it is
-  message_.reset();
-}
-
-Lane& ChannelQueue::lane_of(const incident::Notification& notification) {
-  const auto [found, fresh] = lanes_.try_emplace(lane_key(notification));
+Lane& ChannelQueue::lane_of(const incident::NotificationHead& message) {
+  const auto [found, fresh] = lanes_.try_emplace(lane_key(message));
   Lane& lane = found->second;
   if (fresh) {
     lane.key = &found->first;
@@ -135,20 +134,23 @@ std::optional<base::MonotonicTime> ChannelQueue::next_due() const {
   return later_.begin()->first.first;
 }
 
-DeliveryPtr DeliveryQueue::add(incident::OutboxRow row, base::MonotonicTime now,
+ChannelQueue& DeliveryQueue::channel_of(const incident::NotificationHead& message) {
+  std::string name = fmt::format("{}/{}", message.receiver, message.channel);
+  const auto channel = channels_.find(name);
+  if (channel != channels_.end()) return channel->second;
+  return channels_.try_emplace(name, name).first->second;
+}
+
+DeliveryPtr DeliveryQueue::add(incident::WaitingRow row, base::MonotonicTime now,
                                base::MonotonicTime due) {
   auto [known, fresh] = rows_.try_emplace(row.id);
   if (!fresh) return nullptr;
-  auto delivery = std::make_shared<Delivery>(std::move(row));
+  ChannelQueue& channel = channel_of(row.head);
+  Lane& lane = channel.lane_of(row.head);
+  auto delivery = std::make_shared<Delivery>(std::move(row), channel.name());
   known->second = delivery;
   delivery->seen = now;
   delivery->due = due;
-
-  auto channel = channels_.find(delivery->channel_name);
-  if (channel == channels_.end()) {
-    channel = channels_.emplace(delivery->channel_name, ChannelQueue(delivery->channel_name)).first;
-  }
-  Lane& lane = channel->second.lane_of(delivery->message());
   delivery->lane = &lane;
   const auto place = std::upper_bound(
       lane.rows.begin(), lane.rows.end(), delivery,
@@ -188,7 +190,11 @@ void DeliveryQueue::remove_waiting() {
 void DeliveryQueue::clear() {
   for (auto& [id, delivery] : rows_) delivery->lane = nullptr;
   rows_.clear();
-  channels_.clear();
+  for (auto& [name, channel] : channels_) {
+    channel.ready_.clear();
+    channel.later_.clear();
+    channel.lanes_.clear();
+  }
 }
 
 }  // namespace tocsin::notify

@@ -39,12 +39,15 @@ enum class Phase {
 
 /// One row of the outbox on its way.
 struct Delivery {
-  explicit Delivery(incident::OutboxRow row);
+  /// `channel` outlives it.
+  Delivery(incident::WaitingRow row, const std::string& channel);
 
   std::int64_t row_id;
+  incident::NotificationKind kind;
+  std::uint64_t sequence;  ///< Of the message.
   /// An attempt may have reached the receiver although nobody heard of its end.
   bool outcome_unknown;
-  std::string channel_name;  ///< "receiver/channel"
+  const std::string& channel_name;  ///< "receiver/channel"
   Lane* lane = nullptr;
   Phase phase = Phase::Waiting;
   base::MonotonicTime due{};
@@ -70,11 +73,14 @@ struct Delivery {
   bool holds_slot = false;
   std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
 
-  const incident::Notification& message() const { return unpacked(); }
-  incident::Notification& message() { return unpacked(); }
-  /// Keeps the message as bytes, which take less memory, until it is asked for: for what waits.
-  void pack();
+  /// Returns what the message says of its place, from its bytes; valid as long as this.
+  incident::NotificationHead head() const;
+  /// Returns the message, read from its bytes when it is asked for first; valid until pack().
+  const incident::Notification& message() const;
+  /// Keeps the bytes only, which take less memory: for what waits.
+  void pack() { message_.reset(); }
   model::Severity severity() const { return severity_; }
+  bool words_only() const { return incident::words_only(kind); }
   bool critical() const { return severity() == model::Severity::Critical; }
   /// Returns whether the receiver knows nothing of it: neither this one nor what it took over left.
   bool unheard() const {
@@ -84,11 +90,9 @@ struct Delivery {
   bool urgent() const { return severity() >= model::Severity::High; }
 
  private:
-  incident::Notification& unpacked() const;
-
   model::Severity severity_;
-  mutable std::unique_ptr<incident::Notification> message_;  // Null: packed_ holds it.
-  mutable std::string packed_;
+  base::SharedText bytes_;
+  mutable std::unique_ptr<incident::Notification> message_;  // Null: not asked for.
 };
 using DeliveryPtr = std::shared_ptr<Delivery>;
 
@@ -127,7 +131,7 @@ class ChannelQueue {
 
  private:
   friend class DeliveryQueue;
-  Lane& lane_of(const incident::Notification& notification);
+  Lane& lane_of(const incident::NotificationHead& message);
   /// Ordered by what it holds itself: a look at each delivery would cost more than the tree.
   struct Entry {
     explicit Entry(DeliveryPtr its)
@@ -152,20 +156,23 @@ class ChannelQueue {
 class DeliveryQueue {
  public:
   /// Takes a row; returns null if it is known already.
-  DeliveryPtr add(incident::OutboxRow row, base::MonotonicTime now, base::MonotonicTime due);
+  DeliveryPtr add(incident::WaitingRow row, base::MonotonicTime now, base::MonotonicTime due);
   /// Call after a change of phase or time of the row.
   void changed(const DeliveryPtr& delivery);
   void remove(const DeliveryPtr& delivery);
   /// Removes every row of which nothing is under way.
   void remove_waiting();
+  /// Forgets all rows, also those under way.
   void clear();
 
   bool knows(std::int64_t row_id) const { return rows_.contains(row_id); }
   std::size_t size() const { return rows_.size(); }
-  /// By name; a channel stays once it was seen.
+  /// By name; a channel stays once it was seen, because its deliveries know it.
   std::map<std::string, ChannelQueue>& channels() { return channels_; }
 
  private:
+  ChannelQueue& channel_of(const incident::NotificationHead& message);
+
   std::unordered_map<std::int64_t, DeliveryPtr> rows_;
   std::map<std::string, ChannelQueue> channels_;
 };

@@ -8,25 +8,30 @@
 namespace tocsin::notify {
 namespace {
 
-incident::OutboxRow row_of(std::int64_t id, std::string incident, model::Severity severity) {
+incident::WaitingRow row_of(std::int64_t id, std::string incident, model::Severity severity,
+                            std::uint32_t attempts = 0) {
   incident::OutboxRow row;
   row.id = id;
   row.notification = sample_notification();
   row.notification.incident.id = std::move(incident);
   row.notification.incident.severity = severity;
-  return row;
+  row.attempts = attempts;
+  return incident::waiting_row(row);
 }
 
-TEST_CASE("a message that was packed while it waited is the one that came") {
-  incident::OutboxRow row = row_of(7, "T-7", model::Severity::High);
-  row.attempts = 2;
-  const std::string before = to_json(row.notification);
-  Delivery delivery(std::move(row));
+TEST_CASE("a message is the one that came, however often it is packed") {
+  const std::string channel = "ops/webhook";
+  incident::Notification notification = sample_notification();
+  notification.incident.id = "T-7";
+  notification.incident.severity = model::Severity::High;
+  const std::string before = to_json(notification);
+  Delivery delivery(row_of(7, "T-7", model::Severity::High, 2), channel);
   for (int i = 0; i < 2; ++i) {
     delivery.pack();
     delivery.pack();
     CHECK(delivery.urgent());
     CHECK_FALSE(delivery.critical());
+    CHECK(delivery.head().incident_id == "T-7");
     CHECK(to_json(delivery.message()) == before);
   }
   CHECK(delivery.row_id == 7);

@@ -10,7 +10,7 @@
 namespace tocsin::notify {
 namespace {
 
-using incident::OutboxRow;
+using incident::WaitingRow;
 
 constexpr std::size_t kReadAtOnce = 2'000;
 /// More rows are not held in memory; the rest waits in the store.
@@ -162,12 +162,12 @@ void Notifier::fetch() {
   // back that way.
   if (queue_.size() == 0) last_row_ = 0;
   world_.store.pending_after(last_row_, kReadAtOnce, world_.executor,
-                             [this, alive = alive_](base::Result<incident::PendingRows> result) {
+                             [this, alive = alive_](base::Result<std::vector<WaitingRow>> result) {
                                if (*alive) fetched(std::move(result));
                              });
 }
 
-void Notifier::fetched(base::Result<incident::PendingRows> result) {
+void Notifier::fetched(base::Result<std::vector<WaitingRow>> result) {
   fetching_ = false;
   if (!running_) return;
   base::Duration next = kPollInterval;
@@ -178,16 +178,9 @@ void Notifier::fetched(base::Result<incident::PendingRows> result) {
     if (result.error().code == base::ErrorCode::Cancelled) forget_everything();
   } else {
     fetch_failures_ = 0;
-    if (result->rows.size() >= kReadAtOnce) fetch_again_ = true;
-    std::vector<DeliveryPtr> fresh;
-    fresh.reserve(result->rows.size());
-    for (OutboxRow& row : result->rows) {
-      if (DeliveryPtr added = add_row(std::move(row))) fresh.push_back(std::move(added));
-    }
+    if (result->size() >= kReadAtOnce) fetch_again_ = true;
+    for (WaitingRow& row : *result) add_row(std::move(row));
     pump();
-    for (const DeliveryPtr& delivery : fresh) {
-      if (delivery->phase == Phase::Waiting) delivery->pack();
-    }
   }
   if (std::exchange(fetch_again_, false)) next = base::Duration{0};
   fetch_timer_ = world_.executor.post_after(next, [this, alive = alive_] {
@@ -214,8 +207,7 @@ void Notifier::forget_everything() {
   pending_.set(0);
 }
 
-// Returns null if it is known, or settled at once.
-DeliveryPtr Notifier::add_row(OutboxRow row) {
+void Notifier::add_row(WaitingRow row) {
   last_row_ = std::max(last_row_, row.id);
   const base::Clock& clock = world_.executor.clock();
   const base::MonotonicTime now = clock.monotonic();
@@ -226,26 +218,16 @@ DeliveryPtr Notifier::add_row(OutboxRow row) {
     due += std::min(row.due - clock.wall(), kBackoffMax);
   }
   const DeliveryPtr delivery = queue_.add(std::move(row), now, due);
-  if (!delivery) return nullptr;
+  if (!delivery) return;
   pending_.set(static_cast<double>(queue_.size()));
   if (sent_a_newer_one(*delivery)) {
     settle(delivery, incident::DeliveryState::Superseded, std::string(kOvertaken));
-    return nullptr;
+    return;
   }
   drop_overtaken(*delivery);
-  if (const auto sent = ahead_.find(delivery->message().key); sent != ahead_.end()) {
-    // It went out while its commit failed; the row only has to say so now.
-    if (sent->second) {
-      const incident::DeliveryState state = *sent->second;
-      ahead_.erase(sent);
-      settle(delivery, state, "sent before it could be stored");
-      return nullptr;
-    }
-    delivery->outcome_unknown = true;
-    ahead_.erase(sent);
-  }
-  if (!delivery->message().words_only() &&
-      unheard_.erase(incident_in(delivery->channel_name, delivery->message())) > 0) {
+  if (was_sent_ahead(delivery)) return;
+  if (!unheard_.empty() && !delivery->words_only() &&
+      unheard_.erase(incident_in(delivery->channel_name, delivery->head().incident_id)) > 0) {
     delivery->opens = true;
   }
   if (const auto channel = channels_.find(delivery->channel_name); channel != channels_.end()) {
@@ -253,13 +235,12 @@ DeliveryPtr Notifier::add_row(OutboxRow row) {
   }
   follow_failover(delivery);
   supersede_in(delivery);
-  return delivery;
+  delivery->pack();
 }
 
 bool Notifier::expired(const Delivery& delivery) const {
-  const incident::Notification& message = delivery.message();
-  if (is_proof(message)) return delivery.failures >= kAttemptsMin;
-  if (message.kind == incident::NotificationKind::Test) return delivery.attempt > 0;
+  if (is_proof(delivery)) return delivery.failures >= kAttemptsMin;
+  if (delivery.kind == incident::NotificationKind::Test) return delivery.attempt > 0;
   const base::Clock& clock = world_.executor.clock();
   const auto severity = static_cast<std::size_t>(delivery.severity());
   if (clock.wall() < delivery.since + settings_.deadlines[severity]) return false;

@@ -42,10 +42,9 @@ struct TestResult {
   base::Duration took{0};
 };
 
-/// Told of each finished delivery: incident::DeliveryReport's fields are in the row.
-/// `state` is Delivered, Dead or Superseded.
-using OutcomeHook = std::function<void(const incident::OutboxRow& row,
-                                       incident::DeliveryState state, const std::string& text)>;
+/// Told of each delivery that ended: Delivered, Dead or Superseded.
+using OutcomeHook = std::function<void(const incident::Notification&, std::uint32_t attempts,
+                                       incident::DeliveryState, const std::string& text)>;
 
 /// How a channel is doing, for people.
 struct ChannelInfo {
@@ -136,8 +135,8 @@ class Notifier {
   // notifier.cc: channels, reading the outbox, who goes next.
   void make_channels();
   void fetch();
-  void fetched(base::Result<incident::PendingRows> result);
-  DeliveryPtr add_row(incident::OutboxRow row);
+  void fetched(base::Result<std::vector<incident::WaitingRow>> result);
+  void add_row(incident::WaitingRow row);
   void pump();
   void pump_soon();
   void pump_channel(const std::shared_ptr<ChannelState>& channel, ChannelQueue& queue,
@@ -145,6 +144,7 @@ class Notifier {
   bool may_begin(ChannelState& channel, ChannelQueue& queue, base::MonotonicTime now);
   void schedule(base::MonotonicTime at);
   bool expired(const Delivery& delivery) const;
+  bool was_sent_ahead(const DeliveryPtr& delivery);
   bool sent_a_newer_one(const Delivery& delivery) const;
   void drop_overtaken(const Delivery& newer);
   void drop(const DeliveryPtr& delivery);

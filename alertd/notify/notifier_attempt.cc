@@ -21,16 +21,9 @@ constexpr base::Duration kWatchdogSlack{30'000};
 constexpr base::Duration kUnrecordedGrace{10'000};
 constexpr std::size_t kUnheardMax = 20'000;
 
-void tell_outcome(const OutcomeHook& hook, Delivery& delivery, DeliveryState state,
-                  const std::string& text) {
-  incident::OutboxRow row;
-  row.id = delivery.row_id;
-  row.attempts = delivery.attempt;
-  row.state = state;
-  row.outcome_unknown = delivery.outcome_unknown;
-  row.notification = std::move(delivery.message());  // lent: a copy costs more than the rest
-  hook(row, state, text);
-  delivery.message() = std::move(row.notification);
+incident::Notification without_resolved(incident::Notification message) {
+  std::erase_if(message.alerts, [](const incident::NotifiedAlert& one) { return !one.firing; });
+  return message;
 }
 
 }  // namespace
@@ -127,14 +120,11 @@ void Notifier::send(const DeliveryPtr& delivery, std::vector<Receipt> receipts) 
   const std::shared_ptr<ChannelState> used = delivery->used;
   const std::uint32_t attempt = delivery->attempt;
   delivery->sent_at = world_.executor.clock().monotonic();
-  incident::Notification& message = delivery->message();
+  const incident::Notification& message = delivery->message();
   if (!used->settings.send_resolved && message.kind == NotificationKind::Resolved) {
     ended(delivery, attempt,
           {Verdict::Delivered, "not sent: send_resolved is false for this channel"});
     return;
-  }
-  if (!used->settings.send_resolved) {
-    std::erase_if(message.alerts, [](const incident::NotifiedAlert& one) { return !one.firing; });
   }
   delivery->watchdog = world_.executor.post_after(
       used->settings.timeout + kWatchdogSlack, [this, alive = alive_, delivery, attempt] {
@@ -144,10 +134,14 @@ void Notifier::send(const DeliveryPtr& delivery, std::vector<Receipt> receipts) 
       });
   const DeliveryKey key{message.key, delivery->outcome_unknown, std::move(receipts)};
   // `used` is held until the answer: the channel may be replaced by a reload meanwhile.
-  used->channel->send(message, key,
-                      [this, alive = alive_, delivery, attempt, used](Outcome outcome) {
-                        if (*alive) ended(delivery, attempt, std::move(outcome));
-                      });
+  auto done = [this, alive = alive_, delivery, attempt, used](Outcome outcome) {
+    if (*alive) ended(delivery, attempt, std::move(outcome));
+  };
+  if (used->settings.send_resolved) {
+    used->channel->send(message, key, std::move(done));
+  } else {
+    used->channel->send(without_resolved(message), key, std::move(done));
+  }
 }
 
 void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome outcome) {
@@ -178,9 +172,9 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
     retry_later(delivery, outcome, result);
   }
   count(*delivery, attempt_outcome(result.state).data());
-  const std::string key = delivery->message().key;
-  if (tests_.contains(key)) {
-    answer_test(key, TestResult{result.state == DeliveryState::Delivered, result.text, {}});
+  if (!tests_.empty()) {
+    answer_test(delivery->message().key,
+                TestResult{result.state == DeliveryState::Delivered, result.text, {}});
   }
   recording_->finished.push_back({delivery, std::move(result)});
   pump_soon();
@@ -214,7 +208,7 @@ void Notifier::note_outcome(ChannelState& channel, const Delivery& delivery,
   if (outcome.verdict == Verdict::Delivered) {
     ++channel.delivered;
     channel.last_delivered = clock.wall();
-    if (delivery.message().kind != NotificationKind::Test) channel.last_real = clock.wall();
+    if (delivery.kind != NotificationKind::Test) channel.last_real = clock.wall();
   } else {
     ++channel.failed;
     channel.last_failed = clock.wall();
@@ -296,7 +290,7 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
     if (!delivery->failed_over) fail_over(delivery, "given up: " + base::escape_control(text));
     dead_letter(*delivery, base::escape_control(text));
   }
-  if (outcome_hook_) tell_outcome(outcome_hook_, *delivery, state, text);
+  if (outcome_hook_) outcome_hook_(message, delivery->attempt, state, text);
   const DeliveryPtr next = state == DeliveryState::Dead ? pass_on_unheard(*delivery) : nullptr;
   drop(delivery);
   if (next) supersede_in(next);
@@ -307,12 +301,12 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
 DeliveryPtr Notifier::pass_on_unheard(const Delivery& delivery) {
   if (!delivery.unheard() || delivery.lane == nullptr) return nullptr;
   for (const DeliveryPtr& each : delivery.lane->rows) {
-    if (each->row_id <= delivery.row_id || each->message().words_only()) continue;
+    if (each->row_id <= delivery.row_id || each->words_only()) continue;
     each->opens = true;
     return each;
   }
   if (unheard_.size() >= kUnheardMax) unheard_.erase(unheard_.begin());
-  unheard_.insert(incident_in(delivery.channel_name, delivery.message()));
+  unheard_.insert(incident_in(delivery.channel_name, delivery.head().incident_id));
   return nullptr;
 }
 

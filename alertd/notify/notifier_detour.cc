@@ -57,22 +57,22 @@ void Notifier::fail_over_waiting(ChannelState& channel, const ChannelQueue& queu
   if (channel.settings.delivery.failover.empty()) return;
   for (const DeliveryPtr& delivery : queue.urgent()) {
     fail_over(delivery, fmt::format("it fails: {}", channel.last_error));
+    delivery->pack();
   }
 }
 
 void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
-  const Notification& message = delivery->message();
   const auto channel = channels_.find(delivery->channel_name);
   if (delivery->failed_over || channel == channels_.end() ||
-      message.kind == NotificationKind::Test || message.words_only() ||
-      !message.failover_for.empty()) {
+      delivery->kind == NotificationKind::Test || delivery->words_only()) {
     return;
   }
   const std::string& target = channel->second->settings.delivery.failover;
-  if (target.empty()) return;
+  if (target.empty() || !delivery->head().failover_for.empty()) return;
+  const Notification& message = delivery->message();
   delivery->failed_over = true;
   if (detoured_.size() >= kDetouredMax) detoured_.erase(detoured_.begin());
-  std::uint32_t& heard_of = detoured_[incident_in(delivery->channel_name, message)];
+  std::uint32_t& heard_of = detoured_[incident_in(delivery->channel_name, message.incident.id)];
   // Whoever knows the incident as over, or not at all in this life, need not hear who looks at it.
   if (message.kind == NotificationKind::Acknowledged && message.incident.reopened > heard_of) {
     return;
@@ -91,21 +91,20 @@ void Notifier::fail_over(const DeliveryPtr& delivery, const std::string& why) {
 
 // What ends an incident also goes to whoever got its beginning in this channel's place.
 void Notifier::follow_failover(const DeliveryPtr& delivery) {
-  const Notification& message = delivery->message();
+  if (!told_to_end(delivery->kind)) return;
   const auto channel = channels_.find(delivery->channel_name);
-  if (!told_to_end(message.kind) || channel == channels_.end() ||
-      channel->second->settings.delivery.failover.empty() || !message.failover_for.empty()) {
-    return;
-  }
+  if (channel == channels_.end() || channel->second->settings.delivery.failover.empty()) return;
+  const incident::NotificationHead message = delivery->head();
+  if (!message.failover_for.empty()) return;
   const std::string why = "it got the messages before";
-  if (detoured_.contains(incident_in(delivery->channel_name, message))) {
+  if (detoured_.contains(incident_in(delivery->channel_name, message.incident_id))) {
     fail_over(delivery, why);
     return;
   }
   // Older than this process: what it sent where is in the store.
-  if (message.sequence <= 1 || message.incident.opened_at >= started_at_) return;
+  if (message.sequence <= 1 || message.opened_at >= started_at_) return;
   world_.store.incident(
-      message.incident.id, world_.executor,
+      std::string(message.incident_id), world_.executor,
       [this, alive = alive_, delivery, why](const base::Result<incident::IncidentDetail>& detail) {
         if (!*alive || !detail) return;
         for (const incident::DeliveryRecord& one : detail->deliveries) {
@@ -119,7 +118,7 @@ void Notifier::follow_failover(const DeliveryPtr& delivery) {
 
 void Notifier::dead_letter(const Delivery& delivery, const std::string& why) {
   const Notification& message = delivery.message();
-  if (message.kind == NotificationKind::Test && !is_proof(message)) return;  // who asked knows
+  if (message.kind == NotificationKind::Test && !is_proof(delivery)) return;  // who asked knows
   if (about_itself(message)) {
     // An alert about this alert would go the same way.
     to_fallback(message, fmt::format("{} does not deliver: {}", delivery.channel_name, why));
@@ -189,9 +188,8 @@ bool Notifier::summarize(ChannelState& channel, const ChannelQueue& queue) {
   }
   std::vector<DeliveryPtr> told;
   for (const DeliveryPtr& delivery : queue.ready()) {
-    const NotificationKind kind = delivery->message().kind;
-    const bool fits = kind != NotificationKind::Test && kind != NotificationKind::Acknowledged &&
-                      !delivery->message().words_only();
+    const bool fits = delivery->kind != NotificationKind::Test &&
+                      delivery->kind != NotificationKind::Acknowledged && !delivery->words_only();
     if (fits && !delivery->critical() && delivery->lane->rows.size() == 1 &&
         !delivery->outcome_unknown) {
       told.push_back(delivery);
@@ -199,7 +197,7 @@ bool Notifier::summarize(ChannelState& channel, const ChannelQueue& queue) {
   }
   // Only something new makes another summary of a summary that waits.
   const auto single = std::count_if(told.begin(), told.end(), [](const DeliveryPtr& one) {
-    return one->message().kind != NotificationKind::Summary;
+    return one->kind != NotificationKind::Summary;
   });
   if (static_cast<std::size_t>(single) < kSummaryMin) return false;
   Notification summary = make_summary(told, world_.executor.clock().wall());

@@ -108,7 +108,7 @@ void Notifier::send_uncommitted(std::vector<Notification> messages) {
       base::log_error(kComponent, "{} {}: sent although it cannot be stored", channel->first,
                       message.incident.id);
       unrecorded_.increment();
-      std::uint64_t& newest = told_ahead_[incident_in(channel->first, message)];
+      std::uint64_t& newest = told_ahead_[incident_in(channel->first, message.incident.id)];
       newest = std::max(newest, message.sequence);
       const std::shared_ptr<ChannelState> used = channel->second;
       used->channel->send(message, {message.key, false, {}},
@@ -126,19 +126,36 @@ void Notifier::send_uncommitted(std::vector<Notification> messages) {
   });
 }
 
+// Whether it went out while its commit failed: the row only has to say so now.
+bool Notifier::was_sent_ahead(const DeliveryPtr& delivery) {
+  if (ahead_.empty()) return false;
+  const auto sent = ahead_.find(std::string(delivery->head().key));
+  if (sent == ahead_.end()) return false;
+  const std::optional<incident::DeliveryState> state = sent->second;
+  ahead_.erase(sent);
+  if (state) {
+    settle(delivery, *state, "sent before it could be stored");
+    return true;
+  }
+  delivery->outcome_unknown = true;
+  return false;
+}
+
 /// Whether this one waited for the store while a newer one of its lane went out without it. What
 /// may have reached the receiver is repeated all the same.
 bool Notifier::sent_a_newer_one(const Delivery& delivery) const {
-  const incident::Notification& message = delivery.message();
-  const auto newest = told_ahead_.find(incident_in(delivery.channel_name, message));
-  return newest != told_ahead_.end() && message.sequence < newest->second &&
+  if (told_ahead_.empty()) return false;
+  const auto newest =
+      told_ahead_.find(incident_in(delivery.channel_name, delivery.head().incident_id));
+  return newest != told_ahead_.end() && delivery.sequence < newest->second &&
          !delivery.outcome_unknown;
 }
 
 /// Rows are read in order: with the one that went out without its row the store has caught up.
 void Notifier::drop_overtaken(const Delivery& newer) {
-  const auto newest = told_ahead_.find(incident_in(newer.channel_name, newer.message()));
-  if (newest == told_ahead_.end() || newer.message().sequence < newest->second) return;
+  if (told_ahead_.empty()) return;
+  const auto newest = told_ahead_.find(incident_in(newer.channel_name, newer.head().incident_id));
+  if (newest == told_ahead_.end() || newer.sequence < newest->second) return;
   for (const DeliveryPtr& each : newer.lane->rows) {
     if (each->phase != Phase::Waiting || !sent_a_newer_one(*each)) continue;
     settle(each, incident::DeliveryState::Superseded, std::string(kOvertaken));

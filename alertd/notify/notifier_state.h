@@ -66,9 +66,8 @@ base::Counter dead_letters(base::Metrics& metrics, const std::string& channel,
                            FailureReason reason);
 
 /// Names what one incident says to one channel.
-inline std::string incident_in(const std::string& channel_name,
-                               const incident::Notification& message) {
-  return channel_name + '\n' + message.incident.id;
+inline std::string incident_in(const std::string& channel_name, std::string_view incident_id) {
+  return (channel_name + '\n').append(incident_id);
 }
 
 /// Why a message is not sent that waited for the store.
@@ -78,9 +77,9 @@ inline constexpr std::string_view kOvertaken = "a newer one was sent before eith
 inline constexpr std::string_view kProofComment = "daily proof that this channel works";
 
 /// Returns whether it is one; it is tried several times, and its failure is told.
-inline bool is_proof(const incident::Notification& message) {
-  return message.kind == incident::NotificationKind::Test &&
-         message.incident.comment == kProofComment;
+inline bool is_proof(const Delivery& delivery) {
+  return delivery.kind == incident::NotificationKind::Test &&
+         delivery.message().incident.comment == kProofComment;
 }
 
 /// Messages sent before they were stored, remembered until they are.

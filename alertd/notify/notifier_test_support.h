@@ -105,10 +105,10 @@ struct World {
                                                         webhook_settings("b")})) {
     notifier = std::make_unique<Notifier>(
         NotifierWorld{executor, *store, http, mail, *random, metrics, "h"}, std::move(settings),
-        [this](const incident::OutboxRow& row, DeliveryState state, const std::string& text) {
-          outcomes.push_back(fmt::format("{}#{} {} after {}: {}", row.notification.channel,
-                                         row.notification.sequence, to_string(state), row.attempts,
-                                         text));
+        [this](const Notification& sent, std::uint32_t attempts, DeliveryState state,
+               const std::string& text) {
+          outcomes.push_back(fmt::format("{}#{} {} after {}: {}", sent.channel, sent.sequence,
+                                         to_string(state), attempts, text));
         },
         [this](const ChannelSettings& channel, const NotifySettings&) {
           return std::make_shared<FakeChannel>(channel.name, wire, executor);

@@ -15,16 +15,15 @@ bool unsent(const Delivery& delivery) {
 }
 
 bool may_replace(const Delivery& newer, const Delivery& older) {
-  const NotificationKind kind = older.message().kind;
+  const NotificationKind kind = older.kind;
   if (kind == NotificationKind::Test || kind == NotificationKind::Summary) return false;
   // A day's report is not the next day's.
-  if (kind == NotificationKind::Report || newer.message().kind == NotificationKind::Report) {
+  if (kind == NotificationKind::Report || newer.kind == NotificationKind::Report) {
     return false;
   }
   const bool news = kind == NotificationKind::News;
-  if (news != (newer.message().kind == NotificationKind::News)) return false;
-  return kind != NotificationKind::Acknowledged ||
-         newer.message().kind == NotificationKind::Acknowledged;
+  if (news != (newer.kind == NotificationKind::News)) return false;
+  return kind != NotificationKind::Acknowledged || newer.kind == NotificationKind::Acknowledged;
 }
 
 // What the receiver knows is what it knew before the oldest of them.
@@ -37,7 +36,7 @@ void inherit(Delivery& newer, const Delivery& older) {
 
 // Nothing of it ever left, and what is said now is that it is over.
 bool over_unseen(const Delivery& last) {
-  return last.message().kind == NotificationKind::Resolved && last.unheard();
+  return last.kind == NotificationKind::Resolved && last.unheard();
 }
 
 }  // namespace
@@ -52,9 +51,8 @@ std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved) {
       const DeliveryPtr older = stay.back();
       stay.pop_back();
       inherit(*delivery, *older);
-      gone.emplace_back(older,
-                        fmt::format("superseded by message {} ({})", delivery->message().sequence,
-                                    to_string(delivery->message().kind)));
+      gone.emplace_back(older, fmt::format("superseded by message {} ({})", delivery->sequence,
+                                           to_string(delivery->kind)));
     }
     stay.push_back(delivery);
   }

@@ -45,8 +45,8 @@ class AsyncStateStore final : public incident::StateStore {
   }
 
   void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
-                     Done<incident::PendingRows> done) override {
-    run<incident::PendingRows>(reply_on, std::move(done), [this, after_id, limit] {
+                     Done<std::vector<incident::WaitingRow>> done) override {
+    run<std::vector<incident::WaitingRow>>(reply_on, std::move(done), [this, after_id, limit] {
       return store_->pending_after(after_id, limit);
     });
   }

@@ -39,8 +39,8 @@ struct OutboxFile : test::StateFile {
     const auto rows = tables->pending_after(after, limit);
     REQUIRE_MESSAGE(rows, rows);
     std::string text;
-    for (const incident::OutboxRow& row : rows->rows) {
-      CHECK(row.notification.sequence == static_cast<std::uint64_t>(row.id));
+    for (const incident::WaitingRow& row : *rows) {
+      CHECK(row.head.sequence == static_cast<std::uint64_t>(row.id));
       text += fmt::format("{}:{}{} ", row.id, row.attempts, row.outcome_unknown ? "?" : "");
     }
     return text;

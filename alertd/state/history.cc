@@ -384,7 +384,7 @@ Result<void> History::thin_decisions(std::int64_t block_id, base::WallTime befor
   return update.bytes(kept.keys).bytes(kept.body).run();
 }
 
-Result<Notification> MessageReader::read(std::int64_t row_id) {
+Result<std::optional<std::string_view>> MessageReader::find(std::int64_t row_id) {
   if (next_ < 0 || row_id < next_ || row_id > block_.last) {
     Statement query = database_.statement(
         "SELECT id, first, last, count, keys, body FROM message_blocks WHERE id <= ?"
@@ -401,15 +401,14 @@ Result<Notification> MessageReader::read(std::int64_t row_id) {
     if (!reader.ok()) return damaged("messages", block_.id);
     at_ = block_.body.size() - reader.left();
     next_ = id + 1;
-    if (id < row_id) continue;
+    if (id == row_id) return std::optional(bytes);
     if (id > row_id) break;
-    auto notification = incident::notification_from_bytes(bytes);
-    if (!notification) {
-      return with_context(notification.error(), fmt::format("outbox row {}", row_id));
-    }
-    return notification;
   }
-  // An older release's.
+  return std::optional<std::string_view>();
+}
+
+// An older release's.
+Result<Notification> MessageReader::read_old(std::int64_t row_id) {
   Statement query = database_.statement("SELECT body FROM messages WHERE id = ?");
   TC_TRY(const bool row, query.integer(row_id).next());
   if (!row) return corrupt(fmt::format("outbox row {} has no message", row_id));
@@ -418,6 +417,32 @@ Result<Notification> MessageReader::read(std::int64_t row_id) {
     return with_context(notification.error(), fmt::format("outbox row {}", row_id));
   }
   return notification;
+}
+
+Result<Notification> MessageReader::read(std::int64_t row_id) {
+  TC_TRY(const auto bytes, find(row_id));
+  if (!bytes) return read_old(row_id);
+  auto notification = incident::notification_from_bytes(*bytes);
+  if (!notification) {
+    return with_context(notification.error(), fmt::format("outbox row {}", row_id));
+  }
+  return notification;
+}
+
+Result<void> MessageReader::read(incident::WaitingRow& row) {
+  TC_TRY(const auto found, find(row.id));
+  if (found) {
+    row.message = base::SharedText(*found);
+  } else {
+    TC_TRY(const auto notification, read_old(row.id));
+    std::string bytes;
+    append_bytes(notification, bytes);
+    row.message = base::SharedText(bytes);
+  }
+  const auto head = incident::head_from_bytes(row.message);
+  if (!head) return with_context(head.error(), fmt::format("outbox row {}", row.id));
+  row.head = *head;
+  return base::ok();
 }
 
 }  // namespace tocsin::state

@@ -53,10 +53,16 @@ class History {
 class MessageReader {
  public:
   explicit MessageReader(Database& database) : database_(database) {}
-  /// Errors: Corruption (names the row; also if it has no message).
+  /// Errors of all: Corruption (names the row; also if it has no message).
   base::Result<incident::Notification> read(std::int64_t row_id);
+  /// Fills in `row.message` and `row.head` of `row.id`.
+  base::Result<void> read(incident::WaitingRow& row);
 
  private:
+  /// The bytes of the message, in `block_`; none: it is not in a block.
+  base::Result<std::optional<std::string_view>> find(std::int64_t row_id);
+  base::Result<incident::Notification> read_old(std::int64_t row_id);
+
   Database& database_;
   Block block_;
   std::size_t at_ = 0;      ///< Where in the block the next record begins.

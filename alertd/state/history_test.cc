@@ -94,11 +94,11 @@ TEST_CASE("history: a storm fills many blocks, and each line is found") {
   CHECK(file.texts(newest) == "of-T-1300 of-T-1299 ");
   const auto rows = file.tables->pending_after(0, 1000);
   REQUIRE_MESSAGE(rows, rows);
-  REQUIRE(rows->rows.size() == 600);
-  for (std::size_t i = 0; i < rows->rows.size(); ++i) {
-    CHECK(rows->rows[i].notification.incident.id == "T-" + std::to_string(1001 + i));
+  REQUIRE(rows->size() == 600);
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    CHECK(rows->at(i).head.incident_id == "T-" + std::to_string(1001 + i));
   }
-  CHECK(file.tables->pending_after(rows->rows[399].id, 1)->rows[0].id == rows->rows[400].id);
+  CHECK(file.tables->pending_after(rows->at(399).id, 1)->at(0).id == rows->at(400).id);
 }
 
 TEST_CASE("history: small changes go on in one block") {
@@ -112,7 +112,7 @@ TEST_CASE("history: small changes go on in one block") {
   CHECK(file.number("SELECT count(*) FROM message_blocks") == 1);
   CHECK(file.number("SELECT last - first FROM event_blocks") == 19);
   CHECK(file.tables->incident("T-1007")->timeline.size() == 3);
-  CHECK(file.tables->pending_after(0, 100)->rows.size() == 20);
+  CHECK(file.tables->pending_after(0, 100)->size() == 20);
 }
 
 TEST_CASE("history: nothing of a failed change is left in memory") {
@@ -135,7 +135,7 @@ TEST_CASE("history: nothing of a failed change is left in memory") {
   CHECK(file.number("SELECT count FROM decision_blocks") == 2);
   CHECK(file.number("SELECT count FROM event_blocks") == 6);
   CHECK(file.tables->load(base::wall_time(0))->alerts.size() == 1);
-  CHECK(file.tables->pending_after(0, 100)->rows.size() == 2);
+  CHECK(file.tables->pending_after(0, 100)->size() == 2);
   REQUIRE(file.tables->commit(change));
   CHECK(file.tables->load(base::wall_time(0))->alerts.size() == 1);
 }
@@ -202,7 +202,7 @@ TEST_CASE("history: a damaged block is told of, and other blocks are read") {
   CHECK(file.tables->incident("T-1002"));
   CHECK(file.tables->decisions({}).error().code == base::ErrorCode::Corruption);
   CHECK(file.tables->pending_after(0, 10).error().code == base::ErrorCode::Corruption);
-  CHECK(file.tables->pending_after(1, 10)->rows.size() == 1);
+  CHECK(file.tables->pending_after(1, 10)->size() == 1);
 }
 
 TEST_CASE("history: rows of the fourth schema are read on until they are pruned") {
@@ -243,10 +243,11 @@ TEST_CASE("history: rows of the fourth schema are read on until they are pruned"
   CHECK(file.tables->load(base::wall_time(0))->alerts.size() == 1);
   const auto rows = file.tables->pending_after(0, 10);
   REQUIRE_MESSAGE(rows, rows);
-  REQUIRE(rows->rows.size() == 2);
-  CHECK(rows->rows[0].outcome_unknown);
-  CHECK(rows->rows[0].notification.sequence == 1);
-  CHECK(rows->rows[1].notification.sequence == 2);
+  REQUIRE(rows->size() == 2);
+  CHECK(rows->at(0).outcome_unknown);
+  CHECK(rows->at(0).head.sequence == 1);
+  CHECK(to_json(*incident::notification_from_bytes(rows->at(0).message)) == body);
+  CHECK(rows->at(1).head.sequence == 2);
   REQUIRE(file.tables->attempt_finished({1, 1, incident::DeliveryState::Pending, suite_time(3),
                                          suite_time(3), base::Duration{5}, "503", ""}));
   REQUIRE(file.tables->attempt_started(1, 2, suite_time(4)));

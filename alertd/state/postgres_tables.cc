@@ -158,8 +158,8 @@ Result<incident::PendingRows> PostgresTables::pending(WallTime now, std::size_t 
   return pending;
 }
 
-Result<incident::PendingRows> PostgresTables::pending_after(std::int64_t after_id,
-                                                            std::size_t limit) {
+Result<std::vector<incident::WaitingRow>> PostgresTables::pending_after(std::int64_t after_id,
+                                                                        std::size_t limit) {
   postgres::Transaction transaction(*connection_);
   TC_TRY(transaction.begin());
   TC_TRY(check_epoch(transaction));
@@ -176,13 +176,13 @@ Result<incident::PendingRows> PostgresTables::pending_after(std::int64_t after_i
                          " note FROM outbox WHERE state = 'pending' AND id > $1"
                          " AND claim_epoch = $3 ORDER BY id LIMIT $2",
                          values));
-  incident::PendingRows pending;
+  std::vector<incident::WaitingRow> waiting;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    TC_TRY(auto row, read_row(rows, i));
-    pending.rows.push_back(std::move(row));
+    TC_TRY(const auto row, read_row(rows, i));
+    waiting.push_back(incident::waiting_row(row));
   }
   TC_TRY(transaction.commit());
-  return pending;
+  return waiting;
 }
 
 Result<std::vector<IncidentRecord>> PostgresTables::incidents(

@@ -23,6 +23,7 @@ using incident::PendingRows;
 using incident::Record;
 using incident::StateChange;
 using incident::TimelineEvent;
+using incident::WaitingRow;
 
 namespace {
 
@@ -254,34 +255,42 @@ Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
   return pending;
 }
 
-Result<PendingRows> StateTables::pending_after(std::int64_t after_id, std::size_t limit) {
+Result<std::vector<WaitingRow>> StateTables::pending_after(std::int64_t after_id,
+                                                           std::size_t limit) {
   if (!fresh_.known()) TC_TRY(bring_messages_out());
-  PendingRows pending;
+  std::vector<WaitingRow> rows;
   MessageReader messages(database_);
+  const auto add = [&](WaitingRow row) -> Result<void> {
+    TC_TRY(messages.read(row));
+    rows.push_back(std::move(row));
+    return base::ok();
+  };
   auto fresh = fresh_.rows().upper_bound(after_id);
   const auto add_fresh_before = [&](std::int64_t id) -> Result<void> {
-    for (; fresh != fresh_.rows().end() && fresh->first < id && pending.rows.size() < limit;
-         ++fresh) {
-      OutboxRow row;
+    for (; fresh != fresh_.rows().end() && fresh->first < id && rows.size() < limit; ++fresh) {
+      WaitingRow row;
       row.id = fresh->first;
       row.attempts = fresh->second.started_ms ? 1 : 0;
       row.outcome_unknown = fresh->second.started_ms.has_value();
       row.due = base::wall_time(fresh->second.due_ms);
-      TC_TRY(row.notification, messages.read(row.id));
-      pending.rows.push_back(std::move(row));
+      TC_TRY(add(std::move(row)));
     }
     return base::ok();
   };
   Statement query = database_.statement(
-      "SELECT id, state, attempts, outcome_unknown, due_ms, receipt, note FROM outbox"
+      "SELECT id, attempts, outcome_unknown, due_ms FROM outbox"
       " WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?");
   query.integer(after_id).integer(static_cast<std::int64_t>(limit));
   while (true) {
     TC_TRY(const bool found, query.next());
     TC_TRY(add_fresh_before(found ? query.integer_at(0) : INT64_MAX));
-    if (!found || pending.rows.size() >= limit) return pending;
-    TC_TRY(auto row, read_row(query, messages));
-    pending.rows.push_back(std::move(row));
+    if (!found || rows.size() >= limit) return rows;
+    WaitingRow row;
+    row.id = query.integer_at(0);
+    row.attempts = static_cast<std::uint32_t>(query.integer_at(1));
+    row.outcome_unknown = query.integer_at(2) != 0;
+    row.due = base::wall_time(query.integer_at(3));
+    TC_TRY(add(std::move(row)));
   }
 }
 

@@ -114,10 +114,10 @@ int run(std::size_t alerts, std::size_t groups) {
   incident::Dispatcher* reports = nullptr;
   notify::Notifier notifier(
       {notify_thread, **store, *http, *mail, *random, metrics, "bench"}, settings,
-      [&](const incident::OutboxRow& row, incident::DeliveryState state, const std::string& text) {
-        const incident::Notification& sent = row.notification;
+      [&](const incident::Notification& sent, std::uint32_t attempts, incident::DeliveryState state,
+          const std::string& text) {
         reports->report(
-            {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, row.attempts, text});
+            {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, attempts, text});
       },
       [&](const auto&, const auto&) { return sink; });
   incident::Dispatcher dispatcher(options_of(groups == 0, notifier), core, **store, metrics);

@@ -6,9 +6,9 @@
 
 namespace tocsin::incident {
 
-inline PendingRows suite_pending_after(const StoreUnderTest& test, StateStore& store,
-                                       std::int64_t after_id, std::size_t limit) {
-  auto rows = ask<PendingRows>(
+inline std::vector<WaitingRow> suite_pending_after(const StoreUnderTest& test, StateStore& store,
+                                                   std::int64_t after_id, std::size_t limit) {
+  auto rows = ask<std::vector<WaitingRow>>(
       test.executor, [&](auto done) { store.pending_after(after_id, limit, test.executor, done); });
   REQUIRE(rows);
   return std::move(*rows);
@@ -35,29 +35,28 @@ inline void suite_batches(const StoreUnderTest& test) {
   REQUIRE(suite_commit(test, *store, change));
 
   // In order of commit, due or not, from a place on.
-  const PendingRows all = suite_pending_after(test, *store, 0, 10);
-  REQUIRE(all.rows.size() == 4);
-  CHECK(suite_pending_after(test, *store, 0, 2).rows.size() == 2);
-  const PendingRows later = suite_pending_after(test, *store, all.rows[1].id, 10);
-  REQUIRE(later.rows.size() == 2);
-  CHECK(later.rows[0].id == all.rows[2].id);
+  const auto all = suite_pending_after(test, *store, 0, 10);
+  REQUIRE(all.size() == 4);
+  CHECK(suite_pending_after(test, *store, 0, 2).size() == 2);
+  const auto later = suite_pending_after(test, *store, all[1].id, 10);
+  REQUIRE(later.size() == 2);
+  CHECK(later[0].id == all[2].id);
 
   // Errors of single rows hinder no other.
   DeliveryBatch batch;
-  batch.settled = {{all.rows[0].id, DeliveryState::Superseded, "superseded by message 2"},
+  batch.settled = {{all[0].id, DeliveryState::Superseded, "superseded by message 2"},
                    {999'999, DeliveryState::Superseded, "no such row"}};
-  batch.started = {{all.rows[1].id, 1, suite_time(5)},
-                   {999'999, 1, suite_time(5)},
-                   {all.rows[2].id, 1, suite_time(5)}};
+  batch.started = {
+      {all[1].id, 1, suite_time(5)}, {999'999, 1, suite_time(5)}, {all[2].id, 1, suite_time(5)}};
   AttemptResult delivered;
-  delivered.row_id = all.rows[1].id;
+  delivered.row_id = all[1].id;
   delivered.attempt = 1;
   delivered.state = DeliveryState::Delivered;
   delivered.finished_at = suite_time(6);
   delivered.text = "taken";
   delivered.receipt = "1712.1";
   AttemptResult unknown = delivered;
-  unknown.row_id = all.rows[3].id;
+  unknown.row_id = all[3].id;
   batch.finished = {delivered, unknown};
   batch.outbox = {suite_notification("T-1001", 5)};
   const DeliveryBatchOutcome outcome = suite_record(test, *store, batch);
@@ -70,24 +69,25 @@ inline void suite_batches(const StoreUnderTest& test) {
   CHECK(outcome.finished[1].error().code == base::ErrorCode::NotFound);
 
   store = &test.reopen();
-  const PendingRows left = suite_pending_after(test, *store, 0, 10);
-  REQUIRE(left.rows.size() == 3);
-  CHECK(left.rows[0].id == all.rows[2].id);
-  CHECK(left.rows[0].outcome_unknown);
-  CHECK(left.rows[0].attempts == 1);
-  CHECK(left.rows[1].id == all.rows[3].id);
-  CHECK(left.rows[2].notification.sequence == 5);
+  const auto left = suite_pending_after(test, *store, 0, 10);
+  REQUIRE(left.size() == 3);
+  CHECK(left[0].id == all[2].id);
+  CHECK(left[0].outcome_unknown);
+  CHECK(left[0].attempts == 1);
+  CHECK(left[1].id == all[3].id);
+  CHECK(left[2].head.sequence == 5);
+  CHECK(to_json(notification_from_bytes(left[2].message).value()) == to_json(batch.outbox[0]));
 
   // The same again: what was written stays as it is.
   DeliveryBatch again;
-  again.settled = {batch.settled[0], {all.rows[1].id, DeliveryState::Dead, "too late"}};
+  again.settled = {batch.settled[0], {all[1].id, DeliveryState::Dead, "too late"}};
   again.finished = {delivered};
   again.outbox = batch.outbox;
   const DeliveryBatchOutcome repeated = suite_record(test, *store, again);
   CHECK(repeated.settled[0]);
   CHECK(repeated.settled[1].error().code == base::ErrorCode::InvalidArgument);
   CHECK(repeated.finished[0]);
-  CHECK(suite_pending_after(test, *store, 0, 10).rows.size() == 3);
+  CHECK(suite_pending_after(test, *store, 0, 10).size() == 3);
 
   const auto detail = ask<IncidentDetail>(
       test.executor, [&](auto done) { store->incident("T-1001", test.executor, done); });

@@ -148,12 +148,11 @@ void WeekWorld::boot() {
   notifier_ = std::make_unique<notify::Notifier>(
       notify::NotifierWorld{executor_, *store_, *http_, *mail_, *random_, *metrics_, "week"},
       settings_[config_].notify,
-      [this](const incident::OutboxRow& row, incident::DeliveryState state,
-             const std::string& text) {
-        const incident::Notification& sent = row.notification;
+      [this](const incident::Notification& sent, std::uint32_t attempts,
+             incident::DeliveryState state, const std::string& text) {
         if (sent.incident.id.empty()) return;
         dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
-                             row.attempts, text, sent.sequence});
+                             attempts, text, sent.sequence});
       },
       [this](const notify::ChannelSettings& channel, const notify::NotifySettings&) {
         return std::make_shared<Channel>(channel.receiver + "/" + channel.name, *this);

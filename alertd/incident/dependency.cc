@@ -28,6 +28,7 @@ void Dependencies::add(Dependency dependency) {
 
 std::set<std::string> Dependencies::services_of(const model::Labels& labels) const {
   std::set<std::string> services;
+  if (by_service_.empty()) return services;
   for (const std::string& name : usual_labels().service) {
     const auto found = by_service_.find(std::string(labels.get(name)));
     if (found != by_service_.end() && found->second.matchers.empty()) services.insert(found->first);

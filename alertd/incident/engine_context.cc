@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <functional>
 #include <tuple>
 
 #include "alertd/incident/engine.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::size_t kLookedAt = 300;  // incidents that may be the root or related, newest first
 constexpr std::size_t kRelatedMax = 10;
+constexpr std::size_t kTitlesMax = 3;  // of related incidents; the others are named by their ids
 constexpr std::size_t kTextMax = 1000;
 constexpr base::Duration kRelatedWindow = std::chrono::minutes(30);
 
@@ -79,6 +81,18 @@ std::string storm_title(const IncidentSettings& settings, const Incident& storm,
                      storm.receiver, parts);
 }
 
+/// Returns "T-1044: disk full; T-1043: slow; T-1042: down; T-1041; T-1040".
+std::string list_of(const std::vector<std::int64_t>& numbers, const IncidentTable& incidents) {
+  std::string text;
+  std::size_t titles = 0;
+  for (const std::int64_t number : numbers) {
+    if (!text.empty()) text += "; ";
+    text += Incident::incident_id(number);
+    if (++titles <= kTitlesMax) text.append(": ").append(incidents.find(number)->title);
+  }
+  return text;
+}
+
 }  // namespace
 
 void Engine::look_around(Incident& incident, const std::vector<model::Alert>& firing) {
@@ -92,12 +106,7 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
   const Scope scope = measure(firing, usual_labels(), settings_.fleet_hosts, now_);
   say("scope", describe(scope, settings_.fleet_hosts));
   find_related(incident);
-  std::vector<std::string> related;
-  for (const std::int64_t number : incident.related) {
-    const Incident& other = incidents_.at(number);
-    related.push_back(fmt::format("{}: {}", other.id(), other.title));
-  }
-  if (!related.empty()) say("related", base::join(related, "; "));
+  if (!incident.related.empty()) say("related", list_of(incident.related, incidents_));
   find_root(incident);
   if (incident.root != 0) {
     const Incident& root = incidents_.at(incident.root);
@@ -117,7 +126,8 @@ void Engine::look_around(Incident& incident, const std::vector<model::Alert>& fi
 }
 
 void Engine::find_related(Incident& incident) {
-  std::set<std::int64_t, std::greater<>> found;
+  std::vector<std::int64_t>& found = incident.related;
+  found.clear();
   for_shared_labels(incident, [&](std::uint64_t label) {
     const auto sharing = by_label_.find(label);
     if (sharing == by_label_.end()) return;
@@ -127,10 +137,13 @@ void Engine::find_related(Incident& incident) {
          ++each, ++looked) {
       const Incident& other = incidents_.at(*each);
       if (other.opened_at + kRelatedWindow < now_) break;
-      if (!other.resolved() && other.number != incident.number) found.insert(other.number);
+      if (other.resolved() || other.number == incident.number) continue;
+      if (std::find(found.begin(), found.end(), other.number) == found.end()) {
+        found.push_back(other.number);
+      }
     }
   });
-  incident.related.assign(found.begin(), found.end());
+  std::sort(found.begin(), found.end(), std::greater<>());
 }
 
 void Engine::find_root(Incident& incident) {

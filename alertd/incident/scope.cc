@@ -3,31 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 namespace tocsin::incident {
 
 namespace {
 
-ScopePart part_of(const std::set<std::string>& names) {
-  ScopePart part;
-  part.count = names.size();
-  for (const std::string& name : names) {
-    if (part.names.size() == ScopePart::kNamed) break;
-    part.names.push_back(name);
-  }
-  return part;
-}
-
-std::string place_of(const model::Alert& alert, const ScopeLabels& labels) {
-  std::string host = first_label(alert.labels, labels.host);
-  return host.empty() ? alert.labels.to_string() : host;
+/// Counts the names, each once.
+ScopePart part_of(std::vector<std::string_view> names) {
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return {names.size(), names.size() == 1 ? std::string(names.front()) : std::string()};
 }
 
 /// Returns "web1" for one, "3 hosts" for several, "" for none.
 std::string count_text(const ScopePart& part, std::string_view plural) {
   if (part.count == 0) return {};
-  return part.count == 1 ? part.names.front() : fmt::format("{} {}", part.count, plural);
+  return part.count == 1 ? part.only : fmt::format("{} {}", part.count, plural);
 }
 
 }  // namespace
@@ -37,9 +28,9 @@ const ScopeLabels& usual_labels() {
   return labels;
 }
 
-std::string first_label(const model::Labels& labels, const std::vector<std::string>& names) {
+std::string_view first_label(const model::Labels& labels, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (labels.has(name)) return std::string(labels.get(name));
+    if (const std::string_view value = labels.get(name); !value.empty()) return value;
   }
   return {};
 }
@@ -48,32 +39,23 @@ Scope measure(std::span<const model::Alert> firing, const ScopeLabels& labels,
               std::size_t fleet_hosts, base::WallTime now) {
   Scope scope;
   scope.alerts = firing.size();
-  std::set<std::string> hosts, services, environments;
-  const model::Alert* first = nullptr;
-  const model::Alert* latest = nullptr;
-  const auto put = [](std::set<std::string>& into, std::string name) {
-    if (!name.empty()) into.insert(std::move(name));
+  const auto count = [firing](const std::vector<std::string>& label) {
+    std::vector<std::string_view> names;
+    for (const model::Alert& alert : firing) {
+      const std::string_view name = first_label(alert.labels, label);
+      if (!name.empty()) names.push_back(name);
+    }
+    return part_of(std::move(names));
   };
+  scope.hosts = count(labels.host);
+  scope.services = count(labels.service);
+  scope.environments = count(labels.environment);
   for (const model::Alert& alert : firing) {
-    put(hosts, first_label(alert.labels, labels.host));
-    put(services, first_label(alert.labels, labels.service));
-    put(environments, first_label(alert.labels, labels.environment));
-    if (!first || alert.starts_at < first->starts_at) first = &alert;
-    if (!latest || alert.starts_at > latest->starts_at) latest = &alert;
     if (alert.starts_at > now - Scope::kGrowthWindow) ++scope.recent;
   }
-  scope.hosts = part_of(hosts);
-  scope.services = part_of(services);
-  scope.environments = part_of(environments);
   if (fleet_hosts > 0) {
-    const auto share = static_cast<double>(hosts.size()) / static_cast<double>(fleet_hosts);
+    const auto share = static_cast<double>(scope.hosts.count) / static_cast<double>(fleet_hosts);
     scope.fleet_share = std::min(share, 1.0);
-  }
-  if (first) {
-    scope.first = place_of(*first, labels);
-    scope.first_at = first->starts_at;
-    scope.latest = place_of(*latest, labels);
-    scope.latest_at = latest->starts_at;
   }
   return scope;
 }

@@ -1,4 +1,4 @@
-// How much an incident concerns: hosts, services, environments, since when, and how fast it grows.
+// How much an incident concerns: hosts, services, environments, and how fast it grows.
 //
 // Pure; counted from the labels of the firing alerts. What a fleet is, the caller says.
 #pragma once
@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/time.h"
@@ -24,11 +25,10 @@ struct ScopeLabels {
 /// Those of every fleet: the default of ScopeLabels.
 const ScopeLabels& usual_labels();
 
-/// A kind of things: how many, and the first few by name.
+/// A kind of things.
 struct ScopePart {
-  static constexpr std::size_t kNamed = 10;
   std::size_t count = 0;
-  std::vector<std::string> names;  ///< Sorted; at most kNamed.
+  std::string only;  ///< Its name, if there is one.
 };
 
 struct Scope {
@@ -37,11 +37,7 @@ struct Scope {
   ScopePart services;
   ScopePart environments;
   std::optional<double> fleet_share;  ///< Of the hosts, 0 to 1; nullopt: the fleet is unknown.
-  std::string first;                  ///< Host (or labels) of the alert that began first.
-  base::WallTime first_at;
-  std::string latest;
-  base::WallTime latest_at;
-  std::size_t recent = 0;  ///< Alerts that began within kGrowthWindow.
+  std::size_t recent = 0;             ///< Alerts that began within kGrowthWindow.
   static constexpr base::Duration kGrowthWindow = std::chrono::minutes(10);
 };
 
@@ -53,6 +49,6 @@ Scope measure(std::span<const model::Alert> firing, const ScopeLabels& labels,
 std::string describe(const Scope& scope, std::size_t fleet_hosts);
 
 /// Returns the value of the first label of `names` that the alert has; empty: none.
-std::string first_label(const model::Labels& labels, const std::vector<std::string>& names);
+std::string_view first_label(const model::Labels& labels, const std::vector<std::string>& names);
 
 }  // namespace tocsin::incident

@@ -78,12 +78,12 @@ void add_alerts(const std::vector<model::Alert>& alerts, Report& report) {
     shown.commit = commit_of(alert);
     report.alerts.push_back(std::move(shown));
     report.began_at = std::min(report.began_at.value_or(alert.starts_at), alert.starts_at);
-    const incident::ScopeLabels names;
-    if (auto host = incident::first_label(alert.labels, names.host); !host.empty()) {
-      hosts.insert(std::move(host));
+    const incident::ScopeLabels& names = incident::usual_labels();
+    if (const auto host = incident::first_label(alert.labels, names.host); !host.empty()) {
+      hosts.emplace(host);
     }
-    if (auto service = incident::first_label(alert.labels, names.service); !service.empty()) {
-      services.insert(std::move(service));
+    if (const auto service = incident::first_label(alert.labels, names.service); !service.empty()) {
+      services.emplace(service);
     }
   }
   report.services.assign(services.begin(), services.end());

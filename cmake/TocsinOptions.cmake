@@ -19,7 +19,7 @@ endif()
 
 # -g1: function names and lines for backtraces; full debug information doubles link time and memory.
 set(CMAKE_CXX_FLAGS_DEBUG "-g1 -Og")
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 
 add_library(tocsin_options INTERFACE)
 target_compile_options(tocsin_options INTERFACE

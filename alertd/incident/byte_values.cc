@@ -18,10 +18,7 @@ base::WallTime take_time(ByteReader& reader) {
 
 void put_labels(const model::Labels& labels, std::string& out) {
   put_varint(labels.size(), out);
-  for (const model::LabelView label : labels) {
-    put_text(label.name, out);
-    put_text(label.value, out);
-  }
+  out += labels.packed();  // each name and value as put_text() puts it
 }
 
 model::Labels take_labels(ByteReader& reader) {

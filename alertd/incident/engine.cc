@@ -14,6 +14,9 @@ using base::WallTime;
 
 namespace {
 
+/// Of the timeline: opened, scope, related, notified.
+constexpr std::size_t kLinesOfOpening = 4;
+
 /// Returns "oncall (pager, mail), chat (slack)".
 std::string list(const std::vector<Address>& addresses) {
   std::string text;
@@ -70,6 +73,9 @@ StepResult Engine::step(WallTime now, const StepInput& input) {
   const auto sends = std::count_if(actions.begin(), actions.end(),
                                    [](const routing::Action& action) { return action.send; });
   result_.change.outbox.reserve(static_cast<std::size_t>(sends));
+  result_.change.decisions.reserve(actions.size());
+  result_.change.events.reserve(kLinesOfOpening * static_cast<std::size_t>(sends) +
+                                input.reports.size());
   for (routing::Action& action : actions) {
     if (action.send && !action.integration.empty()) {
       on_send_to_integration(std::move(action));

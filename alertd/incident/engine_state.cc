@@ -11,6 +11,9 @@ void Engine::write_records() {
   const routing::Dirty dirty = pipeline_.take_dirty();
   StateChange& change = result_.change;
   write_routing_records(dirty);
+  change.alerts_upsert.reserve(dirty.alerts.size());
+  change.groups_upsert.reserve(dirty.groups.size());
+  change.incidents_upsert.reserve(changed_.in_order().size());
   for (const routing::AlertEntry* entry : dirty.alerts) {
     change.alerts_upsert.push_back(alert_record(entry->alert));
   }

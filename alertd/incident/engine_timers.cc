@@ -1,6 +1,4 @@
 // The engine's timers: what happens to incidents as time goes by, and what became of deliveries.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -15,17 +13,18 @@ void Engine::on_report(const DeliveryReport& report) {
   Incident* incident = find(report.incident_id);
   if (!incident) return;  // long over; the store has the delivery's record
   const bool superseded = report.state == DeliveryState::Superseded;
-  const std::string attempts = superseded ? std::string()
-                                          : fmt::format(" after {} attempt{}", report.attempts,
-                                                        report.attempts == 1 ? "" : "s");
+  std::string text(to_string(report.kind));
+  text.append(" to ").append(report.receiver).append("/").append(report.channel);
+  if (!superseded) {
+    text.append(" after ").append(std::to_string(report.attempts));
+    text += report.attempts == 1 ? " attempt" : " attempts";
+  }
+  if (!report.text.empty()) text.append(": ").append(report.text);
   add_event(*incident, now_,
             report.state == DeliveryState::Delivered ? "delivered"
             : superseded                             ? "not_sent"
                                                      : "delivery_failed",
-            "",
-            fmt::format("{} to {}/{}{}{}{}", to_string(report.kind), report.receiver,
-                        report.channel, attempts, report.text.empty() ? "" : ": ", report.text),
-            result_.change.events);
+            "", std::move(text), result_.change.events);
   changed_.insert(incident->number);
   // What took its place reports for it; news is no step.
   if (!superseded && report.kind != NotificationKind::News) on_step_report(*incident, report);

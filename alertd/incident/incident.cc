@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace tocsin::incident {
 
@@ -10,7 +12,9 @@ using base::ErrorCode;
 using base::Result;
 
 std::string Incident::incident_id(std::int64_t number) {
-  return "T-" + std::to_string(number);
+  std::array<char, 24> text{'T', '-'};
+  const auto end = std::to_chars(text.data() + 2, text.data() + text.size(), number).ptr;
+  return {text.data(), end};
 }
 
 void add_event(Incident& incident, base::WallTime now, std::string kind, std::string actor,

@@ -1,7 +1,5 @@
 #include "alertd/incident/notification.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
@@ -127,10 +125,12 @@ bool Notification::firing() const {
 
 std::string delivery_key(std::string_view incident_id, std::string_view receiver,
                          std::string_view channel, NotificationKind kind, std::uint64_t sequence) {
-  // Lengths keep ("ab", "c") and ("a", "bc") apart.
-  const std::string text =
-      fmt::format("{}:{} {}:{} {}:{} {} {}", incident_id.size(), incident_id, receiver.size(),
-                  receiver, channel.size(), channel, to_string(kind), sequence);
+  std::string text;
+  for (const std::string_view field : {incident_id, receiver, channel}) {
+    // Lengths keep ("ab", "c") and ("a", "bc") apart.
+    text.append(std::to_string(field.size())).append(":").append(field).append(" ");
+  }
+  text.append(to_string(kind)).append(" ").append(std::to_string(sequence));
   return base::sha256_hex(text).substr(0, 32);
 }
 

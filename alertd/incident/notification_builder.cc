@@ -12,8 +12,11 @@ namespace {
 using Alerts = std::vector<model::Alert>;
 using Part = model::Labels model::Alert::*;
 
-/// Returns what that part of every alert agrees on.
+/// Returns what that part of every alert agrees on; of one alert all of it, which they share.
 model::Labels common_part(const AlertSet& alerts, Part part) {
+  if (alerts.firing.size() + alerts.resolved.size() == 1) {
+    return (alerts.firing.empty() ? alerts.resolved : alerts.firing).front().*part;
+  }
   const model::Labels* first = nullptr;
   std::vector<model::LabelView> common;
   for (const Alerts* list : {&alerts.firing, &alerts.resolved}) {
@@ -41,6 +44,7 @@ std::string_view common_value(const Alerts& alerts, Part part, std::string_view 
 }
 
 void worst_first(std::vector<model::Alert>& alerts) {
+  if (alerts.size() < 2) return;
   std::stable_sort(alerts.begin(), alerts.end(), [](const auto& a, const auto& b) {
     if (a.severity != b.severity) return a.severity > b.severity;
     if (a.starts_at != b.starts_at) return a.starts_at < b.starts_at;
@@ -57,7 +61,7 @@ IncidentSummary summarize(const Incident& incident) {
   summary.state = incident.state;
   summary.opened_at = incident.opened_at;
   summary.reopened = incident.reopened;
-  summary.url_path = "/incidents/" + incident.id();
+  summary.url_path = "/incidents/" + summary.id;
   summary.resolved_by = incident.resolved_by;
   summary.comment = incident.comment;
   if (incident.acknowledgement) {
@@ -103,10 +107,10 @@ Notification make_notification(const Incident& incident, NotificationKind kind, 
   notification.receiver = incident.receiver;
   notification.route = incident.route;
   notification.group_key = incident.group_key;
-  notification.thread_key =
-      base::sha256_hex(fmt::format("{}\n{}\n{}", incident.group_key, incident.id(),
-                                   base::to_ms(incident.opened_at)))
-          .substr(0, 16);
+  std::string thread(incident.group_key);
+  thread.append("\n").append(notification.incident.id).append("\n");
+  thread.append(std::to_string(base::to_ms(incident.opened_at)));
+  notification.thread_key = base::sha256_hex(thread).substr(0, 16);
   notification.group_labels = incident.group_labels;
   notification.common_labels = common_part(alerts, &model::Alert::labels);
   for (const auto& [name, value] : common_part(alerts, &model::Alert::annotations)) {

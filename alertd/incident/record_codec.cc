@@ -27,6 +27,8 @@ using routing::Fingerprint;
 namespace {
 
 constexpr std::uint64_t kVersion = 1;
+/// Most bodies are shorter: they are written without moving what is there.
+constexpr std::size_t kUsualBytes = 256;
 
 base::Error damaged(std::string_view what, std::string_view key) {
   return base::error(base::ErrorCode::Corruption,
@@ -199,6 +201,7 @@ Flags flags_of(const Incident& incident) {
 std::string incident_body(const Incident& incident) {
   const Flags flags = flags_of(incident);
   std::string out;
+  out.reserve(kUsualBytes);
   put_varint(kVersion, out);
   put_varint(flags.bits(), out);
   put_text(incident.route, out);
@@ -299,6 +302,7 @@ std::string alert_key(Fingerprint fingerprint) {
 
 Record alert_record(const model::Alert& alert) {
   Record record{alert_key(alert.fingerprint()), {}};
+  record.body.reserve(kUsualBytes);
   put_varint(kVersion, record.body);
   put_alert(alert, record.body);
   return record;
@@ -317,6 +321,7 @@ Result<model::Alert> alert_from_record(const Record& record) {
 Record group_record(const routing::Group& group) {
   Record record{std::string(group.key), {}};
   std::string& out = record.body;
+  out.reserve(kUsualBytes);
   Flags flags;
   flags.set(kWaited, group.waited).set(kEarlyTurn, group.early_turn.has_value());
   flags.set(kGroupResolvedAt, group.resolved_at.has_value());

@@ -9,7 +9,8 @@
 namespace tocsin::model {
 namespace {
 
-// Lengths are LEB128 varints: one byte for nearly every string.
+// Lengths are LEB128 varints: one byte for nearly every string. Stored records hold these bytes
+// (put_labels() of alertd/incident), so they never change.
 constexpr std::size_t kLengthBytesMax = 10;
 
 char* put_length(char* at, std::size_t length) {
@@ -139,9 +140,12 @@ std::size_t Labels::size() const {
 }
 
 std::string_view Labels::get(std::string_view name) const {
-  for (const LabelView label : *this) {
-    if (label.name == name) return label.value;
-    if (label.name > name) break;
+  const char* at = packed().data();
+  const char* const end = at + packed_.size();
+  while (at != end) {
+    const int order = take_string(at).compare(name);
+    const std::string_view value = take_string(at);
+    if (order >= 0) return order == 0 ? value : std::string_view();
   }
   return {};
 }

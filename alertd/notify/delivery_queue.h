@@ -30,9 +30,10 @@ class ChannelQueue;
 
 /// Where a row stands in this process.
 enum class Phase {
-  Waiting,   ///< For its lane, its time, a slot or a token.
-  Starting,  ///< The start of an attempt is being recorded.
-  Sending,
+  Waiting,    ///< For its lane, its time, a slot or a token.
+  Starting,   ///< The start of an attempt is being recorded.
+  Begun,      ///< It is recorded, and waits for a slot of the channel.
+  Sending,    ///< Holds a slot.
   Recording,  ///< The outcome is being recorded.
   Settling,   ///< That it ends without an attempt is being recorded.
 };
@@ -70,7 +71,7 @@ struct Delivery {
   FailureReason failure = FailureReason::Unknown;  ///< Of the last attempt.
   std::uint32_t store_failures = 0;
   base::TimerId watchdog = 0;
-  bool holds_slot = false;
+  bool probe = false;                  ///< The attempt finds out whether the channel is back.
   std::shared_ptr<ChannelState> used;  ///< While an attempt runs: survives a reload.
 
   /// Returns what the message says of its place, from its bytes; valid as long as this.

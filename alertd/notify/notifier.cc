@@ -57,6 +57,7 @@ Notifier::Notifier(const NotifierWorld& world, NotifySettings settings, OutcomeH
 
 Notifier::~Notifier() {
   *alive_ = false;
+  for (auto& [name, channel] : channels_) channel->begun.clear();  // each holds its channel
 }
 
 void Notifier::post(base::Task task) {
@@ -91,6 +92,8 @@ void Notifier::make_channels() {
         kept.bucket.set_limit(channel.rate);
         kept.breaker.set_threshold(channel.delivery.breaker_failures);
         kept.breaker.abandoned();
+        kept.starting = 0;
+        kept.begun.clear();
         kept.in_flight = 0;
         *state = std::move(kept);
       }
@@ -130,6 +133,8 @@ void Notifier::stop() {
     world_.executor.cancel(wake_timer_);
     world_.executor.cancel(proof_timer_);
     wake_at_ = {};
+    for (auto& [name, channel] : channels_) send_begun(channel);
+    flush();
   });
 }
 
@@ -140,7 +145,12 @@ void Notifier::poke() {
 void Notifier::reload(NotifySettings settings) {
   post([this, settings = std::move(settings)]() mutable {
     settings_ = std::move(settings);
+    const auto old = channels_;
     make_channels();
+    for (const auto& [name, channel] : old) {
+      channel->replaced = true;
+      send_begun(channel);
+    }
     if (running_) plan_proof();
     pump();
   });
@@ -201,6 +211,7 @@ void Notifier::drop(const DeliveryPtr& delivery) {
 // Another daemon holds the lease and sends now; what is under way here ends nowhere.
 void Notifier::forget_everything() {
   for (const DeliveryPtr& delivery : recording_->started) give_back(*delivery);
+  for (auto& [name, channel] : channels_) channel->begun.clear();
   queue_.clear();
   *recording_ = {};
   last_row_ = 0;
@@ -234,6 +245,7 @@ void Notifier::add_row(WaitingRow row) {
     channel->second->urgent_looked_at = false;
   }
   follow_failover(delivery);
+  call_back_replaced(*delivery);
   supersede_in(delivery);
   delivery->pack();
 }
@@ -249,7 +261,7 @@ bool Notifier::expired(const Delivery& delivery) const {
 }
 
 void Notifier::pump() {
-  if (!running_) return;
+  if (!running_) return flush();
   const base::MonotonicTime now = world_.executor.clock().monotonic();
   if (store_retry_at_ > now) {  // nothing can begin before its start can be recorded
     schedule(store_retry_at_);
@@ -318,8 +330,7 @@ void Notifier::pump_channel(const std::shared_ptr<ChannelState>& shared, Channel
       settle(head, incident::DeliveryState::Superseded, std::string(kOvertaken));
       continue;
     }
-    // One slot more for Critical: it does not wait until the others' time-outs are over.
-    if (channel.in_flight >= channel.settings.in_flight_max + (head->critical() ? 1 : 0)) return;
+    if (!may_begin_another(channel, head->critical())) return;
     if (!channel.bucket.take(now, head->critical())) {
       if (!channel.limited) {
         channel.rate_limited.increment();
@@ -362,7 +373,8 @@ void Notifier::channels(std::function<void(std::vector<ChannelInfo>)> done) {
                    : breaker.failures() > 0      ? "failing"
                                                  : "ok";
       const auto queue = queue_.channels().find(name);
-      info.waiting = queue == queue_.channels().end() ? 0 : queue->second.waiting_count();
+      info.waiting = channel->starting + channel->begun.size();
+      if (queue != queue_.channels().end()) info.waiting += queue->second.waiting_count();
       info.in_flight = channel->in_flight;
       info.failover = channel->settings.delivery.failover;
       info.last_delivered = channel->last_delivered;

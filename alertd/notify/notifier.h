@@ -7,7 +7,8 @@
 // wait for each other: each channel has its own slots, rate and circuit breaker (pacing.h), so that
 // a dead mail server holds up mail only. Messages for a channel that fails also go to its failover
 // channel, as copies with keys of their own; what waits beyond a channel's rate is told by one
-// summary. What many attempts have to record at one moment goes into the store with one call.
+// summary. What many attempts have to record at one moment goes into the store with one call, and
+// while a channel works its next attempts are begun before their slots are free.
 //
 // Every pending row is held here, read in order of commit, so order survives a restart.
 #pragma once
@@ -27,6 +28,7 @@
 #include "alertd/notify/channels.h"
 #include "alertd/notify/delivery_queue.h"
 #include "alertd/notify/message.h"
+#include "alertd/notify/notifier_info.h"
 #include "alertd/notify/pacing.h"
 #include "alertd/notify/receivers.h"
 #include "common/base/executor.h"
@@ -35,41 +37,9 @@
 
 namespace tocsin::notify {
 
-/// What a test message came to.
-struct TestResult {
-  bool delivered = false;
-  std::string detail;
-  base::Duration took{0};
-};
-
 /// Told of each delivery that ended: Delivered, Dead or Superseded.
 using OutcomeHook = std::function<void(const incident::Notification&, std::uint32_t attempts,
                                        incident::DeliveryState, const std::string& text)>;
-
-/// How a channel is doing, for people.
-struct ChannelInfo {
-  std::string name;   ///< "receiver/channel"
-  std::string state;  ///< "ok", "failing", "open" (given up for the moment), "half_open", "paused"
-  std::size_t waiting = 0;
-  std::size_t in_flight = 0;
-  std::string failover;
-  std::optional<base::WallTime> last_delivered;  ///< The channel is proven to work since then.
-  std::optional<base::WallTime> last_failed;
-  std::string last_error;
-  std::uint64_t delivered = 0;  ///< Since the start of the daemon; so is the next.
-  std::uint64_t failed = 0;
-};
-
-struct PreviewQuery {
-  std::string channel;   ///< "receiver/channel"
-  std::string incident;  ///< Empty: the newest, or a sample if there is none.
-  std::string text;      ///< Template in place of the configured text; empty: that.
-};
-
-struct Preview {
-  std::string of;  ///< "T-1042, firing"
-  Message message;
-};
 
 /// Name of the alert that the notifier raises when it gives a message up.
 inline constexpr std::string_view kSelfAlertName = "TocsinNotificationsFailing";
@@ -164,12 +134,20 @@ class Notifier {
                 const base::Result<void>& stored);
   void finish(const DeliveryPtr& delivery, incident::DeliveryState state, const std::string& text);
   DeliveryPtr pass_on_unheard(const Delivery& delivery);
-  void give_back(Delivery& delivery);
-  void release_slot(Delivery& delivery);
   void count(const Delivery& delivery, const char* outcome);
+
+  // notifier_begun.cc: from the recorded start to the slot.
+  bool may_begin_another(const ChannelState& channel, bool critical) const;
+  void has_begun(const DeliveryPtr& delivery);
+  void send_begun(const std::shared_ptr<ChannelState>& channel);
+  std::string why_not(const Delivery& delivery) const;
+  void call_back(const DeliveryPtr& delivery, const std::string& why);
+  void call_back_replaced(const Delivery& newer);
+  void give_back(Delivery& delivery);
 
   // notifier_recording.cc: what goes into the store.
   void flush();
+  bool may_gather();
   void flushed(Recording recording, const base::Result<incident::DeliveryBatchOutcome>& outcome);
   void settle(const DeliveryPtr& delivery, incident::DeliveryState state, std::string why);
   void settled(const Settled& one, const base::Result<void>& stored);

@@ -40,22 +40,22 @@ void Notifier::begin_attempt(const DeliveryPtr& delivery,
   const base::Clock& clock = world_.executor.clock();
   delivery->phase = Phase::Starting;
   delivery->used = channel;
-  delivery->holds_slot = true;
-  ++channel->in_flight;
+  ++channel->starting;
+  delivery->probe = !channel->breaker.closed();
   channel->breaker.began(clock.monotonic());
   delivery->started_at = clock.wall();
   queue_.changed(delivery);
   recording_->started.push_back(delivery);
+  // It would go before all that has begun.
+  if (channel->begun.empty() || channel->begun.front()->severity() < delivery->severity()) {
+    recording_->pressing = true;
+  }
 }
 
 void Notifier::started(const DeliveryPtr& delivery) {
   if (delivery->phase != Phase::Starting) return;
   delivery->store_failures = 0;
-  delivery->phase = Phase::Sending;
-  ++delivery->attempt;
-  read_receipts(delivery, [this, delivery](std::vector<Receipt> receipts) {
-    send(delivery, std::move(receipts));
-  });
+  has_begun(delivery);
 }
 
 void Notifier::not_started(const DeliveryPtr& delivery, const base::Error& error) {
@@ -75,9 +75,7 @@ void Notifier::not_started(const DeliveryPtr& delivery, const base::Error& error
                     delivery->channel_name, delivery->message().incident.id, error.message);
     unrecorded_.increment();
     delivery->unrecorded = true;
-    delivery->phase = Phase::Sending;
-    ++delivery->attempt;
-    send(delivery, {});
+    has_begun(delivery);
     return;
   }
   base::log_error(kComponent, "{}: cannot record an attempt: {}", delivery->channel_name,
@@ -93,7 +91,7 @@ void Notifier::read_receipts(const DeliveryPtr& delivery,
                              std::function<void(std::vector<Receipt>)> done) {
   const incident::Notification& message = delivery->message();
   if (!delivery->used->channel->wants_receipts() || message.incident.id.empty() ||
-      message.sequence <= 1) {
+      message.sequence <= 1 || delivery->unrecorded) {
     done({});
     return;
   }
@@ -122,8 +120,10 @@ void Notifier::send(const DeliveryPtr& delivery, std::vector<Receipt> receipts) 
   delivery->sent_at = world_.executor.clock().monotonic();
   const incident::Notification& message = delivery->message();
   if (!used->settings.send_resolved && message.kind == NotificationKind::Resolved) {
-    ended(delivery, attempt,
-          {Verdict::Delivered, "not sent: send_resolved is false for this channel"});
+    post([this, delivery, attempt] {
+      ended(delivery, attempt,
+            {Verdict::Delivered, "not sent: send_resolved is false for this channel"});
+    });
     return;
   }
   delivery->watchdog = world_.executor.post_after(
@@ -158,11 +158,12 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
   result.text = outcome.text.substr(0, incident::kAttemptTextMax);
   result.receipt = std::move(outcome.receipt);
   delivery->phase = Phase::Recording;
+  delivery->probe = false;
   delivery->failure = outcome.reason;
   // After a reload what is learnt belongs to the channel's new record.
   const auto current = channels_.find(delivery->channel_name);
   note_outcome(current == channels_.end() ? *delivery->used : *current->second, *delivery, outcome);
-  release_slot(*delivery);
+  --delivery->used->in_flight;
   if (outcome.verdict == Verdict::Retry) ++delivery->failures;
   if (outcome.verdict == Verdict::Delivered) {
     result.state = DeliveryState::Delivered;
@@ -176,7 +177,10 @@ void Notifier::ended(const DeliveryPtr& delivery, std::uint32_t attempt, Outcome
     answer_test(delivery->message().key,
                 TestResult{result.state == DeliveryState::Delivered, result.text, {}});
   }
+  const bool delivered = result.state == DeliveryState::Delivered;
   recording_->finished.push_back({delivery, std::move(result)});
+  send_begun(delivery->used);
+  if (!delivered || !delivery->used->well_ahead()) recording_->pressing = true;
   pump_soon();
 }
 
@@ -254,6 +258,7 @@ void Notifier::recorded(const DeliveryPtr& delivery, const AttemptResult& result
     world_.executor.post_after(store_retry_delay(), [this, alive = alive_, delivery, result] {
       if (!*alive) return;
       recording_->finished.push_back({delivery, result});
+      recording_->pressing = true;
       flush();
     });
     return;
@@ -308,18 +313,6 @@ DeliveryPtr Notifier::pass_on_unheard(const Delivery& delivery) {
   if (unheard_.size() >= kUnheardMax) unheard_.erase(unheard_.begin());
   unheard_.insert(incident_in(delivery.channel_name, delivery.head().incident_id));
   return nullptr;
-}
-
-// The attempt did not take place.
-void Notifier::give_back(Delivery& delivery) {
-  if (delivery.used) delivery.used->breaker.abandoned();
-  release_slot(delivery);
-}
-
-void Notifier::release_slot(Delivery& delivery) {
-  if (!delivery.holds_slot) return;
-  delivery.holds_slot = false;
-  --delivery.used->in_flight;
 }
 
 void Notifier::count(const Delivery& delivery, const char* outcome) {

@@ -1,7 +1,8 @@
 // What the notifier writes into the store: many attempts, outcomes and settled rows with one call.
 //
-// While one call is under way the next one gathers, so that a quiet daemon records at once and a
-// storm in few, large transactions.
+// While one call is under way the next one gathers, and while the channels have enough begun to go
+// on with it gathers for a moment more: a quiet daemon records at once, and a storm in few, large
+// transactions.
 
 #include <fmt/core.h>
 
@@ -18,6 +19,7 @@ namespace {
 using incident::DeliveryState;
 
 constexpr base::Duration kStoreRetryMax{5'000};
+constexpr base::Duration kGatherMax{10};
 
 base::Result<void> of(const std::vector<base::Result<void>>& results, std::size_t i) {
   return i < results.size() ? results[i] : base::ok();
@@ -31,6 +33,7 @@ base::Duration Notifier::store_retry_delay() const {
 
 void Notifier::flush() {
   if (flushing_ || recording_->empty()) return;
+  if (may_gather()) return schedule(*recording_->due);
   flushing_ = true;
   auto recording = std::make_shared<Recording>(std::move(*recording_));
   *recording_ = {};
@@ -55,6 +58,16 @@ void Notifier::flush() {
       [this, alive = alive_, recording](const base::Result<incident::DeliveryBatchOutcome>& got) {
         if (*alive) flushed(std::move(*recording), got);
       });
+}
+
+// Nobody waits for what is to be recorded: neither a channel for the next start, nor what is not
+// about an attempt.
+bool Notifier::may_gather() {
+  if (!running_ || recording_->pressing) return false;
+  if (!recording_->settled.empty() || !recording_->outbox.empty()) return false;
+  const base::MonotonicTime now = world_.executor.clock().monotonic();
+  if (!recording_->due) recording_->due = now + kGatherMax;
+  return now < *recording_->due;
 }
 
 void Notifier::flushed(Recording recording,

@@ -1,9 +1,15 @@
 // The notifier's own records; only notifier*.cc include this.
 #pragma once
 
+#include <deque>
+
 #include "alertd/notify/notifier.h"
 
 namespace tocsin::notify {
+
+/// Messages are begun ahead of the channel's slots, so that a slot that becomes free is used at
+/// once and one commit of the store records many starts: at most this many times the slots.
+inline constexpr std::size_t kBegunAhead = 8;
 
 /// One configured channel and how it is doing.
 struct ChannelState {
@@ -14,7 +20,10 @@ struct ChannelState {
   base::Counter rate_limited;
   base::Histogram latency;
   base::Gauge breaker_open;
-  std::size_t in_flight = 0;
+  std::size_t starting = 0;            ///< Their starts are being recorded.
+  std::deque<DeliveryPtr> begun = {};  ///< Recorded, waiting for a slot: the next to go first.
+  std::size_t in_flight = 0;           ///< Being sent, each in a slot.
+  bool replaced = false;               ///< By a reload.
   bool limited = false;                ///< Said already that messages wait for the rate.
   bool urgent_looked_at = false;       ///< What waits behind the open breaker went to the failover.
   base::MonotonicTime paused_until{};  ///< The other side asked for a pause (429).
@@ -29,6 +38,18 @@ struct ChannelState {
 
   /// By outcome; to find one in the registry costs more than an attempt should.
   std::map<std::string, base::Counter, std::less<>> attempts{};
+
+  /// Returns how many messages may be sent at a time. One more for Critical: it does not wait until
+  /// the others' time-outs are over.
+  std::size_t slots(bool critical) const { return settings.in_flight_max + (critical ? 1 : 0); }
+  /// Returns how many messages may be begun ahead of the slots: none unless all goes well, because
+  /// what was begun and must not go any more is to be called back.
+  std::size_t ahead_max() const {
+    const bool well = breaker.closed() && breaker.failures() == 0 && bucket.unlimited();
+    return well ? kBegunAhead * settings.in_flight_max : 0;
+  }
+  /// Returns whether so much has begun that the channel goes on while the next starts gather.
+  bool well_ahead() const { return begun.size() * 2 > ahead_max(); }
 };
 
 struct Notifier::TestWaiter {
@@ -55,6 +76,8 @@ struct Notifier::Recording {
   std::vector<Settled> settled;
   std::vector<incident::Notification> outbox;  ///< New messages, made by the notifier itself.
   std::size_t extra_starts = 0;  ///< Starts written first, of attempts that ended meanwhile.
+  bool pressing = false;         ///< A channel would stand still, or somebody waits for it.
+  std::optional<base::MonotonicTime> due{};  ///< When it goes at the latest.
 
   bool empty() const {
     return started.empty() && finished.empty() && settled.empty() && outbox.empty();

@@ -14,18 +14,6 @@ bool unsent(const Delivery& delivery) {
   return delivery.phase == Phase::Waiting && !delivery.outcome_unknown;
 }
 
-bool may_replace(const Delivery& newer, const Delivery& older) {
-  const NotificationKind kind = older.kind;
-  if (kind == NotificationKind::Test || kind == NotificationKind::Summary) return false;
-  // A day's report is not the next day's.
-  if (kind == NotificationKind::Report || newer.kind == NotificationKind::Report) {
-    return false;
-  }
-  const bool news = kind == NotificationKind::News;
-  if (news != (newer.kind == NotificationKind::News)) return false;
-  return kind != NotificationKind::Acknowledged || newer.kind == NotificationKind::Acknowledged;
-}
-
 // What the receiver knows is what it knew before the oldest of them.
 void inherit(Delivery& newer, const Delivery& older) {
   newer.since = std::min(newer.since, older.since);
@@ -40,6 +28,18 @@ bool over_unseen(const Delivery& last) {
 }
 
 }  // namespace
+
+bool may_replace(const Delivery& newer, const Delivery& older) {
+  const NotificationKind kind = older.kind;
+  if (kind == NotificationKind::Test || kind == NotificationKind::Summary) return false;
+  // A day's report is not the next day's.
+  if (kind == NotificationKind::Report || newer.kind == NotificationKind::Report) {
+    return false;
+  }
+  const bool news = kind == NotificationKind::News;
+  if (news != (newer.kind == NotificationKind::News)) return false;
+  return kind != NotificationKind::Acknowledged || newer.kind == NotificationKind::Acknowledged;
+}
 
 std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved) {
   std::vector<Superseded> gone;

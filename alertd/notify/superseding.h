@@ -20,6 +20,9 @@ struct Superseded {
   std::string why;  ///< "superseded by message 3 (update)", "resolved before it could be sent"
 };
 
+/// Returns whether the newer one, once it is there, leaves nothing to say for the older one.
+bool may_replace(const Delivery& newer, const Delivery& older);
+
 /// Returns the rows of the lane that are not to be sent; what they carried is handed on to the rows
 /// that stay. Only rows that wait and that the receiver certainly does not have.
 /// Source: shared/reference/routing.md, section 6, "Delivery".

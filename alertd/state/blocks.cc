@@ -86,7 +86,7 @@ Result<void> BlockTable::write() {
 }
 
 void BlockTable::forget() {
-  known_ = false;
+  known_ = changed_ = false;
 }
 
 }  // namespace tocsin::state

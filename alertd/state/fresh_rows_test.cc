@@ -20,19 +20,20 @@ struct OutboxFile : test::StateFile {
   std::int64_t written() { return number("SELECT count(*) FROM outbox"); }
   std::int64_t journal() { return number("SELECT count(*) FROM outbox_journal"); }
 
-  void put(std::uint64_t first, std::uint64_t last) {
+  void put(std::uint64_t first, std::uint64_t last, const std::string& incident = "T-1001") {
     StateChange change;
     for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
-      change.outbox.push_back(suite_notification("T-1001", sequence));
+      change.outbox.push_back(suite_notification(incident, sequence));
     }
     REQUIRE(tables->commit(change));
   }
   base::Result<void> start(std::int64_t row, std::uint32_t attempt = 1) {
     return tables->attempt_started(row, attempt, suite_time(5));
   }
-  base::Result<void> finish(std::int64_t row, DeliveryState state, std::uint32_t attempt = 1) {
+  base::Result<void> finish(std::int64_t row, DeliveryState state, std::uint32_t attempt = 1,
+                            const std::string& receipt = "") {
     return tables->attempt_finished(
-        {row, attempt, state, suite_time(30), suite_time(6), base::Duration{7}, "text", "receipt"});
+        {row, attempt, state, suite_time(30), suite_time(6), base::Duration{7}, "text", receipt});
   }
   /// "id:attempts", with '?' where the outcome is unknown.
   std::string pending(std::int64_t after = 0, std::size_t limit = 100) {
@@ -45,11 +46,46 @@ struct OutboxFile : test::StateFile {
     }
     return text;
   }
+  /// Everything that the table says of its rows, once all are in it.
+  std::string all_rows() {
+    REQUIRE(tables->pending(suite_time(0), 1));
+    Statement query = database->statement(
+        "SELECT group_concat(id || key || incident_id || receiver || channel || sequence || state"
+        " || attempts || outcome_unknown || due_ms || receipt || note || coalesce(started_ms, '-')"
+        " || coalesce(finished_ms, '-') || latency_ms || outcome || text, char(10)) FROM"
+        " (SELECT * FROM outbox ORDER BY id)");
+    REQUIRE(query.next().value());
+    return query.text_at(0);
+  }
+};
+
+/// FreshRows with small limits on a file of its own.
+struct LimitedRows {
+  explicit LimitedRows(FreshRowsLimits limits) : fresh(*file.database, history, limits) {}
+
+  /// Puts a message in that is delivered, in one transaction.
+  void deliver(std::uint64_t sequence) {
+    const auto row = static_cast<std::int64_t>(sequence);
+    Transaction transaction(*file.database);
+    REQUIRE(transaction.begin());
+    if (!fresh.known()) REQUIRE(fresh.recover());
+    REQUIRE(fresh.add(suite_notification("T-1001", sequence)));
+    REQUIRE(fresh.start(row, suite_time(5)));
+    const AttemptResult result{row, 1, DeliveryState::Delivered, {}, suite_time(6), {}, "", ""};
+    REQUIRE(fresh.finish(result).value());
+    REQUIRE(fresh.write());
+    REQUIRE(history.write());
+    REQUIRE(transaction.commit());
+  }
+
+  OutboxFile file;
+  History history{*file.database};
+  FreshRows fresh;
 };
 
 }  // namespace
 
-TEST_CASE("fresh rows: a message is one row, written as it ended") {
+TEST_CASE("fresh rows: a message is one row, written when somebody wants it") {
   OutboxFile file;
   file.put(1, 3);
   CHECK(file.written() == 0);
@@ -58,23 +94,81 @@ TEST_CASE("fresh rows: a message is one row, written as it ended") {
   REQUIRE(file.start(1));
   REQUIRE(file.start(2));
   CHECK(file.pending() == "1:1? 2:1? 3:0 ");
-  CHECK(file.written() == 0);
   REQUIRE(file.finish(1, DeliveryState::Delivered));
-  REQUIRE(file.finish(2, DeliveryState::Pending));
-  CHECK(file.written() == 2);
+  CHECK(file.written() == 0);
+  REQUIRE(file.finish(2, DeliveryState::Pending));  // it is tried again soon
+  CHECK(file.written() == 1);
   CHECK(file.pending() == "2:1 3:0 ");
   CHECK(file.pending(2) == "3:0 ");
   CHECK(file.pending(0, 1) == "2:1 ");
-  CHECK(file.journal() > 0);
   REQUIRE(file.start(3));
-  REQUIRE(file.finish(3, DeliveryState::Dead));
+  REQUIRE(file.finish(3, DeliveryState::Delivered, 1, "receipt"));
+  const auto receipts = file.tables->receipts({"T-1001", "", ""});
+  REQUIRE(receipts);
+  REQUIRE(receipts->size() == 1);
+  CHECK(receipts->front().receipt == "receipt");
+  CHECK(file.written() == 2);
+  CHECK(file.journal() > 0);
+  CHECK(file.tables->pending(suite_time(100), 10)->rows.size() == 1);
   CHECK(file.written() == 3);
   CHECK(file.journal() == 0);
-  CHECK(file.finish(3, DeliveryState::Dead));  // the same again
+  CHECK(file.finish(3, DeliveryState::Delivered));  // the same again
   CHECK(file.start(3).error().code == base::ErrorCode::InvalidArgument);
-  const auto rows = file.tables->receipts({"T-1001", "", ""});
-  REQUIRE(rows);
-  CHECK(rows->size() == 3);
+}
+
+TEST_CASE("fresh rows: what ended is said again, and is not begun again") {
+  OutboxFile file;
+  file.put(1, 2);
+  REQUIRE(file.start(1));
+  REQUIRE(file.start(2));
+  REQUIRE(file.finish(1, DeliveryState::Delivered));
+  REQUIRE(file.finish(2, DeliveryState::Dead));
+  CHECK(file.written() == 0);
+  CHECK(file.start(1).error().code == base::ErrorCode::InvalidArgument);
+  CHECK(file.finish(2, DeliveryState::Dead));
+  CHECK(file.pending().empty());
+  const std::string before = file.all_rows();
+  file.crash();
+  CHECK(file.all_rows() == before);
+}
+
+TEST_CASE("fresh rows: they are written when nothing happened between two renewals of the lease") {
+  OutboxFile file;
+  const base::Duration term{9'000};
+  REQUIRE(file.tables->acquire_lease("one", term));
+  file.put(1, 1);
+  REQUIRE(file.start(1));
+  REQUIRE(file.tables->renew_lease(term));
+  REQUIRE(file.finish(1, DeliveryState::Delivered));
+  REQUIRE(file.tables->renew_lease(term));
+  CHECK(file.written() == 0);
+  REQUIRE(file.tables->renew_lease(term));
+  CHECK(file.written() == 1);
+  CHECK(file.journal() == 0);
+}
+
+TEST_CASE("fresh rows: those that ended are written when they are many, or their journal is long") {
+  for (const FreshRowsLimits limits : {FreshRowsLimits{.entries = 5}, {.over = 5}}) {
+    LimitedRows rows(limits);
+    for (std::uint64_t sequence = 1; sequence <= 4; ++sequence) rows.deliver(sequence);
+    CHECK(rows.file.written() == 0);
+    for (std::uint64_t sequence = 5; sequence <= 6; ++sequence) rows.deliver(sequence);
+    CHECK(rows.file.written() >= 5);
+    CHECK(rows.file.journal() <= 1);
+  }
+}
+
+TEST_CASE("fresh rows: a key is known though its incident is not the newest") {
+  OutboxFile file;
+  file.put(1, 1, "T-7");
+  file.put(1, 1, "T-9");
+  file.put(1, 1, "T-8");
+  file.put(1, 1, "word");
+  for (int round = 0; round < 3; ++round) {
+    for (const char* incident : {"T-7", "T-8", "T-9", "word"}) file.put(1, 1, incident);
+    CHECK(file.tables->pending(suite_time(100), 10)->rows.size() == 4);
+    if (round == 1) file.crash();
+  }
 }
 
 TEST_CASE("fresh rows: nothing is lost, doubled or given a second id by crashes") {
@@ -91,12 +185,25 @@ TEST_CASE("fresh rows: nothing is lost, doubled or given a second id by crashes"
   CHECK(file.pending() == "1:1? 3:1 4:0 ");
   file.put(1, 4);  // the same again
   CHECK(file.pending() == "1:1? 3:1 4:0 ");
+  CHECK(file.number("SELECT count(*) FROM outbox WHERE id = 2 AND state = 'delivered'"
+                    " AND latency_ms = 7 AND text = 'text'") == 1);
   file.put(5, 5);
   CHECK(file.pending(4) == "5:0 ");
   REQUIRE(file.finish(1, DeliveryState::Delivered));  // begun before the crash
   const auto detail = file.tables->pending(suite_time(100), 10);
   REQUIRE(detail);
   CHECK(detail->rows.size() == 3);
+}
+
+TEST_CASE("fresh rows: the journal of an older release is read on") {
+  OutboxFile file;
+  file.put(1, 2);
+  REQUIRE(file.database->execute("DELETE FROM outbox_journal"));
+  REQUIRE(file.database->execute("INSERT INTO outbox_journal (body) VALUES (x'01010102')"));
+  REQUIRE(file.database->execute("INSERT INTO outbox_journal (body) VALUES (x'02020A')"));
+  file.crash();
+  CHECK(file.pending() == "1:0 2:1? ");
+  CHECK(file.number("SELECT started_ms FROM outbox WHERE id = 2") == 5);
 }
 
 TEST_CASE("fresh rows: a failed transaction leaves them as they were") {
@@ -113,7 +220,7 @@ TEST_CASE("fresh rows: a failed transaction leaves them as they were") {
     change.outbox = {suite_notification("T-1001", 4)};
     const bool put = file.tables->commit(change).has_value();
     const bool begun = file.start(2).has_value();
-    const bool ended = file.finish(1, DeliveryState::Delivered).has_value();
+    const bool ended = file.finish(1, DeliveryState::Delivered, 1, "receipt").has_value();
     CHECK((!put || !begun || !ended));
     REQUIRE(file.database->execute("DROP TRIGGER full"));
     file.crash();
@@ -141,7 +248,7 @@ TEST_CASE("fresh rows: whatever is done and whenever it crashes, the outbox is a
       } else if (what < 5) {
         static_cast<void>(file->start(row, attempt));
       } else if (what < 7) {
-        static_cast<void>(file->finish(row, state, attempt));
+        static_cast<void>(file->finish(row, state, attempt, step % 3 == 0 ? "receipt" : ""));
       } else if (what == 7) {
         StateChange change;
         change.outbox_cancel = {{"T-1001", "", "", static_cast<std::uint64_t>(row), "newer"}};
@@ -156,7 +263,9 @@ TEST_CASE("fresh rows: whatever is done and whenever it crashes, the outbox is a
     if (what < 3) ++put;
     if (random() % 7 == 0) crashing.crash();
     REQUIRE(crashing.pending() == steady.pending());
+    if (random() % 20 == 0) REQUIRE(crashing.all_rows() == steady.all_rows());
   }
+  CHECK(crashing.all_rows() == steady.all_rows());
   CHECK(crashing.number("SELECT sum(count) FROM message_blocks") == static_cast<std::int64_t>(put));
 }
 

@@ -51,14 +51,6 @@ constexpr unsigned kIncidentKey = 2;
 constexpr std::int64_t kFirstMs = INT64_MIN / 2;
 constexpr std::int64_t kLastMs = INT64_MAX / 2;
 
-/// Where an incident's events are: the number in its id; 0 for an id of another form.
-std::int64_t position_of(std::string_view incident_id) {
-  const std::string_view digits = incident_id.substr(std::min<std::size_t>(2, incident_id.size()));
-  std::int64_t number = 0;
-  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return failure == std::errc() && end == digits.data() + digits.size() ? number : 0;
-}
-
 base::Error damaged(std::string_view what, std::int64_t id) {
   return corrupt(fmt::format("block {} of {} is damaged", id, what));
 }
@@ -156,6 +148,13 @@ class DecisionFilter {
 
 }  // namespace
 
+std::int64_t incident_number(std::string_view incident_id) {
+  const std::string_view digits = incident_id.substr(std::min<std::size_t>(2, incident_id.size()));
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return failure == std::errc() && end == digits.data() + digits.size() ? number : 0;
+}
+
 History::History(Database& database)
     : database_(database),
       events_(database, kEvents, BlockTable::Ids::Own),
@@ -163,7 +162,7 @@ History::History(Database& database)
       messages_(database, kMessages, BlockTable::Ids::FirstPosition) {}
 
 Result<void> History::add_event(const TimelineEvent& event) {
-  TC_TRY(std::string * body, events_.next(position_of(event.incident_id)));
+  TC_TRY(std::string * body, events_.next(incident_number(event.incident_id)));
   put_text(event.incident_id, *body);
   put_varint(event.sequence, *body);
   put_time(event.at, *body);
@@ -229,7 +228,7 @@ Result<std::vector<TimelineEvent>> History::timeline(const std::string& incident
   }
   Statement query = database_.statement(
       "SELECT id, body FROM event_blocks WHERE first <= ?1 AND last >= ?1 ORDER BY id");
-  query.integer(position_of(incident_id));
+  query.integer(incident_number(incident_id));
   while (true) {
     TC_TRY(const bool row, query.next());
     if (!row) break;

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alertd/incident/state_records.h"
@@ -48,8 +49,10 @@ class History {
   std::string message_;  ///< Being added; kept for its memory.
 };
 
-/// Reads messages by row id, fast when the ids come in order. Thread: the connection's; nothing may
-/// be written while it is in use.
+/// The number in an incident's id; 0 for an id of another form.
+std::int64_t incident_number(std::string_view incident_id);
+
+/// Reads messages by row id, fast when the ids come in order. Thread: the connection's.
 class MessageReader {
  public:
   explicit MessageReader(Database& database) : database_(database) {}
@@ -57,6 +60,8 @@ class MessageReader {
   base::Result<incident::Notification> read(std::int64_t row_id);
   /// Fills in `row.message` and `row.head` of `row.id`.
   base::Result<void> read(incident::WaitingRow& row);
+  /// To be called when a transaction failed.
+  void forget() { next_ = -1; }
 
  private:
   /// The bytes of the message, in `block_`; none: it is not in a block.
@@ -64,7 +69,7 @@ class MessageReader {
   base::Result<incident::Notification> read_old(std::int64_t row_id);
 
   Database& database_;
-  Block block_;
+  Block block_;             ///< Messages may have been added to it since.
   std::size_t at_ = 0;      ///< Where in the block the next record begins.
   std::int64_t next_ = -1;  ///< Its row id is this one or larger.
 };

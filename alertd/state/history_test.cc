@@ -195,14 +195,15 @@ TEST_CASE("history: a damaged block is told of, and other blocks are read") {
                     table, table)
             .c_str()));
   }
+  CHECK(file.tables->pending_after(0, 10).error().code == base::ErrorCode::Corruption);
+  CHECK(file.tables->pending_after(1, 10)->size() == 1);
   const auto refused = file.tables->incident("T-1001");
   REQUIRE(!refused);
   CHECK(refused.error().code == base::ErrorCode::Corruption);
   CHECK(refused.error().message.find("block 1 of events") != std::string::npos);
   CHECK(file.tables->incident("T-1002"));
   CHECK(file.tables->decisions({}).error().code == base::ErrorCode::Corruption);
-  CHECK(file.tables->pending_after(0, 10).error().code == base::ErrorCode::Corruption);
-  CHECK(file.tables->pending_after(1, 10)->size() == 1);
+  CHECK(file.tables->pending_after(0, 10)->size() == 1);  // what has no message is left out
 }
 
 TEST_CASE("history: rows of the fourth schema are read on until they are pruned") {

@@ -12,7 +12,7 @@ using base::Result;
 namespace {
 
 // Times are milliseconds since 1970 (suffix _ms). Severities are numbers, so that they sort.
-constexpr std::array<const char*, 6> kScripts{R"sql(
+constexpr std::array<const char*, 7> kScripts{R"sql(
 CREATE TABLE alerts (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE alert_groups (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -220,6 +220,11 @@ DROP INDEX alert_groups_number;
 CREATE TABLE alert_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE group_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE incident_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+)sql",
+                                              R"sql(
+-- The journal of the outbox says how attempts ended (fresh_rows.h): an older release would send
+-- again what was delivered.
+SELECT 1;
 )sql"};
 
 }  // namespace

@@ -87,6 +87,8 @@ class Database {
   /// To be called now and then: empties the log if nothing was written since the last call. What
   /// fails is done by a later one.
   void rest();
+  /// Whether anything was written since the last rest().
+  bool changed_since_rest() const { return log_pages_ != log_pages_at_rest_; }
   /// Rows changed by the last statement.
   std::int64_t changes() const;
   /// The row id of the last insertion.

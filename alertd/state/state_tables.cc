@@ -138,7 +138,7 @@ Result<bool> StateTables::has_rows_to_adopt() {
 }
 
 Result<void> StateTables::bring_messages_out() {
-  if (fresh_.known() && fresh_.rows().empty()) return base::ok();
+  if (fresh_.known() && fresh_.empty()) return base::ok();
   Writing transaction(*this);
   TC_TRY(transaction.begin());
   TC_TRY(fresh_.all_out());
@@ -265,15 +265,12 @@ Result<std::vector<WaitingRow>> StateTables::pending_after(std::int64_t after_id
     rows.push_back(std::move(row));
     return base::ok();
   };
-  auto fresh = fresh_.rows().upper_bound(after_id);
+  std::optional<WaitingRow> fresh = fresh_.next_pending(after_id);
   const auto add_fresh_before = [&](std::int64_t id) -> Result<void> {
-    for (; fresh != fresh_.rows().end() && fresh->first < id && rows.size() < limit; ++fresh) {
-      WaitingRow row;
-      row.id = fresh->first;
-      row.attempts = fresh->second.started_ms ? 1 : 0;
-      row.outcome_unknown = fresh->second.started_ms.has_value();
-      row.due = base::wall_time(fresh->second.due_ms);
-      TC_TRY(add(std::move(row)));
+    while (fresh && fresh->id < id && rows.size() < limit) {
+      const std::int64_t fresh_id = fresh->id;
+      TC_TRY(add(std::move(*fresh)));
+      fresh = fresh_.next_pending(fresh_id);
     }
     return base::ok();
   };

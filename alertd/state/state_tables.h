@@ -67,6 +67,8 @@ class StateTables : public BlockingStore {
   /// Before rows of the outbox, or of incidents, are read by SQL: all of them are there then.
   base::Result<void> bring_messages_out();
   base::Result<void> bring_incidents_out();
+  /// Does what can wait until nothing else happens.
+  void rest();
   base::Result<void> write(const incident::StateChange& change);
   base::Result<void> settle(const incident::SettledRow& row);
   base::Result<void> start_attempt(std::int64_t row_id, std::uint32_t attempt, base::WallTime at);

@@ -161,7 +161,7 @@ Result<incident::AuditVerdict> StateTables::verify_audit() {
 }
 
 Result<std::vector<incident::Receipt>> StateTables::receipts(const incident::ReceiptQuery& query) {
-  // A row that nothing has ended has no receipt: what is in the table is enough.
+  // Rows that are not in the table have no receipt.
   Statement statement = database_.statement(
       "SELECT id, receiver, channel, sequence, receipt FROM outbox WHERE incident_id = ?1"
       " AND (?2 = '' OR receiver = ?2) AND (?3 = '' OR channel = ?3) AND receipt <> ''"
@@ -194,8 +194,14 @@ Result<incident::Lease> StateTables::acquire_lease(const std::string& holder,
 Result<incident::Lease> StateTables::renew_lease(base::Duration duration) {
   if (!lease_.held) return base::error(base::ErrorCode::Cancelled, "this store has no lease");
   TC_TRY(incident::check_lease(lease_.holder, duration));
-  database_.rest();  // this comes every few seconds, whatever is going on
+  rest();  // this comes every few seconds, whatever is going on
   return lease_;
+}
+
+// What fails here is done by a later one, or when it must be, and then said.
+void StateTables::rest() {
+  if (!database_.changed_since_rest()) static_cast<void>(bring_messages_out());
+  database_.rest();
 }
 
 Result<void> StateTables::release_lease() {

@@ -140,7 +140,8 @@ void App::make_dispatcher() {
   options.committed = [this](const incident::StateChange& change) {
     if (cluster_) cluster_->committed(change);
     change_markers_.committed(change);
-    const bool shows = !change.incidents_upsert.empty() || !change.records_upsert.empty();
+    const bool shows = !change.incidents_upsert.empty() || !change.events.empty() ||
+                       !change.records_upsert.empty();
     if (shows && report_keeper_) report_keeper_->changed();
   };
   if (ack_signer_) {

@@ -171,6 +171,7 @@ void IncidentAdapter::find(std::string id, api::Done<api::IncidentInfo> done) {
       add_alerts(*snapshot, info);
       for (const incident::TimelineEvent& event : detail.timeline) {
         info.timeline.push_back({event.at, event.kind, event.actor, event.text});
+        info.updated_at = std::max(info.updated_at, event.at);
       }
       for (const incident::DeliveryRecord& delivery : detail.deliveries) {
         info.deliveries.push_back(to_api(delivery));

@@ -228,6 +228,7 @@ void Engine::notify(Incident& incident, Message message, const Addresses& addres
   }
   const Addresses before = told(incident);
   ++incident.notifications;
+  incident.reports_awaited += static_cast<std::uint32_t>(ordered.size());
   const std::string text = fmt::format("{} to {}: {}", to_string(message.kind), list(ordered),
                                        routing::describe(message.reason));
   decided(incident, message.reason, true, text);

@@ -1,4 +1,6 @@
 // The engine's state: back from the store, into the store, and under a new configuration.
+#include <algorithm>
+
 #include "alertd/incident/engine.h"
 #include "alertd/incident/record_codec.h"
 #include "alertd/incident/routing_codec.h"
@@ -29,7 +31,10 @@ void Engine::write_records() {
     if (Incident* incident = incidents_.of_group(key)) incident->group = nullptr;
   }
   for (const std::int64_t number : changed_.in_order()) {
-    change.incidents_upsert.push_back(incident_record(incidents_.at(number)));
+    Incident& incident = incidents_.at(number);
+    incident.events_stored =
+        std::max(incident.events_stored, incident.events + incident.reports_awaited);
+    change.incidents_upsert.push_back(incident_record(incident));
   }
 }
 

@@ -25,7 +25,8 @@ void Engine::on_report(const DeliveryReport& report) {
             : superseded                             ? "not_sent"
                                                      : "delivery_failed",
             "", std::move(text), result_.change.events);
-  changed_.insert(incident->number);
+  if (incident->reports_awaited > 0) --incident->reports_awaited;
+  if (incident->events > incident->events_stored) changed_.insert(incident->number);
   // What took its place reports for it; news is no step.
   if (!superseded && report.kind != NotificationKind::News) on_step_report(*incident, report);
 }

@@ -123,6 +123,11 @@ struct Incident {
   std::optional<base::WallTime> digest_at;  ///< Has news for the digest; it leaves then.
   std::uint64_t notifications = 0;          ///< Sequence of the last one.
   std::uint64_t events = 0;                 ///< Sequence of the last line of the timeline.
+  /// What is stored says that the lines up to this one are there; those of reports that are awaited
+  /// are among them, and come without the incident being written again. After a restart the
+  /// timeline goes on behind it.
+  std::uint64_t events_stored = 0;
+  std::uint32_t reports_awaited = 0;  ///< Of messages since the start. Not stored.
 
   /// Its group, if this is the current incident of it and the engine knows; the engine's. Not
   /// stored.

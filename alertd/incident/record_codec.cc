@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "alertd/incident/byte_values.h"
@@ -234,7 +235,7 @@ std::string incident_body(const Incident& incident) {
   put_time_if(incident.digest_at, out);
   if (flags.has(kPeople)) put_people(incident, out);
   put_varint(incident.notifications, out);
-  put_varint(incident.events, out);
+  put_varint(std::max(incident.events, incident.events_stored), out);
   return out;
 }
 
@@ -276,7 +277,7 @@ Result<void> read_incident_bytes(std::string_view body, Incident& incident) {
   incident.digest_at = take_time_if(flags.has(kDigestAt), reader);
   if (flags.has(kPeople)) take_people(reader, incident);
   incident.notifications = reader.varint();
-  incident.events = reader.varint();
+  incident.events = incident.events_stored = reader.varint();
   return reader.ok() ? base::ok() : Result<void>(damaged("incident", incident.id()));
 }
 

@@ -26,7 +26,7 @@ struct IncidentRecord {
   model::Severity severity = model::Severity::Medium;
   model::Severity peak_severity = model::Severity::Medium;
   base::WallTime opened_at;
-  base::WallTime updated_at;
+  base::WallTime updated_at;  ///< Lines of the timeline that change nothing else may be later.
   std::optional<base::WallTime> resolved_at;
   std::string body;  ///< Bytes; everything else.
 };
@@ -34,7 +34,7 @@ struct IncidentRecord {
 /// One line of an incident's timeline. (incident_id, sequence) is unique.
 struct TimelineEvent {
   std::string incident_id;
-  std::uint64_t sequence = 0;  ///< From 1, in order.
+  std::uint64_t sequence = 0;  ///< From 1, in order; some are left out after a restart.
   base::WallTime at;
   std::string kind;   ///< "opened", "acknowledged", "notified", "delivered", ...
   std::string actor;  ///< A person or token; empty: the daemon itself.

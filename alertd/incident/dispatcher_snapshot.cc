@@ -13,7 +13,7 @@ namespace {
 /// Counting what fires costs a look at everything: not after each of the small steps of a storm,
 /// and the less often the longer it takes.
 constexpr base::Duration kGaugesInterval{1000};
-constexpr int kGaugesShare = 100;
+constexpr int kGaugesShare = 400;
 constexpr base::Duration kGaugesIntervalMax{15'000};
 
 }  // namespace

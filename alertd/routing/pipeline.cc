@@ -1,7 +1,5 @@
 #include "alertd/routing/pipeline.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace tocsin::routing {
@@ -84,18 +82,7 @@ std::vector<Action> Pipeline::step(WallTime now, std::span<const model::Alert> a
     }
   }
   expiries_.settle();
-  note_decisions(now);
   return std::exchange(actions_, {});
-}
-
-void Pipeline::note_decisions(WallTime now) {
-  for (const Action& action : actions_) {
-    const std::string of_other = action.group             ? std::string()
-                                 : action.silence.empty() ? alert_subject(action.alert)
-                                                          : "silence:" + action.silence;
-    decisions_.add(action.group ? action.group_key() : of_other,
-                   {now, now, 1, action.send, action.reason, action.text, action.labels});
-  }
 }
 
 std::optional<WallTime> Pipeline::next_due() const {

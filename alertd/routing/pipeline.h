@@ -21,7 +21,6 @@
 #include <utility>
 #include <vector>
 
-#include "alertd/routing/decision_log.h"
 #include "alertd/routing/edit.h"
 #include "alertd/routing/expiries.h"
 #include "alertd/routing/flapping.h"
@@ -148,7 +147,6 @@ class Pipeline {
   };
 
   // ---- alerts come in (pipeline.cc)
-  void note_decisions(base::WallTime now);
   void take_in(const model::Alert& alert, base::WallTime now, Touched& touched);
   void take_in_alertmanager(const model::Alert& alert, base::WallTime now, Touched& touched);
   bool refuse(const model::Alert& alert, bool resolved, const AlertEntry* known);
@@ -240,7 +238,6 @@ class Pipeline {
   std::vector<Action> actions_;        ///< Of the step that runs.
   std::vector<const Group*> indexed_;  ///< In the last step.
   std::vector<Aside> asides_;
-  DecisionLog decisions_;
 };
 
 }  // namespace tocsin::routing

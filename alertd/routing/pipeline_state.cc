@@ -147,7 +147,6 @@ void Pipeline::set_routing(Routing routing, WallTime now) {
   for (const Fingerprint fingerprint : firing) place(alerts_.at(fingerprint), now, touched);
   for (Group* group : groups_by_key()) refresh(*group, now);
   plan_reminder();
-  note_decisions(now);
   // A reload tells nobody; why something is held now is worth keeping all the same.
   for (Action& action : actions_) {
     if (action.alert == 0 || action.send) continue;
@@ -299,12 +298,10 @@ Explanation Pipeline::explain(const model::Alert& alert) const {
         ++(member.resolved ? in.resolved : in.firing);
       }
     }
-    in.decisions = decisions_.of(in.group_key);
     explanation.groups.push_back(std::move(in));
   }
   explanation.suppression = suppression_of(alert);
   explanation.suppressed_by = who_hides(explanation.suppression);
-  explanation.refusals = decisions_.of(alert_subject(alert.fingerprint()));
   return explanation;
 }
 

@@ -24,9 +24,6 @@ TEST_CASE("pipeline: over the limit of alerts, known ones go on") {
   CHECK(step(pipeline, kStart, {make_alert("A", "c", kStart)}) == "-LimitExceeded ");
   const WallTime later = kStart + minutes(3);
   CHECK(step(pipeline, later, {make_alert("A", "a", later)}) == "+FirstNotification ");
-  const auto explanation = pipeline.explain(make_alert("A", "c", kStart));
-  REQUIRE(explanation.refusals.size() == 1);
-  CHECK(explanation.refusals[0].reason == Reason::LimitExceeded);
 }
 
 TEST_CASE("pipeline: over the limit of groups, the rest gathers in one") {
@@ -226,23 +223,6 @@ TEST_CASE("dedup: the order of reasons") {
   CHECK(decide(group, hours(1), kStart) == Verdict{true, Reason::AllResolved});
   group.log.firing.clear();
   CHECK(decide(group, hours(1), kStart) == Verdict{false, Reason::NeverNotified});
-}
-
-TEST_CASE("decision log: bounded, and runs of the same are counted") {
-  DecisionLog log;
-  for (int i = 0; i < 1000; ++i) {
-    log.add("g", {kStart, kStart + seconds(i), 1, false, Reason::Unchanged, ""});
-  }
-  REQUIRE(log.of("g").size() == 1);
-  CHECK(log.of("g")[0].count == 1000);
-  CHECK(log.of("g")[0].last_at == kStart + seconds(999));
-  for (int i = 0; i < 1000; ++i) log.add("g", {kStart, kStart, 1, true, Reason::Repeat, ""});
-  CHECK(log.of("g").size() == DecisionLog::kPerSubject);
-  for (std::size_t i = 0; i < DecisionLog::kSubjects; ++i) {
-    log.add(std::to_string(i), {kStart, kStart, 1, true, Reason::Repeat, ""});
-  }
-  CHECK(log.of("g").empty());
-  CHECK(log.of(std::to_string(DecisionLog::kSubjects - 1)).size() == 1);
 }
 
 TEST_CASE("reasons: every name reads back") {

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "alertd/routing/decision_log.h"
 #include "alertd/routing/group.h"
 #include "alertd/routing/maintenance.h"
 #include "alertd/routing/notify_log.h"
@@ -81,7 +80,7 @@ struct StoredRouting {
   std::vector<LoggedNotification> logs;
 };
 
-/// Why an alert is where it is.
+/// Why an alert is where it is now.
 struct Explanation {
   std::vector<RouteStep> walk;
   Suppression suppression;
@@ -97,10 +96,8 @@ struct Explanation {
     Mute mute;
     std::optional<base::WallTime> told_at;  ///< That it fires, last.
     std::optional<base::WallTime> next_turn;
-    std::vector<Decision> decisions;
   };
   std::vector<InGroup> groups;
-  std::vector<Decision> refusals;  ///< Of the alert itself.
 };
 
 }  // namespace tocsin::routing

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "alertd/incident/decision_keeper.h"
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/config/source.h"
@@ -251,13 +252,33 @@ model::Alert WeekWorld::alert_of(const Life& life) const {
 
 // --- looking
 
+/// By group: what was decided about it or its alerts a moment ago, and what was decided about it
+/// last, which is written when it changes only.
+std::map<std::string, std::set<std::string>> WeekWorld::reasons_of_groups() const {
+  std::map<std::string, std::set<std::string>> reasons;
+  std::map<std::string, std::string> last;
+  for (const incident::DecisionRecord& record : disk_->decisions) {
+    std::string_view group = record.subject;
+    if (group.starts_with(incident::kMemberSubject)) {
+      group.remove_prefix(incident::kMemberSubject.size());
+    } else {
+      last[record.subject] = record.reason;
+    }
+    if (record.at + kProbeEvery >= now()) reasons[std::string(group)].insert(record.reason);
+  }
+  for (const auto& [group, reason] : last) reasons[group].insert(reason);
+  return reasons;
+}
+
 void WeekWorld::probe() {
   if (!up() || sabotage_ == Sabotage::ForgetsReasons) return;
+  const auto decided =
+      std::make_shared<const std::map<std::string, std::set<std::string>>>(reasons_of_groups());
   for (std::size_t i = 0; i < plan_.lives.size(); ++i) {
     const Life& life = plan_.lives[i];
     if (life.fire > now()) break;
     if (!life.fires(now())) continue;
-    dispatcher_->explain(alert_of(life), executor_, [this, i](routing::Explanation explanation) {
+    dispatcher_->explain(alert_of(life), executor_, [this, i, decided](const auto& explanation) {
       Probe probe;
       probe.at = now();
       probe.life = i;
@@ -266,10 +287,9 @@ void WeekWorld::probe() {
       }
       for (const auto& group : explanation.groups) {
         if (group.mute.any()) probe.reasons.insert(std::string(to_string(group.mute.reason)));
-        for (const routing::Decision& decision : group.decisions) {
-          if (decision.last_at + kProbeEvery < now()) continue;
-          probe.reasons.insert(std::string(routing::to_string(decision.reason)));
-        }
+        const auto known = decided->find(group.group_key);
+        if (known == decided->end()) continue;
+        probe.reasons.insert(known->second.begin(), known->second.end());
       }
       journal_.probes.push_back(std::move(probe));
     });

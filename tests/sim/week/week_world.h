@@ -76,6 +76,7 @@ class WeekWorld {
 
   // --- looking
   void probe();
+  std::map<std::string, std::set<std::string>> reasons_of_groups() const;
   /// Takes finished rows out of the store: they are not needed there, only slow.
   void harvest(base::Duration older);
   void send(const std::string& channel, const incident::Notification& message,

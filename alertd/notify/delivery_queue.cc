@@ -5,15 +5,23 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/base/hash.h"
 
 namespace tocsin::notify {
 namespace {
 
-// Copies for a failed channel keep their own order: they tell of another channel's messages.
-std::string lane_key(const incident::NotificationHead& message) {
-  std::string key(message.incident_id.empty() ? message.key : message.incident_id);
-  if (!message.failover_for.empty()) key.append("\n").append(message.failover_for);
-  return key;
+// Of one incident, or, without one, of one message. Copies for a failed channel keep their own
+// order: they tell of another channel's messages.
+std::string_view subject(const incident::NotificationHead& message) {
+  return message.incident_id.empty() ? message.key : message.incident_id;
+}
+
+std::uint64_t lane_hash(const incident::NotificationHead& message) {
+  return base::hash64(message.failover_for, base::hash64(subject(message)));
+}
+
+bool same_lane(const incident::NotificationHead& a, const incident::NotificationHead& b) {
+  return subject(a) == subject(b) && a.failover_for == b.failover_for;
 }
 
 }  // namespace
@@ -51,81 +59,110 @@ const incident::Notification& Delivery::message() const {
   return *message_;
 }
 
-Lane& ChannelQueue::lane_of(const incident::NotificationHead& message) {
-  const auto [found, fresh] = lanes_.try_emplace(lane_key(message));
-  Lane& lane = found->second;
-  if (fresh) {
-    lane.key = &found->first;
-    lane.channel = this;
-  }
-  return lane;
-}
-
-void ChannelQueue::list(Lane& lane) {
-  unlist(lane);
-  const DeliveryPtr& head = lane.rows.front();
-  if (head->phase != Phase::Waiting) return;
-  // advance() moves it on if its time has come.
-  later_.emplace(std::pair(head->due, head->row_id), head);
-  lane.listed = head;
-  lane.listed_ready = false;
-  lane.listed_due = head->due;
-}
-
-void ChannelQueue::unlist(Lane& lane) {
-  if (!lane.listed) return;
-  if (lane.listed_ready) {
-    ready_.erase(Entry(lane.listed));
+void ChannelQueue::take_in(Delivery& delivery, const incident::NotificationHead& message) {
+  delivery.queue_ = this;
+  delivery.lane_hash_ = lane_hash(message);
+  Delivery* const newest = newest_.find(
+      delivery.lane_hash_, [&](const Delivery* each) { return same_lane(each->head(), message); });
+  Delivery* older = newest;
+  Delivery* newer = nullptr;
+  for (; older && older->row_id > delivery.row_id; older = older->older_) newer = older;
+  delivery.older_ = older;
+  delivery.newer_ = newer;
+  if (older) older->newer_ = &delivery;
+  if (newer) {
+    newer->older_ = &delivery;
+    unlist(*newer);
   } else {
-    later_.erase({lane.listed_due, lane.listed->row_id});
+    newest_.put(delivery.lane_hash_, &delivery,
+                [&](const Delivery* each) { return each == newest; });
   }
-  lane.listed.reset();
+  list(delivery);
 }
 
-void ChannelQueue::advance(base::MonotonicTime now) {
-  while (!later_.empty() && later_.begin()->first.first <= now) {
-    DeliveryPtr delivery = std::move(later_.begin()->second);
-    later_.erase(later_.begin());
-    delivery->lane->listed_ready = true;
-    ready_.emplace(std::move(delivery));
+void ChannelQueue::take_out(Delivery& delivery) {
+  unlist(delivery);
+  Delivery* const older = std::exchange(delivery.older_, nullptr);
+  Delivery* const newer = std::exchange(delivery.newer_, nullptr);
+  const auto is_it = [&](const Delivery* each) { return each == &delivery; };
+  if (older) older->newer_ = newer;
+  if (newer) {
+    newer->older_ = older;
+    list(*newer);
+  } else if (older) {
+    newest_.put(delivery.lane_hash_, older, is_it);
+  } else {
+    newest_.erase(delivery.lane_hash_, is_it);
+  }
+  delivery.queue_ = nullptr;
+}
+
+// Only a lane's oldest row may go.
+void ChannelQueue::list(Delivery& delivery) {
+  unlist(delivery);
+  if (delivery.phase != Phase::Waiting || delivery.older_) return;
+  if (delivery.due <= now_) {
+    ready_.emplace_hint(ready_.end(), Place(delivery), &delivery);
+    delivery.listed_ = Delivery::Listed::Ready;
+  } else {
+    later_.emplace(std::pair(delivery.due, delivery.row_id), &delivery);
+    delivery.listed_ = Delivery::Listed::Later;
+    delivery.listed_due_ = delivery.due;
   }
 }
 
-void ChannelQueue::release_all(base::MonotonicTime now) {
-  for (auto& [key, delivery] : later_) {
-    delivery->due = now;
-    delivery->lane->listed_ready = true;
-    ready_.emplace(delivery);
-  }
+void ChannelQueue::unlist(Delivery& delivery) {
+  const auto listed = std::exchange(delivery.listed_, Delivery::Listed::No);
+  if (listed == Delivery::Listed::Ready) ready_.erase(Place(delivery));
+  if (listed == Delivery::Listed::Later) later_.erase({delivery.listed_due_, delivery.row_id});
+}
+
+void ChannelQueue::clear() {
+  newest_.clear();
+  ready_.clear();
   later_.clear();
 }
 
-DeliveryPtr ChannelQueue::best() const {
-  DeliveryPtr found = front();
-  for (const auto& [key, delivery] : later_) {
-    if (!found || Entry(delivery) < Entry(found)) found = delivery;
+void ChannelQueue::advance(base::MonotonicTime now) {
+  now_ = std::max(now_, now);
+  while (!later_.empty() && later_.begin()->first.first <= now) list(*later_.begin()->second);
+}
+
+void ChannelQueue::release_all(base::MonotonicTime now) {
+  now_ = std::max(now_, now);
+  while (!later_.empty()) {
+    Delivery& delivery = *later_.begin()->second;
+    delivery.due = now;
+    list(delivery);
   }
-  return found;
+}
+
+DeliveryPtr ChannelQueue::best() const {
+  Delivery* found = ready_.empty() ? nullptr : ready_.begin()->second;
+  for (const auto& [due, delivery] : later_) {
+    if (!found || Place(*delivery) < Place(*found)) found = delivery;
+  }
+  return found ? shared(found) : nullptr;
 }
 
 std::vector<DeliveryPtr> ChannelQueue::ready() const {
   std::vector<DeliveryPtr> all;
   all.reserve(ready_.size());
-  for (const Entry& entry : ready_) all.push_back(entry.delivery);
+  for (const auto& [place, delivery] : ready_) all.push_back(shared(delivery));
   return all;
 }
 
 std::vector<DeliveryPtr> ChannelQueue::urgent() const {
   std::vector<DeliveryPtr> found;
-  for (const Entry& entry : ready_) {
-    if (!entry.delivery->urgent()) break;
-    found.push_back(entry.delivery);
+  for (const auto& [place, delivery] : ready_) {
+    if (!delivery->urgent()) break;
+    found.push_back(shared(delivery));
   }
-  for (const auto& [key, delivery] : later_) {
-    if (delivery->urgent()) found.push_back(delivery);
+  for (const auto& [due, delivery] : later_) {
+    if (delivery->urgent()) found.push_back(shared(delivery));
   }
   std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return Entry(a) < Entry(b); });
+            [](const auto& a, const auto& b) { return Place(*a) < Place(*b); });
   return found;
 }
 
@@ -145,38 +182,34 @@ DeliveryPtr DeliveryQueue::add(incident::WaitingRow row, base::MonotonicTime now
                                base::MonotonicTime due) {
   auto [known, fresh] = rows_.try_emplace(row.id);
   if (!fresh) return nullptr;
-  ChannelQueue& channel = channel_of(row.head);
-  Lane& lane = channel.lane_of(row.head);
+  const incident::NotificationHead message = row.head;
+  ChannelQueue& channel = channel_of(message);
   auto delivery = std::make_shared<Delivery>(std::move(row), channel.name());
   known->second = delivery;
   delivery->seen = now;
   delivery->due = due;
-  delivery->lane = &lane;
-  const auto place = std::upper_bound(
-      lane.rows.begin(), lane.rows.end(), delivery,
-      [](const DeliveryPtr& a, const DeliveryPtr& b) { return a->row_id < b->row_id; });
-  lane.rows.insert(place, delivery);
-  lane.channel->list(lane);
+  channel.now_ = std::max(channel.now_, now);
+  channel.take_in(*delivery, message);
   return delivery;
 }
 
 void DeliveryQueue::changed(const DeliveryPtr& delivery) {
-  if (delivery->lane) delivery->lane->channel->list(*delivery->lane);
+  if (delivery->queue_) delivery->queue_->list(*delivery);
 }
 
 void DeliveryQueue::remove(const DeliveryPtr& delivery) {
-  // After clear() the same row may have been read anew.
-  const auto known = rows_.find(delivery->row_id);
-  if (known != rows_.end() && known->second == delivery) rows_.erase(known);
-  Lane* lane = std::exchange(delivery->lane, nullptr);
-  if (lane == nullptr) return;
-  lane->channel->unlist(*lane);
-  std::erase(lane->rows, delivery);
-  if (lane->rows.empty()) {
-    lane->channel->lanes_.erase(lane->channel->lanes_.find(*lane->key));
-  } else {
-    lane->channel->list(*lane);
-  }
+  if (!delivery->queue_) return;  // after clear() the same row may have been read anew
+  delivery->queue_->take_out(*delivery);
+  rows_.erase(delivery->row_id);
+}
+
+std::vector<DeliveryPtr> DeliveryQueue::lane_of(const Delivery& delivery) const {
+  std::vector<DeliveryPtr> rows;
+  if (!delivery.queue_) return rows;
+  const Delivery* each = &delivery;
+  while (each->older_) each = each->older_;
+  for (; each; each = each->newer_) rows.push_back(rows_.at(each->row_id));
+  return rows;
 }
 
 void DeliveryQueue::remove_waiting() {
@@ -188,13 +221,13 @@ void DeliveryQueue::remove_waiting() {
 }
 
 void DeliveryQueue::clear() {
-  for (auto& [id, delivery] : rows_) delivery->lane = nullptr;
-  rows_.clear();
-  for (auto& [name, channel] : channels_) {
-    channel.ready_.clear();
-    channel.later_.clear();
-    channel.lanes_.clear();
+  for (auto& [name, channel] : channels_) channel.clear();
+  for (auto& [id, delivery] : rows_) {
+    delivery->queue_ = nullptr;
+    delivery->older_ = delivery->newer_ = nullptr;
+    delivery->listed_ = Delivery::Listed::No;
   }
+  rows_.clear();
 }
 
 }  // namespace tocsin::notify

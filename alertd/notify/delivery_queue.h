@@ -12,7 +12,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -21,11 +20,11 @@
 #include "alertd/incident/state_store.h"
 #include "alertd/notify/channel.h"
 #include "common/base/executor.h"
+#include "common/base/hash_table.h"
 
 namespace tocsin::notify {
 
 struct ChannelState;
-struct Lane;
 class ChannelQueue;
 
 /// Where a row stands in this process.
@@ -39,7 +38,7 @@ enum class Phase {
 };
 
 /// One row of the outbox on its way.
-struct Delivery {
+struct Delivery : std::enable_shared_from_this<Delivery> {
   /// `channel` outlives it.
   Delivery(incident::WaitingRow row, const std::string& channel);
 
@@ -49,7 +48,6 @@ struct Delivery {
   /// An attempt may have reached the receiver although nobody heard of its end.
   bool outcome_unknown;
   const std::string& channel_name;  ///< "receiver/channel"
-  Lane* lane = nullptr;
   Phase phase = Phase::Waiting;
   base::MonotonicTime due{};
   base::MonotonicTime seen{};  ///< When this process saw it first.
@@ -89,23 +87,29 @@ struct Delivery {
   }
   /// Returns whether it is worth a detour: Critical or High.
   bool urgent() const { return severity() >= model::Severity::High; }
+  /// Returns whether it is in the queue: not removed yet.
+  bool queued() const { return queue_ != nullptr; }
+  /// Returns whether it is the only row of its lane.
+  bool alone() const { return older_ == nullptr && newer_ == nullptr; }
 
  private:
+  friend class ChannelQueue;
+  friend class DeliveryQueue;
+  enum class Listed { No, Later, Ready };
+
   model::Severity severity_;
   base::SharedText bytes_;
   mutable std::unique_ptr<incident::Notification> message_;  // Null: not asked for.
+
+  // Its place, which is the queue's affair.
+  ChannelQueue* queue_ = nullptr;
+  std::uint64_t lane_hash_ = 0;
+  Delivery* older_ = nullptr;  // Its neighbours in the lane.
+  Delivery* newer_ = nullptr;
+  Listed listed_ = Listed::No;
+  base::MonotonicTime listed_due_{};  // Its place among those that wait for their time.
 };
 using DeliveryPtr = std::shared_ptr<Delivery>;
-
-/// Rows of one incident to one channel, oldest first; never empty.
-struct Lane {
-  const std::string* key = nullptr;  ///< In its channel.
-  ChannelQueue* channel = nullptr;
-  std::vector<DeliveryPtr> rows;
-  DeliveryPtr listed;  ///< The row under which the channel lists it, if it does.
-  bool listed_ready = false;
-  base::MonotonicTime listed_due{};  ///< Its place among those that wait for their time.
-};
 
 /// The lanes of one channel.
 class ChannelQueue {
@@ -116,7 +120,7 @@ class ChannelQueue {
   /// Counts lanes whose time has come into what may go.
   void advance(base::MonotonicTime now);
   /// Returns the best row that may go: the worst severity, then the oldest; null: none.
-  DeliveryPtr front() const { return ready_.empty() ? nullptr : ready_.begin()->delivery; }
+  DeliveryPtr front() const { return ready_.empty() ? nullptr : shared(ready_.begin()->second); }
   /// Returns the best row that waits, also one whose time has not come; null: none.
   DeliveryPtr best() const;
   /// Returns every row that may go, the best first.
@@ -132,26 +136,27 @@ class ChannelQueue {
 
  private:
   friend class DeliveryQueue;
-  Lane& lane_of(const incident::NotificationHead& message);
-  /// Ordered by what it holds itself: a look at each delivery would cost more than the tree.
-  struct Entry {
-    explicit Entry(DeliveryPtr its)
-        : severity(its->severity()), row_id(its->row_id), delivery(std::move(its)) {}
-    bool operator<(const Entry& other) const {
+  /// The worst first, then the oldest.
+  struct Place {
+    explicit Place(const Delivery& of) : severity(of.severity()), row_id(of.row_id) {}
+    bool operator<(const Place& other) const {
       return severity != other.severity ? severity > other.severity : row_id < other.row_id;
     }
     model::Severity severity;
     std::int64_t row_id;
-    DeliveryPtr delivery;
   };
-  void list(Lane& lane);
-  void unlist(Lane& lane);
+  static DeliveryPtr shared(Delivery* delivery) { return delivery->shared_from_this(); }
+  void take_in(Delivery& delivery, const incident::NotificationHead& message);
+  void take_out(Delivery& delivery);
+  void list(Delivery& delivery);
+  void unlist(Delivery& delivery);
+  void clear();
 
   std::string name_;
-  /// By incident (or key, without one), and what they are copies of: short texts, found quickly.
-  std::unordered_map<std::string, Lane> lanes_;
-  std::set<Entry> ready_;
-  std::map<std::pair<base::MonotonicTime, std::int64_t>, DeliveryPtr> later_;
+  base::MonotonicTime now_{};          // What was told last.
+  base::HashTable<Delivery*> newest_;  // Of each lane the newest row, by the lane's hash.
+  std::map<Place, Delivery*> ready_;   // Of each lane the oldest row; so is the next.
+  std::map<std::pair<base::MonotonicTime, std::int64_t>, Delivery*> later_;
 };
 
 class DeliveryQueue {
@@ -166,6 +171,8 @@ class DeliveryQueue {
   /// Forgets all rows, also those under way.
   void clear();
 
+  /// Returns the rows of its lane, itself among them, the oldest first; none if it was removed.
+  std::vector<DeliveryPtr> lane_of(const Delivery& delivery) const;
   bool knows(std::int64_t row_id) const { return rows_.contains(row_id); }
   std::size_t size() const { return rows_.size(); }
   /// By name; a channel stays once it was seen, because its deliveries know it.
@@ -174,7 +181,7 @@ class DeliveryQueue {
  private:
   ChannelQueue& channel_of(const incident::NotificationHead& message);
 
-  std::unordered_map<std::int64_t, DeliveryPtr> rows_;
+  std::unordered_map<std::int64_t, DeliveryPtr> rows_;  // All that are in a lane.
   std::map<std::string, ChannelQueue> channels_;
 };
 

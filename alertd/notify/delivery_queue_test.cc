@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <map>
+#include <random>
+
 #include "alertd/notify/test_support.h"
 
 namespace tocsin::notify {
@@ -63,6 +67,94 @@ TEST_CASE(
   }
   CHECK(order == std::vector<std::int64_t>{5, 2, 3, 1, 4});
   CHECK(queue.size() == 0);
+}
+
+TEST_CASE("whatever comes, goes and waits: each lane's oldest row is listed, and no other") {
+  const base::MonotonicTime start{};
+  std::mt19937 random(5);
+  DeliveryQueue queue;
+  std::map<std::int64_t, DeliveryPtr> all;
+  base::MonotonicTime now = start;
+  std::int64_t next_row = 1;
+  for (int step = 0; step < 4'000; ++step) {
+    now += base::Duration{1};
+    const auto what = random() % 8;
+    if (what < 3 || all.empty()) {
+      // Also rows that are older than those here, as after a claim that another daemon gave back.
+      const std::int64_t id = random() % 4 == 0 ? next_row - 3 : next_row;
+      next_row = std::max(next_row, id) + 1;
+      const auto severity = static_cast<model::Severity>(random() % 4);
+      const base::MonotonicTime due = now + base::Duration{random() % 3 * 10};
+      const DeliveryPtr added =
+          queue.add(row_of(id, "T-" + std::to_string(random() % 9), severity), now, due);
+      CHECK((added == nullptr) == all.contains(id));
+      if (added) all[id] = added;
+    } else {
+      const auto chosen =
+          std::next(all.begin(), static_cast<std::ptrdiff_t>(random() % all.size()));
+      const DeliveryPtr delivery = chosen->second;
+      if (what < 6) {
+        queue.remove(delivery);
+        all.erase(chosen);
+        CHECK(queue.lane_of(*delivery).empty());
+      } else {
+        delivery->phase = what == 6 ? Phase::Sending : Phase::Waiting;
+        delivery->due = now + base::Duration{random() % 20};
+        queue.changed(delivery);
+      }
+    }
+    if (step % 1'000 == 999) {
+      queue.clear();
+      all.clear();
+    }
+    CHECK(queue.size() == all.size());
+    if (queue.channels().empty()) continue;
+    ChannelQueue& channel = queue.channels().begin()->second;
+    channel.advance(now);
+    std::map<std::string, DeliveryPtr> oldest;
+    for (const auto& [id, delivery] : all) {
+      const DeliveryPtr& first =
+          oldest.try_emplace(std::string(delivery->head().incident_id), delivery).first->second;
+      CHECK(queue.lane_of(*delivery).front() == first);
+    }
+    std::size_t waiting = 0;
+    std::vector<DeliveryPtr> ready;
+    for (const auto& [incident, delivery] : oldest) {
+      if (delivery->phase != Phase::Waiting) continue;
+      ++waiting;
+      if (delivery->due <= now) ready.push_back(delivery);
+    }
+    std::sort(ready.begin(), ready.end(), [](const DeliveryPtr& a, const DeliveryPtr& b) {
+      if (a->severity() != b->severity()) return a->severity() > b->severity();
+      return a->row_id < b->row_id;
+    });
+    CHECK(channel.ready() == ready);
+    CHECK(channel.waiting_count() == waiting);
+  }
+}
+
+TEST_CASE("messages without an incident, and copies for another channel, have lanes of their own") {
+  DeliveryQueue queue;
+  std::vector<DeliveryPtr> all;
+  const auto add = [&](std::string incident, std::string key, std::string copy_of) {
+    incident::OutboxRow row;
+    row.id = static_cast<std::int64_t>(all.size()) + 1;
+    row.notification = sample_notification();
+    row.notification.incident.id = std::move(incident);
+    row.notification.key = std::move(key);
+    row.notification.failover_for = std::move(copy_of);
+    all.push_back(queue.add(incident::waiting_row(row), {}, {}));
+  };
+  add("T-1", "a", "");
+  add("T-1", "b", "ops/pager");
+  add("", "c", "");
+  add("", "d", "");
+  for (const DeliveryPtr& each : all) CHECK(each->alone());
+  add("T-1", "e", "ops/pager");
+  CHECK(all[0]->alone());
+  CHECK(queue.lane_of(*all[4]) == std::vector<DeliveryPtr>{all[1], all[4]});
+  add("", "d", "");
+  CHECK(queue.lane_of(*all[3]).size() == 2);
 }
 
 }  // namespace

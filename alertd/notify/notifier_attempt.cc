@@ -304,8 +304,8 @@ void Notifier::finish(const DeliveryPtr& delivery, DeliveryState state, const st
 // Given up before any attempt: the next message of the incident is the first that its receiver can
 // hear of. Returns it if it waits already.
 DeliveryPtr Notifier::pass_on_unheard(const Delivery& delivery) {
-  if (!delivery.unheard() || delivery.lane == nullptr) return nullptr;
-  for (const DeliveryPtr& each : delivery.lane->rows) {
+  if (!delivery.unheard() || !delivery.queued()) return nullptr;
+  for (const DeliveryPtr& each : queue_.lane_of(delivery)) {
     if (each->row_id <= delivery.row_id || each->words_only()) continue;
     each->opens = true;
     return each;

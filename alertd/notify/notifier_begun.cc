@@ -100,7 +100,8 @@ void Notifier::call_back(const DeliveryPtr& delivery, const std::string& why) {
 
 // A newer message of the incident is there: what has begun need not go any more.
 void Notifier::call_back_replaced(const Delivery& newer) {
-  const DeliveryPtr first = newer.lane->rows.front();
+  if (newer.alone()) return;
+  const DeliveryPtr first = queue_.lane_of(newer).front();
   if (first->phase != Phase::Begun || first->outcome_unknown || !may_replace(newer, *first)) return;
   call_back(first, fmt::format("message {} takes its place", newer.sequence));
 }

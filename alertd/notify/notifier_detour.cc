@@ -190,8 +190,7 @@ bool Notifier::summarize(ChannelState& channel, const ChannelQueue& queue) {
   for (const DeliveryPtr& delivery : queue.ready()) {
     const bool fits = delivery->kind != NotificationKind::Test &&
                       delivery->kind != NotificationKind::Acknowledged && !delivery->words_only();
-    if (fits && !delivery->critical() && delivery->lane->rows.size() == 1 &&
-        !delivery->outcome_unknown) {
+    if (fits && !delivery->critical() && delivery->alone() && !delivery->outcome_unknown) {
       told.push_back(delivery);
     }
   }

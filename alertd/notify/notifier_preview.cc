@@ -156,7 +156,7 @@ void Notifier::drop_overtaken(const Delivery& newer) {
   if (told_ahead_.empty()) return;
   const auto newest = told_ahead_.find(incident_in(newer.channel_name, newer.head().incident_id));
   if (newest == told_ahead_.end() || newer.sequence < newest->second) return;
-  for (const DeliveryPtr& each : newer.lane->rows) {
+  for (const DeliveryPtr& each : queue_.lane_of(newer)) {
     if (each->phase != Phase::Waiting || !sent_a_newer_one(*each)) continue;
     settle(each, incident::DeliveryState::Superseded, std::string(kOvertaken));
   }

@@ -164,9 +164,9 @@ void Notifier::bury(const DeliveryPtr& delivery, const std::string& why) {
 }
 
 void Notifier::supersede_in(const DeliveryPtr& delivery) {
-  if (delivery->lane == nullptr) return;
-  if (delivery->lane->rows.size() < 2 && !delivery->opens) return;
-  for (Superseded& one : supersede(*delivery->lane, settings_.delivery.unsent_resolved)) {
+  // Alone it can only be the end of what nobody heard of.
+  if (delivery->alone() && delivery->kind != incident::NotificationKind::Resolved) return;
+  for (Superseded& one : supersede(queue_.lane_of(*delivery), settings_.delivery.unsent_resolved)) {
     settle(one.delivery, DeliveryState::Superseded, std::move(one.why));
   }
 }

@@ -41,10 +41,11 @@ bool may_replace(const Delivery& newer, const Delivery& older) {
   return kind != NotificationKind::Acknowledged || newer.kind == NotificationKind::Acknowledged;
 }
 
-std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved) {
+std::vector<Superseded> supersede(const std::vector<DeliveryPtr>& lane,
+                                  UnsentResolved unsent_resolved) {
   std::vector<Superseded> gone;
   std::vector<DeliveryPtr> stay;
-  for (const DeliveryPtr& delivery : lane.rows) {
+  for (const DeliveryPtr& delivery : lane) {
     if (delivery->phase == Phase::Settling) continue;
     while (!stay.empty() && unsent(*delivery) && unsent(*stay.back()) &&
            may_replace(*delivery, *stay.back())) {

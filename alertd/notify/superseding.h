@@ -23,9 +23,10 @@ struct Superseded {
 /// Returns whether the newer one, once it is there, leaves nothing to say for the older one.
 bool may_replace(const Delivery& newer, const Delivery& older);
 
-/// Returns the rows of the lane that are not to be sent; what they carried is handed on to the rows
-/// that stay. Only rows that wait and that the receiver certainly does not have.
-/// Source: shared/reference/routing.md, section 6, "Delivery".
-std::vector<Superseded> supersede(Lane& lane, UnsentResolved unsent_resolved);
+/// Returns the rows of the lane, given the oldest first, that are not to be sent; what they carried
+/// is handed on to the rows that stay. Only rows that wait and that the receiver certainly does not
+/// have. Source: shared/reference/routing.md, section 6, "Delivery".
+std::vector<Superseded> supersede(const std::vector<DeliveryPtr>& lane,
+                                  UnsentResolved unsent_resolved);
 
 }  // namespace tocsin::notify

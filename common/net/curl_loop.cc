@@ -17,8 +17,45 @@ namespace tocsin::net {
 namespace {
 
 constexpr std::size_t kEventsAtOnce = 128;
+/// So many requests of one task do not wait for its end.
+constexpr std::size_t kRingAt = 16;
+/// Answers are reported when so many times as many, or fewer, are still under way.
+constexpr std::size_t kGatherShare = 3;
+constexpr base::Duration kGatherMax{1};
 
 }  // namespace
+
+/// Wakes the loop's thread. Thread: any. Outlives the loop while a task is to ring it.
+struct CurlLoop::Bell {
+  Bell() : fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ~Bell() { ::close(fd); }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+
+  void ring() {
+    if (rung.exchange(true)) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(fd, &one, sizeof one);
+  }
+
+  /// Rings when the executor's current task has ended; at once if this is not one of its tasks.
+  static void ring_after_task(const std::shared_ptr<Bell>& bell, base::Executor& executor) {
+    base::Executor* promised = nullptr;
+    if (!executor.running_here()) return bell->ring();
+    if (!bell->promised_by.compare_exchange_strong(promised, &executor)) {
+      if (promised != &executor) bell->ring();
+      return;
+    }
+    executor.post([bell] {
+      bell->promised_by = nullptr;
+      bell->ring();
+    });
+  }
+
+  const int fd;
+  std::atomic<bool> rung = false;  ///< And not looked after yet.
+  std::atomic<base::Executor*> promised_by = nullptr;
+};
 
 struct CurlLoop::Handle {
   Handle() : easy(curl_easy_init()) {}
@@ -63,11 +100,11 @@ CurlLoop::CurlLoop(const base::Clock& clock, std::string name, std::size_t in_fl
       in_flight_max_(in_flight_max),
       jobs_max_(in_flight_max + queue_max),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      bell_(std::make_shared<Bell>()),
       plain_(epoll_, in_flight_max),
       executor_(clock, std::move(name), 1) {
   TC_CHECK(in_flight_max > 0, "an HTTP client that may send nothing");
-  TC_CHECK(epoll_ >= 0 && bell_ >= 0, "no file descriptor left for an HTTP client");
+  TC_CHECK(epoll_ >= 0 && bell_->fd >= 0, "no file descriptor left for an HTTP client");
   curl_global_init(CURL_GLOBAL_DEFAULT);  // counted by curl; thread-safe since 7.84
   multi_ = curl_multi_init();
   TC_CHECK(multi_ != nullptr, "out of memory for an HTTP client");
@@ -78,37 +115,34 @@ CurlLoop::CurlLoop(const base::Clock& clock, std::string name, std::size_t in_fl
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(in_flight_max));
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = bell_;
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event);
+  event.data.fd = bell_->fd;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_->fd, &event);
   executor_.post([this] { run(); });
 }
 
 CurlLoop::~CurlLoop() {
   stopping_ = true;
-  wake();
+  bell_->ring();
   executor_.stop();
   give_up();
   idle_.clear();
   curl_multi_cleanup(multi_);
-  ::close(bell_);
   ::close(epoll_);
-}
-
-void CurlLoop::wake() {
-  if (woken_.exchange(true)) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(bell_, &one, sizeof one);
 }
 
 void CurlLoop::submit(std::unique_ptr<TransferJob> job) {
   const base::MonotonicTime due = clock_.monotonic() + job->timeout;
+  base::Executor& from = job->reply_on;
+  std::size_t waiting = 0;
   {
     base::MutexLock lock(mutex_);
     if (running_ + waiting_.size() < jobs_max_) {
       waiting_.push_back(TimedJob{std::move(job), due});
+      waiting = waiting_.size();
     }
   }
-  if (!job) return wake();
+  if (waiting >= kRingAt) return bell_->ring();
+  if (waiting > 0) return Bell::ring_after_task(bell_, from);
   job->fail(full_error(job->origin, jobs_max_));
   Jobs ended;
   ended.push_back(std::move(job));
@@ -121,16 +155,28 @@ void CurlLoop::run() {
     begin_waiting(ended);
     run_timer();
     collect(ended);
-    if (ended.empty()) {
+    if (!ready_to_report(ended)) {
       wait();
       collect(ended);
     }
-    report(ended);
+    if (ready_to_report(ended)) {
+      report(ended);
+      report_at_.reset();
+    }
   }
+  report(ended);
+}
+
+bool CurlLoop::ready_to_report(const Jobs& ended) {
+  if (ended.empty()) return false;
+  if (ended.size() * kGatherShare >= under_way()) return true;
+  const base::MonotonicTime now = clock_.monotonic();
+  if (!report_at_) report_at_ = now + kGatherMax;
+  return now >= *report_at_;
 }
 
 void CurlLoop::begin_waiting(Jobs& ended) {
-  woken_ = false;  // before the look: what comes after it rings again
+  bell_->rung = false;  // before the look: what comes after it rings again
   std::vector<TimedJob> next;
   {
     base::MutexLock lock(mutex_);
@@ -210,6 +256,7 @@ void CurlLoop::wait() {
   int timeout_ms = -1;
   std::optional<base::MonotonicTime> at = timer_;
   if (const auto over = plain_.expires_at()) at = at ? std::min(*at, *over) : *over;
+  if (report_at_) at = at ? std::min(*at, *report_at_) : *report_at_;
   if (at) {
     const auto rest = std::chrono::ceil<std::chrono::milliseconds>(*at - clock_.monotonic());
     timeout_ms = static_cast<int>(std::clamp<std::int64_t>(rest.count(), 0, 60'000));
@@ -219,9 +266,9 @@ void CurlLoop::wait() {
   const base::MonotonicTime now = clock_.monotonic();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
-    if (event.data.fd == bell_) {
+    if (event.data.fd == bell_->fd) {
       std::uint64_t rung = 0;
-      [[maybe_unused]] const ssize_t got = ::read(bell_, &rung, sizeof rung);
+      [[maybe_unused]] const ssize_t got = ::read(bell_->fd, &rung, sizeof rung);
       continue;
     }
     if (plain_.owns(event.data.fd)) {

@@ -2,9 +2,10 @@
 // connections live on between them. Internal to common/net.
 //
 // One epoll for all sockets: a transfer costs what its own bytes cost, however many others wait for
-// an answer, and a server that is slow holds up nobody. What ends at one moment is reported with
-// one task for each executor. What needs no more of curl than a connection goes on without it
-// (plain_transfers.h).
+// an answer, and a server that is slow holds up nobody. Threads are not woken for each request of
+// many: the loop is rung for once when the task that submits them ends, and answers that come while
+// three times as many are under way gather for a millisecond. What needs no more of curl than a
+// connection goes on without it (plain_transfers.h).
 #pragma once
 
 #include <atomic>
@@ -35,6 +36,7 @@ class CurlLoop {
   void submit(std::unique_ptr<TransferJob> job) EXCLUDES(mutex_);
 
  private:
+  struct Bell;
   struct Handle;
   struct Callbacks;
   using Jobs = std::vector<std::unique_ptr<TransferJob>>;
@@ -51,16 +53,15 @@ class CurlLoop {
   bool take_connection(Handle& handle);
   std::size_t under_way() const { return busy_.size() + plain_.running(); }
   void give_up() EXCLUDES(mutex_);
-  void wake();
+  bool ready_to_report(const Jobs& ended);
   static void report(Jobs& ended);
 
   const base::Clock& clock_;
   const std::size_t in_flight_max_;
   const std::size_t jobs_max_;  // running and waiting
   std::atomic<bool> stopping_ = false;
-  std::atomic<bool> woken_ = false;
   int epoll_ = -1;
-  int bell_ = -1;  // eventfd: something waits, or the end
+  std::shared_ptr<Bell> bell_;  // Something waits, or the end.
 
   base::Mutex mutex_;
   std::deque<TimedJob> waiting_ GUARDED_BY(mutex_);
@@ -70,7 +71,8 @@ class CurlLoop {
   void* multi_ = nullptr;
   std::vector<std::unique_ptr<Handle>> busy_;
   std::vector<std::unique_ptr<Handle>> idle_;
-  std::optional<base::MonotonicTime> timer_;  // When curl wants to be called.
+  std::optional<base::MonotonicTime> timer_;      // When curl wants to be called.
+  std::optional<base::MonotonicTime> report_at_;  // The answers that gather, at the latest.
   PlainTransfers plain_;
 
   base::AsioExecutor executor_;

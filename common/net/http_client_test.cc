@@ -83,6 +83,46 @@ TEST_CASE("requests that wait for their answers hold up no others") {
   }
 }
 
+TEST_CASE("requests that a task sends go when it ends, or while it runs if they are many") {
+  Fixture fixture;
+  const auto client = make_http_client(fixture.clock, 8, 100);
+  Waiter<bool> done;
+  fixture.replies.post([&] {
+    for (int i = 0; i < 20; ++i) fixture.send(*client, "/slow");
+    const base::MonotonicTime until = fixture.clock.monotonic() + std::chrono::seconds(10);
+    std::size_t held = 0;
+    while (held < 8 && fixture.clock.monotonic() < until) {
+      const base::MutexLock lock(fixture.mutex);
+      held = fixture.held.size();
+    }
+    done.set(held == 8);
+  });
+  const auto while_it_ran = done.wait();
+  REQUIRE(while_it_ran);
+  CHECK(*while_it_ran);
+  {
+    const base::MutexLock lock(fixture.mutex);
+    for (const base::Task& answer : fixture.held) answer();
+    fixture.held.clear();
+  }
+
+  Fixture other;
+  const auto quiet = make_http_client(other.clock, 8, 100);
+  std::vector<std::shared_ptr<Waiter<Answer>>> sent;
+  Waiter<bool> over;
+  other.replies.post([&] {
+    for (int i = 0; i < 3; ++i) sent.push_back(other.send(*quiet, "/", std::to_string(i)));
+    over.set(true);
+  });
+  REQUIRE(over.wait());
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    const auto got = sent[i]->wait();
+    REQUIRE(got);
+    REQUIRE_MESSAGE(*got, *got);
+    CHECK((*got)->body == fmt::format("/ {}", i));
+  }
+}
+
 TEST_CASE("as many as asked for are in flight, the others wait for their turn") {
   Fixture fixture;
   const auto client = make_http_client(fixture.clock, 2, 200);

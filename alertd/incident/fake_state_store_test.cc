@@ -48,6 +48,9 @@ TEST_CASE("fake store: receipts") {
 TEST_CASE("fake store: batches") {
   suite_batches(World().test);
 }
+TEST_CASE("fake store: an attempt that is called back") {
+  suite_called_back(World().test);
+}
 TEST_CASE("fake store: lease") {
   World world;
   FakeStateStore first(world.disk);

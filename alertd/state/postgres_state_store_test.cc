@@ -111,6 +111,10 @@ TEST_CASE("postgres store: batches") {
   run_suite(incident::suite_batches);
 }
 
+TEST_CASE("postgres store: an attempt that is called back") {
+  run_suite(incident::suite_called_back);
+}
+
 TEST_CASE("postgres store: lease") {
   sim::PostgresServer* server = sim::PostgresServer::shared();
   if (!server) return;

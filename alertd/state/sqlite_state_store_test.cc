@@ -83,6 +83,9 @@ TEST_CASE("sqlite store: superseding") {
 TEST_CASE("sqlite store: batches") {
   suite_batches(World().test);
 }
+TEST_CASE("sqlite store: an attempt that is called back") {
+  suite_called_back(World().test);
+}
 
 TEST_CASE("sqlite store: decisions") {
   suite_decisions(World().test);

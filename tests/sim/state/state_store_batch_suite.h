@@ -102,4 +102,53 @@ inline void suite_batches(const StoreUnderTest& test) {
   CHECK(detail->deliveries[1].attempts[0].outcome == "delivered");
 }
 
+/// An attempt that was begun and did not take place: the next one has its number.
+inline void suite_called_back(const StoreUnderTest& test) {
+  StateStore* store = &test.reopen();
+  StateChange change;
+  change.outbox = {suite_notification("T-1001", 1)};
+  change.incidents_upsert = {suite_incident(1001, IncidentState::Open)};
+  REQUIRE(suite_commit(test, *store, change));
+  const std::int64_t row = suite_pending_after(test, *store, 0, 10).at(0).id;
+  AttemptResult result;
+  result.row_id = row;
+  const auto begin_and_end = [&](std::uint32_t attempt, int at) {
+    DeliveryBatch begun;
+    begun.started = {{row, attempt, suite_time(at)}};
+    REQUIRE(suite_record(test, *store, begun).started[0]);
+    result.attempt = attempt;
+    result.next_due = suite_time(at + 1);
+    result.finished_at = suite_time(at + 1);
+    DeliveryBatch ended;
+    ended.finished = {result};
+    REQUIRE(suite_record(test, *store, ended).finished[0]);
+  };
+  result.text = "not sent: the channel fails";
+  begin_and_end(1, 5);
+  store = &test.reopen();
+  const auto waiting = suite_pending_after(test, *store, 0, 10);
+  REQUIRE(waiting.size() == 1);
+  CHECK_FALSE(waiting[0].outcome_unknown);
+  CHECK(waiting[0].attempts == 1);
+  result.text = "HTTP 503";
+  begin_and_end(1, 10);
+  result.text = "not sent: the channel fails";
+  begin_and_end(2, 20);
+  result.state = DeliveryState::Delivered;
+  result.text = "HTTP 200";
+  begin_and_end(2, 30);
+  store = &test.reopen();
+  CHECK(suite_pending_after(test, *store, 0, 10).empty());
+  const auto detail = ask<IncidentDetail>(
+      test.executor, [&](auto done) { store->incident("T-1001", test.executor, done); });
+  REQUIRE(detail);
+  const DeliveryRecord& told = detail->deliveries.at(0);
+  CHECK(told.row.attempts == 2);
+  REQUIRE(told.attempts.size() == 2);
+  CHECK(told.attempts[0].text == "HTTP 503");
+  CHECK(told.attempts[0].started_at == suite_time(10));
+  CHECK(told.attempts[1].text == "HTTP 200");
+  CHECK(told.attempts[1].outcome == "delivered");
+}
+
 }  // namespace tocsin::incident

@@ -24,7 +24,7 @@ struct File {
 
   void write_pages(int count) {
     for (int i = 0; i < count; ++i) {
-      REQUIRE(database->execute("INSERT INTO t VALUES (zeroblob(4000))"));
+      REQUIRE(database->execute("INSERT INTO t VALUES (zeroblob(8000))"));
     }
   }
   std::uintmax_t size() const { return std::filesystem::file_size(path); }
@@ -34,26 +34,26 @@ struct File {
 };
 
 TEST_CASE("what was written is copied into the file when nothing more was, if it is much") {
-  File file({.at_rest = 50, .always = 1'000'000});
+  File file({.at_rest = 50 * 8192, .always = INT64_MAX});
   file.write_pages(10);
   file.database->rest();
   file.database->rest();
-  CHECK(file.size() < 10 * 4000);  // little: it stays in the log
+  CHECK(file.size() < 10 * 8000);  // little: it stays in the log
   file.write_pages(40);
   file.database->rest();
   file.write_pages(1);
   file.database->rest();
-  CHECK(file.size() < 10 * 4000);  // written to meanwhile
+  CHECK(file.size() < 10 * 8000);  // written to meanwhile
   file.database->rest();
-  CHECK(file.size() > 50 * 4000);
+  CHECK(file.size() > 50 * 8000);
 }
 
 TEST_CASE("what is very much is copied though more is written") {
-  File file({.at_rest = 1'000'000, .always = 200});
+  File file({.at_rest = INT64_MAX, .always = 200 * 8192});
   file.write_pages(20);
-  CHECK(file.size() < 10 * 4000);
+  CHECK(file.size() < 10 * 8000);
   file.write_pages(180);
-  CHECK(file.size() > 40 * 4000);
+  CHECK(file.size() > 40 * 8000);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/base/byte_codec.h"
+#include "common/base/log.h"
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/model/severity.h"
@@ -32,6 +33,12 @@ inline base::WallTime take_time(base::ByteReader& reader) {
 /// Returns Corruption, with the store named.
 inline base::Error corrupt(std::string what) {
   return base::error(base::ErrorCode::Corruption, "state store: " + std::move(what));
+}
+
+/// Says that a row of the outbox is left out because its message is damaged: others' go all the
+/// same.
+inline void log_unsent(const base::Error& error) {
+  base::log_error("alertd/state", "a message cannot be sent: {}", error.message);
 }
 
 /// Errors: Corruption.

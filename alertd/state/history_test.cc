@@ -195,8 +195,10 @@ TEST_CASE("history: a damaged block is told of, and other blocks are read") {
                     table, table)
             .c_str()));
   }
-  CHECK(file.tables->pending_after(0, 10).error().code == base::ErrorCode::Corruption);
-  CHECK(file.tables->pending_after(1, 10)->size() == 1);
+  const auto sound = file.tables->pending_after(0, 10);  // others' messages go all the same
+  REQUIRE_MESSAGE(sound, sound);
+  REQUIRE(sound->size() == 1);
+  CHECK(sound->at(0).head.incident_id == "T-1002");
   const auto refused = file.tables->incident("T-1001");
   REQUIRE(!refused);
   CHECK(refused.error().code == base::ErrorCode::Corruption);

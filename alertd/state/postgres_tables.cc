@@ -178,8 +178,12 @@ Result<std::vector<incident::WaitingRow>> PostgresTables::pending_after(std::int
                          values));
   std::vector<incident::WaitingRow> waiting;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    TC_TRY(const auto row, read_row(rows, i));
-    waiting.push_back(incident::waiting_row(row));
+    const auto row = read_row(rows, i);
+    if (row) {
+      waiting.push_back(incident::waiting_row(*row));
+    } else {
+      log_unsent(row.error());
+    }
   }
   TC_TRY(transaction.commit());
   return waiting;

@@ -261,9 +261,13 @@ Result<std::vector<WaitingRow>> StateTables::pending_after(std::int64_t after_id
   std::vector<WaitingRow> rows;
   MessageReader messages(database_);
   const auto add = [&](WaitingRow row) -> Result<void> {
-    TC_TRY(messages.read(row));
-    rows.push_back(std::move(row));
-    return base::ok();
+    const auto read = messages.read(row);
+    if (!read && read.error().code == ErrorCode::Corruption) {
+      log_unsent(read.error());
+      return base::ok();
+    }
+    if (read) rows.push_back(std::move(row));
+    return read;
   };
   std::optional<WaitingRow> fresh = fresh_.next_pending(after_id);
   const auto add_fresh_before = [&](std::int64_t id) -> Result<void> {

@@ -17,6 +17,7 @@ import xml.etree.ElementTree
 from harness import SOURCE, World, wait_until
 
 EXPECTED = SOURCE / "tests/data/report/drill.md"
+PAGE_FILES = ("index.html", "status.json", "status.rss")
 
 RULES = """
 [[group]]
@@ -191,8 +192,7 @@ class IncidentDrillTest(unittest.TestCase):
         for secret in ("testhost", "RegistrationDown", "/ack/", self.name, "runbook"):
             self.assertNotIn(secret, text)
         self.wait_for_events("delivered", 5)
-        shown = wait_until(lambda: (self.page / "status.json").exists() and self.status_with("hall B"),
-                           20, "the status page")
+        shown = wait_until(lambda: self.page_says("hall B"), 20, "the status page")
         self.assertEqual((shown["state"], shown["services"][0]["state"]), ("down", "down"))
         self.check_page(shown)
 
@@ -214,14 +214,17 @@ class IncidentDrillTest(unittest.TestCase):
         self.assertEqual(added.stdout.strip(), self.name.replace("T-", "A-") + "-1")
         self.check_report()
 
-    def status_with(self, words):
-        shown = json.loads((self.page / "status.json").read_text())
-        return shown if words in json.dumps(shown) else None
+    def page_says(self, words):
+        """The status once every file of the page, which are written one after the other, has the words."""
+        files = [self.page / name for name in PAGE_FILES]
+        if not all(file.exists() and words in file.read_text() for file in files):
+            return None
+        return json.loads((self.page / "status.json").read_text())
 
     def check_page(self, shown):
         status, html = self.world.request("GET", "/status/", headers={"X-Forwarded-For": "192.0.2.1"})
         self.assertEqual(status, 200)
-        files = [(self.page / name).read_text() for name in ("index.html", "status.json", "status.rss")]
+        files = [(self.page / name).read_text() for name in PAGE_FILES]
         for text in files + [html.decode()]:
             self.assertIn("hall B", text)
             for secret in ("testhost", "RegistrationDown", "ada", "<script"):

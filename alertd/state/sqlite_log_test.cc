@@ -56,5 +56,24 @@ TEST_CASE("what is very much is copied though more is written") {
   CHECK(file.size() > 40 * 8000);
 }
 
+TEST_CASE("a file keeps the pages with which it was made, and its log the limits in bytes") {
+  const LogLimits limits{.at_rest = INT64_MAX, .always = 200 * 4096};
+  File file(limits);
+  REQUIRE(file.database->execute("PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096; VACUUM"));
+  file.database.reset();
+  auto opened = Database::open(file.path, 20, limits);
+  REQUIRE_MESSAGE(opened, opened);
+  file.database = std::move(*opened);
+  {
+    Statement query = file.database->statement("PRAGMA page_size");
+    REQUIRE(query.next().value());
+    CHECK(query.integer_at(0) == 4096);
+  }
+  file.write_pages(20);
+  CHECK(file.size() < 10 * 8000);
+  file.write_pages(80);
+  CHECK(file.size() > 40 * 8000);
+}
+
 }  // namespace
 }  // namespace tocsin::state

@@ -17,7 +17,7 @@ void Engine::write_records() {
   change.groups_upsert.reserve(dirty.groups.size());
   change.incidents_upsert.reserve(changed_.in_order().size());
   for (const routing::AlertEntry* entry : dirty.alerts) {
-    change.alerts_upsert.push_back(alert_record(entry->alert));
+    change.alerts_upsert.push_back(alert_record(entry->alert, entry->fingerprint));
   }
   for (const routing::Fingerprint fingerprint : dirty.alerts_gone) {
     change.alerts_delete.push_back(alert_key(fingerprint));

@@ -301,8 +301,8 @@ std::string alert_key(Fingerprint fingerprint) {
   return key;
 }
 
-Record alert_record(const model::Alert& alert) {
-  Record record{alert_key(alert.fingerprint()), {}};
+Record alert_record(const model::Alert& alert, Fingerprint fingerprint) {
+  Record record{alert_key(fingerprint), {}};
   record.body.reserve(kUsualBytes);
   put_varint(kVersion, record.body);
   put_alert(alert, record.body);

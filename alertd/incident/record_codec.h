@@ -10,7 +10,8 @@ namespace tocsin::incident {
 /// Returns the store's key of an alert: 16 hexadecimal digits.
 std::string alert_key(routing::Fingerprint fingerprint);
 
-Record alert_record(const model::Alert& alert);
+/// `fingerprint` is the alert's, which its owner knows.
+Record alert_record(const model::Alert& alert, routing::Fingerprint fingerprint);
 Record group_record(const routing::Group& group);
 IncidentRecord incident_record(const Incident& incident);
 

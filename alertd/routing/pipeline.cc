@@ -142,7 +142,7 @@ void Pipeline::take_in_alertmanager(const model::Alert& alert, WallTime now, Tou
   const Fingerprint fingerprint = alert.fingerprint();
   const auto known = alerts_.find(fingerprint);
   const bool is_new = known == alerts_.end();
-  if (is_new && alerts_.size() >= limits_.alerts_max) {
+  if (is_new && no_room_for(alert)) {
     refuse(alert, false, nullptr);
     return;
   }
@@ -180,7 +180,7 @@ bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry
     reason = Reason::Outdated;
   } else if (!known && resolved) {
     reason = Reason::NeverNotified;
-  } else if (!known && alerts_.size() >= limits_.alerts_max) {
+  } else if (!known && no_room_for(alert)) {
     reason = Reason::LimitExceeded;
   } else {
     return false;
@@ -191,6 +191,12 @@ bool Pipeline::refuse(const model::Alert& alert, bool resolved, const AlertEntry
   action.labels = alert.labels;
   actions_.push_back(std::move(action));
   return true;
+}
+
+// What is Critical must not be lost because much is not.
+bool Pipeline::no_room_for(const model::Alert& alert) const {
+  const bool critical = alert.severity == model::Severity::Critical;
+  return alerts_.size() >= limits_.alerts_max + (critical ? limits_.alerts_max / 10 : 0);
 }
 
 void Pipeline::merge(AlertEntry& entry, const model::Alert& alert, bool resolved) {

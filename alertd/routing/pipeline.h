@@ -150,6 +150,7 @@ class Pipeline {
   void take_in(const model::Alert& alert, base::WallTime now, Touched& touched);
   void take_in_alertmanager(const model::Alert& alert, base::WallTime now, Touched& touched);
   bool refuse(const model::Alert& alert, bool resolved, const AlertEntry* known);
+  bool no_room_for(const model::Alert& alert) const;
   void merge(AlertEntry& entry, const model::Alert& alert, bool resolved);
   void resolve(AlertEntry& entry, base::WallTime at, Touched& touched);
   bool change(AlertEntry& entry, base::WallTime now);

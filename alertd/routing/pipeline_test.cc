@@ -26,6 +26,20 @@ TEST_CASE("pipeline: over the limit of alerts, known ones go on") {
   CHECK(step(pipeline, later, {make_alert("A", "a", later)}) == "+FirstNotification ");
 }
 
+TEST_CASE("pipeline: over the limit of alerts there is room for some Critical ones") {
+  Pipeline pipeline(one_route(), {10, 100});
+  for (int i = 0; i < 10; ++i) {
+    step(pipeline, kStart, {make_alert("A", std::to_string(i), kStart)});
+  }
+  model::Alert critical = make_alert("A", "critical", kStart);
+  critical.severity = model::Severity::Critical;
+  CHECK(step(pipeline, kStart, {make_alert("A", "late", kStart)}) == "-LimitExceeded ");
+  CHECK(step(pipeline, kStart, {critical}) != "-LimitExceeded ");
+  CHECK(pipeline.alerts().size() == 11);
+  critical.labels = model::Labels({{"alertname", "A"}, {"host", "one too many"}});
+  CHECK(step(pipeline, kStart, {critical}) == "-LimitExceeded ");
+}
+
 TEST_CASE("pipeline: over the limit of groups, the rest gathers in one") {
   Pipeline pipeline(one_route(), {100, 2});
   for (const char* name : {"A", "B", "C", "D"}) {

@@ -18,7 +18,7 @@ namespace tocsin::routing {
 /// Bounds of what is kept in memory. Known alerts go on when a limit is reached; new ones are
 /// refused.
 struct PipelineLimits {
-  std::size_t alerts_max = 100'000;
+  std::size_t alerts_max = 100'000;  ///< And a tenth more of Critical ones.
   /// Beyond it, alerts of a route gather in one overflow group for the route: noise is better than
   /// loss.
   std::size_t groups_max = 100'000;

@@ -63,7 +63,7 @@ class Labels {
   static void pack(std::span<const LabelView> labels, std::string& out);
   /// Makes a set of bytes that pack() or packed() gave; they must be valid (not checked).
   static Labels from_packed(std::string_view packed);
-  /// The packed bytes: equal bytes, equal sets. In memory only; no stable format.
+  /// The packed bytes: equal bytes, equal sets. Stored records hold them: the format is stable.
   std::string_view packed() const { return packed_; }
 
   Iterator begin() const { return Iterator(packed().data()); }

@@ -107,7 +107,7 @@ class JourneyStoryTest(unittest.TestCase):
         wait_until(lambda: self.world.query('probe_page_success{probe="grades", page="log in"} == 0'), 10, "which page")
         self.assertFalse(self.world.query('probe_page_success{probe="grades", page="again"}'))  # not reached
         wait_until(lambda: self.world.query('probe_success{probe="log-in page"} == 1'), 10, "the page that answers")
-        self.assertIn("page 'log in': status 401", self.world.log("agent"))
+        wait_until(lambda: "page 'log in': status 401" in self.world.log("agent"), 10, "the log to say which page")
         self.assertNotIn("s3same", self.world.log("agent"))
         time.sleep(1)
         self.assertTrue(self.world.query('probe_failed{probe="grades", reason="status"} == 1'))

@@ -105,6 +105,7 @@ void travel(const ProbeSettings& settings, const base::Clock& clock, Visit& visi
     result.add(kPageSuccess, {{"page", page.name}}, result.failure ? 0 : 1);
     if (!result.failure) continue;
     result.failure->detail = fmt::format("page '{}': {}", page.name, result.failure->detail);
+    result.failure->page = page.name;
     return;
   }
 }

@@ -39,6 +39,7 @@ std::string_view to_string(ProbeReason reason);
 struct ProbeFailure {
   ProbeReason reason = ProbeReason::Protocol;
   std::string detail;
+  std::string page{};  ///< Of a journey: where it ended.
 };
 
 /// A value, or why there is none.

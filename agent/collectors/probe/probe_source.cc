@@ -1,5 +1,7 @@
 #include "agent/collectors/probe/probe_source.h"
 
+#include <utility>
+
 #include "agent/collectors/probe/certificate_reader.h"
 #include "agent/collectors/probe/probes.h"
 
@@ -9,7 +11,8 @@ namespace {
 
 constexpr const char* kThread = "probe";
 
-/// Tells the log once for each reason: details such as ages are new each time. Owner: the executor.
+/// Tells the log once for each reason and page: details such as ages are new each time. Owner: the
+/// executor.
 class SaidFailure {
  public:
   SaidFailure(std::string subject, base::FailureLog& failures)
@@ -19,8 +22,8 @@ class SaidFailure {
     if (!failure) {
       said_.reset();
       failures_.clear(subject_);
-    } else if (said_ != failure->reason) {
-      said_ = failure->reason;
+    } else if (const auto what = std::pair(failure->reason, failure->page); said_ != what) {
+      said_ = what;
       failures_.report(subject_, std::string(to_string(failure->reason)) + ": " + failure->detail);
     }
   }
@@ -28,7 +31,7 @@ class SaidFailure {
  private:
   std::string subject_;
   base::FailureLog& failures_;
-  std::optional<ProbeReason> said_;
+  std::optional<std::pair<ProbeReason, std::string>> said_;
 };
 
 PooledSource::Reading probe_reading(const ProbeSettings& settings, const ProbeWorld& world) {

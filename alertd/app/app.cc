@@ -125,8 +125,7 @@ void App::make_notifier() {
                              incident::DeliveryState state, const std::string& text) {
     if (state == incident::DeliveryState::Delivered) report_sender_->delivered(sent);
     if (sent.incident.id.empty()) return;  // a test, a summary: belongs to no incident
-    dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state, attempts,
-                         text, sent.sequence});
+    dispatcher_->report(incident::report_of(sent, state, attempts, text));
     if (cluster_ && state == incident::DeliveryState::Delivered) cluster_->delivered(sent);
   };
   notifier_ = std::make_unique<notify::Notifier>(notifier_world, settings_.notify, report);

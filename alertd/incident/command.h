@@ -74,6 +74,14 @@ struct DeliveryReport {
   std::uint64_t sequence = 0;  ///< Of the message.
 };
 
+/// Returns the report about a message.
+inline DeliveryReport report_of(const Notification& message,
+                                DeliveryState state = DeliveryState::Delivered,
+                                std::uint32_t attempts = 1, std::string text = {}) {
+  return {message.incident.id, message.receiver, message.channel, message.kind, state, attempts,
+          std::move(text),     message.sequence};
+}
+
 /// A command that cannot be: InvalidArgument.
 inline base::Error invalid(std::string message) {
   return base::error(base::ErrorCode::InvalidArgument, std::move(message));

@@ -52,20 +52,6 @@ void first_seen(benchmark::State& state) {
 }
 BENCHMARK(first_seen)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMillisecond);
 
-/// What the outbox says when a message arrived.
-DeliveryReport delivered(const Notification& message) {
-  DeliveryReport report;
-  report.incident_id = message.incident.id;
-  report.kind = message.kind;
-  report.receiver = message.receiver;
-  report.channel = message.channel;
-  report.state = DeliveryState::Delivered;
-  report.attempts = 1;
-  report.sequence = message.sequence;
-  report.text = "HTTP 200";
-  return report;
-}
-
 // The storm row of shared/bench: each alert is a group of its own, with a message of its own, and
 // each message is reported when it arrived. All have their job in common, so they are related.
 void own_groups(benchmark::State& state) {
@@ -75,7 +61,7 @@ void own_groups(benchmark::State& state) {
     StateChange change = engine.step(kStart, {alerts, {}, {}}).change;
     while (!change.outbox.empty()) {
       std::vector<DeliveryReport> reports;
-      for (const Notification& message : change.outbox) reports.push_back(delivered(message));
+      for (const Notification& message : change.outbox) reports.push_back(report_of(message));
       change = engine.step(kStart, {{}, {}, reports}).change;
     }
   }

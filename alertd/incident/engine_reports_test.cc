@@ -27,23 +27,13 @@ model::Alert make_alert(std::string_view name) {
   return alert;
 }
 
-DeliveryReport delivered(const Notification& message) {
-  DeliveryReport report;
-  report.incident_id = message.incident.id;
-  report.receiver = message.receiver;
-  report.channel = message.channel;
-  report.kind = message.kind;
-  report.sequence = message.sequence;
-  return report;
-}
-
 struct Opened {
   Engine engine = make_engine();
   std::vector<model::Alert> alerts{make_alert("A")};
   StateChange opening = engine.step(kStart, {alerts, {}, {}}).change;
 
   StateChange report(const Notification& message) {
-    const std::vector<DeliveryReport> reports{delivered(message)};
+    const std::vector<DeliveryReport> reports{report_of(message)};
     return engine.step(kStart, {{}, {}, reports}).change;
   }
 };
@@ -79,7 +69,7 @@ TEST_CASE("reports: after a restart no line takes the number of another") {
   state.incidents = world.opening.incidents_upsert;
   Engine restarted = make_engine();
   REQUIRE(restarted.restore(state, kStart).empty());
-  const std::vector<DeliveryReport> late{delivered(world.opening.outbox[0])};
+  const std::vector<DeliveryReport> late{report_of(world.opening.outbox[0])};
   const StateChange change = restarted.step(kStart, {{}, {}, late}).change;
   REQUIRE(change.events.size() == 1);
   CHECK(change.events[0].sequence > last);

@@ -152,14 +152,8 @@ class Life {
     if (sent_.empty()) return;
     const Notification& sent =
         sent_[sent_.size() - 1 - below(std::min<std::size_t>(3, sent_.size()))];
-    DeliveryReport report{sent.incident.id,
-                          sent.receiver,
-                          sent.channel,
-                          sent.kind,
-                          below(2) == 0 ? DeliveryState::Dead : DeliveryState::Delivered,
-                          1,
-                          "",
-                          sent.sequence};
+    const DeliveryReport report =
+        report_of(sent, below(2) == 0 ? DeliveryState::Dead : DeliveryState::Delivered);
     step({{}, {}, std::span(&report, 1)});
   }
 

@@ -431,14 +431,8 @@ class Scenario {
   /// How the last message to "receiver/channel" ended.
   void report(const Line& line) {
     const Notification& sent = last_.at(line.words.at(0));
-    DeliveryReport report{sent.incident.id,
-                          sent.receiver,
-                          sent.channel,
-                          sent.kind,
-                          line.verb == "dead" ? DeliveryState::Dead : DeliveryState::Delivered,
-                          1,
-                          "",
-                          sent.sequence};
+    const DeliveryReport report =
+        report_of(sent, line.verb == "dead" ? DeliveryState::Dead : DeliveryState::Delivered);
     step({{}, {}, std::span(&report, 1)});
   }
 

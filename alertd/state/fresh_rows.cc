@@ -107,10 +107,6 @@ Result<void> FreshRows::recover() {
   return base::ok();
 }
 
-void FreshRows::forget() {
-  known_ = false;
-}
-
 bool FreshRows::read_entry(std::string_view body, std::map<std::int64_t, Row>& rows) {
   ByteReader reader(body);
   while (!reader.at_end()) {

@@ -42,7 +42,7 @@ class FreshRows {
   /// damaged is left out and logged: all else must go on.
   base::Result<void> recover();
   /// To be called when the transaction failed.
-  void forget();
+  void forget() { known_ = false; }
 
   /// Puts a message in, unless its incident has its key already.
   base::Result<void> add(const incident::Notification& notification);

@@ -116,8 +116,7 @@ int run(std::size_t alerts, std::size_t groups) {
       {notify_thread, **store, *http, *mail, *random, metrics, "bench"}, settings,
       [&](const incident::Notification& sent, std::uint32_t attempts, incident::DeliveryState state,
           const std::string& text) {
-        reports->report(
-            {sent.incident.id, sent.receiver, sent.channel, sent.kind, state, attempts, text});
+        reports->report(incident::report_of(sent, state, attempts, text));
       },
       [&](const auto&, const auto&) { return sink; });
   incident::Dispatcher dispatcher(options_of(groups == 0, notifier), core, **store, metrics);

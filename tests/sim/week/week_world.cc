@@ -152,8 +152,7 @@ void WeekWorld::boot() {
       [this](const incident::Notification& sent, std::uint32_t attempts,
              incident::DeliveryState state, const std::string& text) {
         if (sent.incident.id.empty()) return;
-        dispatcher_->report({sent.incident.id, sent.receiver, sent.channel, sent.kind, state,
-                             attempts, text, sent.sequence});
+        dispatcher_->report(incident::report_of(sent, state, attempts, text));
       },
       [this](const notify::ChannelSettings& channel, const notify::NotifySettings&) {
         return std::make_shared<Channel>(channel.receiver + "/" + channel.name, *this);

@@ -80,6 +80,8 @@ struct OwnBackup::Making {
   backup::Manifest manifest;
   std::size_t hashed = 0;  ///< Files of the manifest whose checksum is known.
   bool ready = false;
+  bool at_work = true;    ///< A step elsewhere may write in the folder.
+  bool given_up = false;  ///< Not to be found any more; it goes when the step is over.
   std::optional<base::Error> error;
   std::vector<net::Respond> waiting;  ///< Want to know whether it is ready.
 
@@ -160,11 +162,13 @@ std::vector<api::Route> OwnBackup::routes() {
 }
 
 void OwnBackup::begin(api::ApiCall call) {
-  if (making_ && !making_->error) {
+  if (making_ && (making_->at_work || !making_->error)) {
+    const std::string_view what = making_->given_up
+                                      ? "a backup that was given up is still being cleared away"
+                                      : "a backup is being made or fetched";
     call.respond(api::failure(
         base::error(base::ErrorCode::Unavailable,
-                    fmt::format("a backup is being made or fetched ({}); try again when it is done",
-                                making_->source)),
+                    fmt::format("{} ({}); try again when it is done", what, making_->source)),
         400));
     return;
   }
@@ -189,13 +193,24 @@ void OwnBackup::begin(api::ApiCall call) {
   base::log_info("alertd/audit", "backup of alertd begun ({})", call.source);
   call.respond(api::success(json::object{{"id", making->id}}));
   // The samples first: what the state knows must not be older than what the rules see.
-  world_.store.snapshot_to(data + "tsdb",
-                           [this, making](base::Result<tsdb::SnapshotReport> report) {
-                             world_.executor.post([this, making, report = std::move(report)] {
-                               if (!report) return failed(making, report.error());
-                               copy_state(making);
-                             });
-                           });
+  world_.store.snapshot_to(
+      data + "tsdb", [this, making](base::Result<tsdb::SnapshotReport> report) {
+        world_.executor.post([this, making, report = std::move(report)] {
+          stepped(making, report ? base::ok() : base::Result<void>(report.error()),
+                  &OwnBackup::copy_state);
+        });
+      });
+}
+
+// What was given up goes only here: until now the step may have written in its folder.
+void OwnBackup::stepped(const MakingPtr& making, const base::Result<void>& done,
+                        void (OwnBackup::*next)(const MakingPtr&)) {
+  if (making->given_up) {
+    making->at_work = false;
+    return forget();
+  }
+  if (!done) return failed(making, done.error());
+  (this->*next)(making);
 }
 
 void OwnBackup::copy_state(const MakingPtr& making) {
@@ -208,8 +223,7 @@ void OwnBackup::copy_state(const MakingPtr& making) {
   const std::string path =
       base::join_path(making->folder, std::string(backup::kDataPrefix) + "state.db");
   world_.state.copy_to(path, world_.executor, [this, making](base::Result<void> copied) {
-    if (!copied) return failed(making, copied.error());
-    copy_small(making);
+    stepped(making, copied, &OwnBackup::copy_small);
   });
 }
 
@@ -220,7 +234,7 @@ void OwnBackup::copy_small(const MakingPtr& making) {
   for (const std::string_view name : kSmallFiles) {
     const std::string from = base::join_path(settings_.data_folder, name);
     if (!done || !world_.files.exists(from)) continue;
-    done = copy_file(from, std::string(backup::kDataPrefix) + std::string(name), 0600);
+    done = copy_file(*making, from, std::string(backup::kDataPrefix) + std::string(name), 0600);
   }
   if (done) done = copy_configuration(*making);
   if (done) done = find_files(*making, "");
@@ -228,18 +242,18 @@ void OwnBackup::copy_small(const MakingPtr& making) {
   hash_next(making);
 }
 
-base::Result<void> OwnBackup::copy_configuration(Making&) {
+base::Result<void> OwnBackup::copy_configuration(const Making& making) {
   for (const std::string& path : settings_.configuration()) {
     const std::string to = std::string(backup::kConfigurationPrefix) + inside(path);
     TC_TRY(const mode_t mode, world_.files.mode(path));
-    TC_TRY(copy_file(path, to, mode & 0777U));
+    TC_TRY(copy_file(making, path, to, mode & 0777U));
   }
   return base::ok();
 }
 
-base::Result<void> OwnBackup::copy_file(const std::string& from, const std::string& to,
-                                        mode_t mode) {
-  const std::string path = base::join_path(making_->folder, to);
+base::Result<void> OwnBackup::copy_file(const Making& making, const std::string& from,
+                                        const std::string& to, mode_t mode) {
+  const std::string path = base::join_path(making.folder, to);
   TC_TRY(const std::string bytes, world_.files.read(from, kSmallBytesMax));
   TC_TRY(world_.files.create_folders(folder_of(path)));
   return world_.files.write_atomic(path, bytes, mode);
@@ -265,9 +279,9 @@ base::Result<void> OwnBackup::find_files(Making& making, const std::string& path
 
 // A slice a task: nothing waits long for the workers.
 void OwnBackup::hash_next(const MakingPtr& making) {
-  if (making_ != making) return;  // given up meanwhile
   if (making->hashed == making->manifest.files.size()) {
     making->ready = true;
+    making->at_work = false;
     return answer(*making);
   }
   world_.workers.post([this, making, &entry = making->manifest.files[making->hashed]] {
@@ -287,16 +301,15 @@ void OwnBackup::hash_next(const MakingPtr& making) {
       }
       return base::ok();
     };
-    auto stepped = step();
-    const bool complete = stepped && making->offset >= entry.bytes;
+    auto read = step();
+    const bool complete = read && making->offset >= entry.bytes;
     if (complete) {
       entry.sha256 = making->sum.finish_hex();
       making->file.reset();
     }
-    world_.executor.post([this, making, complete, stepped = std::move(stepped)] {
-      if (!stepped) return failed(making, stepped.error());
+    world_.executor.post([this, making, complete, read = std::move(read)] {
       if (complete) ++making->hashed;
-      hash_next(making);
+      stepped(making, read, &OwnBackup::hash_next);
     });
   });
 }
@@ -305,7 +318,8 @@ void OwnBackup::failed(const MakingPtr& making, const base::Error& error) {
   failures_.increment();
   base::log_error(kComponent, "no backup could be made: {}", error.message);
   making->error = error;
-  if (making_ == making) answer(*making);
+  making->at_work = false;
+  answer(*making);
 }
 
 // To all who wait. What failed is kept until somebody has read why.
@@ -323,7 +337,8 @@ void OwnBackup::answer(Making& making) {
 }
 
 OwnBackup::MakingPtr OwnBackup::find(const api::ApiCall& call) const {
-  const bool ours = making_ && !call.path.empty() && call.path.front() == making_->id;
+  const bool ours =
+      making_ && !making_->given_up && !call.path.empty() && call.path.front() == making_->id;
   return ours ? making_ : nullptr;
 }
 
@@ -376,6 +391,10 @@ void OwnBackup::end(const api::ApiCall& call, bool success) {
   }
   base::log_info("alertd/audit", "backup of alertd {} ({})", success ? "fetched whole" : "given up",
                  call.source);
+  if (!success) {
+    making->error = base::error(base::ErrorCode::Cancelled, "the backup was given up");
+    answer(*making);
+  }
   forget();
   call.respond(api::success(json::object{{"done", success}}));
 }
@@ -383,16 +402,18 @@ void OwnBackup::end(const api::ApiCall& call, bool success) {
 void OwnBackup::keep_alive() {
   world_.executor.cancel(timer_);
   timer_ = world_.executor.post_after(kForgottenAfter, [this] {
-    if (!making_) return;
     base::log_warning(kComponent, "nobody fetched the backup; it is cleared away");
     making_->error = base::error(base::ErrorCode::Timeout, "the backup took too long");
     answer(*making_);
-    if (making_) forget();
+    forget();
   });
 }
 
 void OwnBackup::forget() {
   world_.executor.cancel(timer_);
+  if (!making_) return;
+  making_->given_up = making_->at_work;
+  if (making_->at_work) return;
   making_.reset();
   if (const auto removed = remove_tree(world_.files, staging_); !removed) {
     base::log_warning(kComponent, "{}", removed.error().message);

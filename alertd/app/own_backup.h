@@ -68,10 +68,14 @@ class OwnBackup {
   void send_part(const api::ApiCall& call);
   void end(const api::ApiCall& call, bool success);
 
+  /// Goes on with `next` after a step elsewhere.
+  void stepped(const MakingPtr& making, const base::Result<void>& done,
+               void (OwnBackup::*next)(const MakingPtr&));
   void copy_state(const MakingPtr& making);
   void copy_small(const MakingPtr& making);
-  base::Result<void> copy_configuration(Making& making);
-  base::Result<void> copy_file(const std::string& from, const std::string& to, mode_t mode);
+  base::Result<void> copy_configuration(const Making& making);
+  base::Result<void> copy_file(const Making& making, const std::string& from, const std::string& to,
+                               mode_t mode);
   base::Result<void> find_files(Making& making, const std::string& path);
   void hash_next(const MakingPtr& making);
   void answer(Making& making);

@@ -7,6 +7,7 @@
 #include "alertd/rulegit/test_origin.h"
 #include "common/base/sim_executor.h"
 #include "common/config/toml.h"
+#include "tests/sim/test_folder.h"
 
 namespace tocsin::rulegit {
 namespace {
@@ -26,7 +27,7 @@ class NoHttp final : public net::HttpClient {
 };
 
 struct Bench {
-  TestFolder folder;
+  sim::TestFolder folder;
   TestOrigin origin{folder.path()};
   base::SimClock clock{base::wall_time(1'800'000'000'000)};
   base::SimExecutor executor{clock};

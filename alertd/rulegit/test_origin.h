@@ -3,32 +3,13 @@
 
 #include <doctest/doctest.h>
 #include <git2.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "alertd/rulegit/git_handle.h"
 
 namespace tocsin::rulegit {
-
-/// A folder that is gone when the test ends.
-class TestFolder {
- public:
-  TestFolder() {
-    char name[] = "/tmp/tocsin-rulegit-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct TestChange {
   std::string path;

@@ -1,5 +1,6 @@
 """A PostgreSQL server of the test's own, in the world's folder; an unprivileged user if run as root."""
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -78,9 +79,11 @@ class PostgresServer:
 
     def signal_all(self, number):
         """To the server and its sessions: SIGSTOP makes one that accepts and never answers."""
+        os.kill(self.process.pid, number)  # first: stopped, it begins no more sessions
         children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
-        for pid in [int(pid) for pid in children.stdout.split()] + [self.process.pid]:
-            os.kill(pid, number)
+        for pid in children.stdout.split():
+            with contextlib.suppress(ProcessLookupError):  # one may just have ended
+                os.kill(int(pid), number)
 
     def query(self, sql):
         done = subprocess.run([self.programs / "psql", "-h", self.folder, "-p", str(self.port), "-U",

@@ -76,8 +76,8 @@ Dispatcher::Dispatcher(DispatcherOptions options, base::Executor& executor, Stat
       metrics_(metrics),
       engine_(std::in_place, options_.routing, options_.limits, options_.settings) {
   // Counters exist from the start, so that the first increment is a visible increase.
-  metrics_.counter("tocsin_alertd_alerts_refused_total",
-                   "Alerts refused because the dispatcher's queue was full.");
+  refused("queue", 0);
+  refused("limit", 0);
   metrics_.counter("tocsin_alertd_state_commit_failures_total",
                    "Commits of alert state that failed and were tried again.");
 }
@@ -199,7 +199,7 @@ void Dispatcher::finish_stop() {
 
 bool Dispatcher::offer(std::vector<model::Alert> alerts) {
   bool full = false;
-  const auto refused = static_cast<double>(alerts.size());
+  const auto given = static_cast<double>(alerts.size());
   {
     MutexLock lock(mutex_);
     if (standing_by_ && queue_.alerts.size() + alerts.size() > options_.queue_max) {
@@ -213,10 +213,7 @@ bool Dispatcher::offer(std::vector<model::Alert> alerts) {
     }
   }
   if (full) {
-    metrics_
-        .counter("tocsin_alertd_alerts_refused_total",
-                 "Alerts refused because the dispatcher's queue was full.")
-        .increment(refused);
+    refused("queue", given);
     return false;
   }
   wake();
@@ -536,7 +533,16 @@ void Dispatcher::count(const std::vector<Decided>& decisions) {
                  {{"reason", std::string(routing::to_string(what.first))},
                   {"outcome", what.second ? "sent" : "held"}})
         .increment(count);
+    if (what.first == Reason::LimitExceeded) refused("limit", count);
   }
+}
+
+void Dispatcher::refused(const char* reason, double alerts) {
+  metrics_
+      .counter("tocsin_alertd_alerts_refused_total",
+               "Alerts refused: the dispatcher's queue was full, or it held as many as it may.",
+               {{"reason", reason}})
+      .increment(alerts);
 }
 
 void Dispatcher::explain(model::Alert alert, base::Executor& reply_on,

@@ -176,6 +176,8 @@ class Dispatcher final : public model::AlertSink {
   void schedule();
   void prune();
   void count(const std::vector<Decided>& decisions);
+  /// Counts alerts refused for that reason. Thread: any.
+  void refused(const char* reason, double alerts);
   void set_gauges();
   void set_gauges_soon();
   void finish_stop();

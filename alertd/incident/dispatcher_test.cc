@@ -125,14 +125,30 @@ TEST_CASE("dispatcher: a failing disk loses nothing and doubles nothing") {
   }
 }
 
+TEST_CASE("dispatcher: alerts beyond the limit are refused and counted") {
+  World world;
+  DispatcherOptions options = test_options();
+  options.limits.alerts_max = 10;
+  world.boot_with(std::move(options));
+  std::vector<model::Alert> alerts;
+  for (int i = 0; i < 13; ++i) {
+    alerts.push_back(make_alert("DiskFull", fmt::format("host{}", i), world.clock.wall()));
+  }
+  world.dispatcher->post(std::move(alerts));
+  world.executor.run_for(seconds(1));
+  CHECK(world.metric("tocsin_alertd_alerts_refused_total", {{"reason", "limit"}}) == 3);
+}
+
 TEST_CASE("dispatcher: a full queue refuses and counts") {
   World world;
   world.boot(3);
   world.dispatcher->post(std::vector<model::Alert>(4, make_alert("A", "a", kStart)));
   world.dispatcher->post(std::vector<model::Alert>(3, make_alert("A", "a", kStart)));
   world.dispatcher->post({make_alert("A", "a", kStart)});
-  CHECK(world.metric("tocsin_alertd_alerts_refused_total") == 4);  // not the first post: it is one
-  const auto answer = world.command(acknowledge_command("T-1"));   // room for 3 / 10 = 0 commands
+  const std::string refused = "tocsin_alertd_alerts_refused_total";
+  CHECK(world.metric(refused, {{"reason", "queue"}}) == 4);  // not the first post: it is one
+  CHECK(world.metric(refused, {{"reason", "limit"}}) == 0);
+  const auto answer = world.command(acknowledge_command("T-1"));  // room for 3 / 10 = 0 commands
   REQUIRE(answer.has_value());
   CHECK(answer->error().code == ErrorCode::Unavailable);
 }

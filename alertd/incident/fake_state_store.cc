@@ -120,24 +120,6 @@ void FakeStateStore::write_logs(const StateChange& change) {
   }
 }
 
-void FakeStateStore::pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
-                             Done<PendingRows> done) {
-  if (auto lost = fenced(); !lost) {
-    answer<PendingRows>(reply_on, std::move(done), lost.error());
-    return;
-  }
-  PendingRows pending;
-  for (const auto& [id, row] : disk_->rows) {
-    if (row.state != DeliveryState::Pending) continue;
-    if (row.due > now) {
-      pending.next_due = std::min(pending.next_due.value_or(row.due), row.due);
-    } else if (pending.rows.size() < limit) {
-      pending.rows.push_back(row);
-    }
-  }
-  answer<PendingRows>(reply_on, std::move(done), std::move(pending));
-}
-
 void FakeStateStore::pending_after(std::int64_t after_id, std::size_t limit,
                                    base::Executor& reply_on, Done<std::vector<WaitingRow>> done) {
   using Rows = std::vector<WaitingRow>;

@@ -59,8 +59,6 @@ class FakeStateStore final : public StateStore {
   using StateStore::commit;
   void commit(std::shared_ptr<const StateChange> change, base::Executor& reply_on,
               Done<void> done) override;
-  void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
-               Done<PendingRows> done) override;
   void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
                      Done<std::vector<WaitingRow>> done) override;
   void record(DeliveryBatch batch, base::Executor& reply_on,

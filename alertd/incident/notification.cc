@@ -134,6 +134,36 @@ std::string delivery_key(std::string_view incident_id, std::string_view receiver
   return base::sha256_hex(text).substr(0, 32);
 }
 
+// How bad it was is not known: the worst is assumed. It never says that something is over.
+Notification stand_in(Notification known) {
+  IncidentSummary& incident = known.incident;
+  incident.title = incident.id.empty()
+                       ? "a message cannot be read any more"
+                       : "a message about " + incident.id + " cannot be read any more";
+  incident.severity = model::Severity::Critical;
+  incident.peak_severity = model::Severity::Critical;
+  incident.opened_at = known.created_at;
+  if (!incident.id.empty()) incident.url_path = "/incidents/" + incident.id;
+  known.kind = NotificationKind::Update;
+  known.note = "what was stored of the message is damaged, so this comes in its place";
+  known.thread_key = base::sha256_hex("stand-in " + known.key).substr(0, 16);
+  model::Alert alert;
+  alert.severity = incident.severity;
+  alert.labels = model::LabelsBuilder()
+                     .set(std::string(model::kAlertName), "TocsinMessageUnreadable")
+                     .set("severity", std::string(model::to_string(alert.severity)))
+                     .set("incident", incident.id)
+                     .build();
+  alert.annotations = model::LabelsBuilder().set("summary", incident.title).build();
+  alert.starts_at = known.created_at;
+  alert.updated_at = known.created_at;
+  known.common_labels = alert.labels;
+  known.common_annotations = {{"summary", incident.title}};
+  known.group_key = "stand-in " + known.key;
+  known.alerts = {{std::move(alert), true}};
+  return known;
+}
+
 std::string to_json(const Notification& notification) {
   json::object object;
   object["key"] = notification.key;

@@ -138,6 +138,11 @@ void append_bytes(const Notification& notification, std::string& out);
 /// Errors: Corruption.
 base::Result<Notification> notification_from_bytes(std::string_view bytes);
 
+/// Returns what is told in place of a stored message that cannot be read: that there was one, and
+/// of which incident. `known` has what is written beside the message: key, incident's id, sequence,
+/// time, receiver and channel; what is empty is not known.
+Notification stand_in(Notification known);
+
 /// What a message that waits is asked for. Texts point into its bytes.
 struct NotificationHead {
   std::string_view key;

@@ -274,6 +274,30 @@ TEST_CASE("notification: a report with its page, JSON and back") {
   CHECK_FALSE(back->firing());
 }
 
+TEST_CASE("notification: what stands in for an unreadable one is a message like any other") {
+  Notification known;
+  known.key = "k";
+  known.incident.id = "T-7";
+  known.sequence = 3;
+  known.receiver = "ops";
+  known.channel = "mail";
+  known.created_at = base::wall_time(1000);
+  const Notification told = stand_in(known);
+  CHECK(told.firing());
+  CHECK(told.incident.severity == model::Severity::Critical);
+  CHECK(told.incident.url_path == "/incidents/T-7");
+  CHECK(told.incident.title == "a message about T-7 cannot be read any more");
+  const auto back = notification_from_json(to_json(told));
+  REQUIRE(back);
+  CHECK(to_json(*back) == to_json(told));
+  std::string bytes;
+  append_bytes(told, bytes);
+  check_head_against_message(bytes);
+  CHECK(head_from_bytes(bytes)->channel == "mail");
+  CHECK(stand_in({}).incident.title == "a message cannot be read any more");
+  CHECK(stand_in({}).incident.url_path.empty());
+}
+
 TEST_CASE("notification: damaged text is Corruption and names the field") {
   const auto message = [](std::string_view text) {
     const auto result = notification_from_json(text);

@@ -58,11 +58,6 @@ struct WaitingRow {
 /// Returns the row as pending_after() does, for stores that do not keep bytes.
 WaitingRow waiting_row(const OutboxRow& row);
 
-struct PendingRows {
-  std::vector<OutboxRow> rows;             ///< Due rows, oldest id first.
-  std::optional<base::WallTime> next_due;  ///< Earliest pending row that is not due yet.
-};
-
 /// How one attempt ended.
 struct AttemptResult {
   std::int64_t row_id = 0;

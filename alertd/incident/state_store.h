@@ -51,13 +51,8 @@ class StateStore {
     commit(std::make_shared<const StateChange>(std::move(change)), reply_on, std::move(done));
   }
 
-  /// Reads up to `limit` rows that are pending and due at `now`, and claims them for the holder of
-  /// the lease: nobody else gets them until it has lost the lease.
-  virtual void pending(base::WallTime now, std::size_t limit, base::Executor& reply_on,
-                       Done<PendingRows> done) = 0;
-
-  /// Reads up to `limit` pending rows whose id is greater, due or not, oldest id first; claims them
-  /// as pending() does.
+  /// Reads up to `limit` pending rows whose id is greater, due or not, oldest id first, and claims
+  /// them for the holder of the lease: nobody else gets them until it has lost the lease.
   virtual void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
                              Done<std::vector<WaitingRow>> done) = 0;
 

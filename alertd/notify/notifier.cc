@@ -20,8 +20,6 @@ constexpr base::Duration kPollInterval{10'000};
 constexpr base::Duration kWaitedMin{600'000};
 /// Whatever the clock says, a message is tried this often before it is given up.
 constexpr std::uint32_t kAttemptsMin = 3;
-// "Due" so far ahead that pending() returns every pending row, the oldest first: 2100-01-01.
-constexpr base::WallTime kEver = base::wall_time(4'102'444'800'000);
 
 }  // namespace
 

@@ -38,12 +38,6 @@ class AsyncStateStore final : public incident::StateStore {
               [this, change = std::move(change)] { return store_->commit(*change); });
   }
 
-  void pending(WallTime now, std::size_t limit, base::Executor& reply_on,
-               Done<incident::PendingRows> done) override {
-    run<incident::PendingRows>(reply_on, std::move(done),
-                               [this, now, limit] { return store_->pending(now, limit); });
-  }
-
   void pending_after(std::int64_t after_id, std::size_t limit, base::Executor& reply_on,
                      Done<std::vector<incident::WaitingRow>> done) override {
     run<std::vector<incident::WaitingRow>>(reply_on, std::move(done), [this, after_id, limit] {

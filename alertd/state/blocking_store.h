@@ -24,7 +24,6 @@ class BlockingStore {
 
   virtual base::Result<incident::LoadedState> load(base::WallTime resolved_since) = 0;
   virtual base::Result<void> commit(const incident::StateChange& change) = 0;
-  virtual base::Result<incident::PendingRows> pending(base::WallTime now, std::size_t limit) = 0;
   virtual base::Result<std::vector<incident::WaitingRow>> pending_after(std::int64_t after_id,
                                                                         std::size_t limit) = 0;
   virtual base::Result<incident::DeliveryBatchOutcome> record(

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "alertd/state/test_support.h"
-#include "tests/sim/state/state_store_suite.h"
+#include "tests/sim/state/asked_store.h"
 
 namespace tocsin::state {
 namespace {

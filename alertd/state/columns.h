@@ -35,12 +35,6 @@ inline base::Error corrupt(std::string what) {
   return base::error(base::ErrorCode::Corruption, "state store: " + std::move(what));
 }
 
-/// Says that a row of the outbox is left out because its message is damaged: others' go all the
-/// same.
-inline void log_unsent(const base::Error& error) {
-  base::log_error("alertd/state", "a message cannot be sent: {}", error.message);
-}
-
 /// Errors: Corruption.
 inline base::Result<model::Severity> to_severity(std::int64_t value) {
   if (value < 0 || value > 3) return corrupt(fmt::format("severity {} is unknown", value));

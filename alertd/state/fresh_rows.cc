@@ -229,17 +229,11 @@ Result<void> FreshRows::all_out() {
   return base::ok();
 }
 
-// Whose message is damaged is left out: all else must go on.
 Result<void> FreshRows::insert(std::int64_t row_id, const Row& row) {
   TC_TRY(history_.write());  // the message may be of this transaction
   WaitingRow message;
   message.id = row_id;
-  const Result<void> read = messages_.read(message);
-  if (!read && read.error().code == base::ErrorCode::Corruption) {
-    base::log_error("alertd/state", "a message is lost: {}", read.error().message);
-    return base::ok();
-  }
-  TC_TRY(read);
+  TC_TRY(messages_.read(message));
   const incident::NotificationHead& head = message.head;
   const bool ended = row.phase == Phase::Ended;
   ByteReader reader(row.outcome);

@@ -16,6 +16,7 @@
 namespace tocsin::state {
 
 using base::ByteReader;
+using base::ErrorCode;
 using base::put_text;
 using base::put_varint;
 using base::Result;
@@ -419,29 +420,51 @@ Result<Notification> MessageReader::read_old(std::int64_t row_id) {
 }
 
 Result<Notification> MessageReader::read(std::int64_t row_id) {
-  TC_TRY(const auto bytes, find(row_id));
-  if (!bytes) return read_old(row_id);
-  auto notification = incident::notification_from_bytes(*bytes);
-  if (!notification) {
-    return with_context(notification.error(), fmt::format("outbox row {}", row_id));
+  const auto whole = [&]() -> Result<Notification> {
+    TC_TRY(const auto bytes, find(row_id));
+    return bytes ? incident::notification_from_bytes(*bytes) : read_old(row_id);
+  };
+  auto notification = whole();
+  if (!notification && notification.error().code == ErrorCode::Corruption) {
+    return instead(row_id, notification.error());
   }
   return notification;
 }
 
 Result<void> MessageReader::read(incident::WaitingRow& row) {
-  TC_TRY(const auto found, find(row.id));
-  if (found) {
-    row.message = base::SharedText(*found);
-  } else {
-    TC_TRY(const auto notification, read_old(row.id));
-    std::string bytes;
-    append_bytes(notification, bytes);
-    row.message = base::SharedText(bytes);
+  const auto found = find(row.id);
+  if (found && *found) {
+    row.message = base::SharedText(**found);
+    if (const auto head = incident::head_from_bytes(row.message)) {
+      row.head = *head;
+      return base::ok();
+    }
   }
-  const auto head = incident::head_from_bytes(row.message);
-  if (!head) return with_context(head.error(), fmt::format("outbox row {}", row.id));
-  row.head = *head;
+  TC_TRY(const auto notification, read(row.id));
+  std::string bytes;
+  append_bytes(notification, bytes);
+  row.message = base::SharedText(bytes);
+  TC_TRY(row.head, incident::head_from_bytes(row.message));
   return base::ok();
+}
+
+Result<Notification> MessageReader::instead(std::int64_t row_id, const base::Error& damage) {
+  base::log_error("alertd/state", "outbox row {}: its message cannot be read: {}", row_id,
+                  damage.message);
+  Notification known;
+  known.key = fmt::format("row {}", row_id);
+  Statement query = database_.statement(
+      "SELECT key, incident_id, receiver, channel, sequence, due_ms FROM outbox WHERE id = ?");
+  TC_TRY(const bool written, query.integer(row_id).next());
+  if (written) {
+    known.key = query.text_at(0);
+    known.incident.id = query.text_at(1);
+    known.receiver = query.text_at(2);
+    known.channel = query.text_at(3);
+    known.sequence = base::as_u64(query.integer_at(4));
+    known.created_at = base::wall_time(query.integer_at(5));
+  }
+  return incident::stand_in(std::move(known));
 }
 
 }  // namespace tocsin::state

@@ -56,9 +56,10 @@ std::int64_t incident_number(std::string_view incident_id);
 class MessageReader {
  public:
   explicit MessageReader(Database& database) : database_(database) {}
-  /// Errors of all: Corruption (names the row; also if it has no message).
+  /// Returns the row's message. One that is damaged or gone is logged, and stand_in() takes its
+  /// place: neither the others nor whoever should have got it must miss anything.
   base::Result<incident::Notification> read(std::int64_t row_id);
-  /// Fills in `row.message` and `row.head` of `row.id`.
+  /// Fills in `row.message` and `row.head` of `row.id`, likewise.
   base::Result<void> read(incident::WaitingRow& row);
   /// To be called when a transaction failed.
   void forget() { next_ = -1; }
@@ -67,6 +68,7 @@ class MessageReader {
   /// The bytes of the message, in `block_`; none: it is not in a block.
   base::Result<std::optional<std::string_view>> find(std::int64_t row_id);
   base::Result<incident::Notification> read_old(std::int64_t row_id);
+  base::Result<incident::Notification> instead(std::int64_t row_id, const base::Error& damage);
 
   Database& database_;
   Block block_;             ///< Messages may have been added to it since.

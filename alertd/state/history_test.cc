@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "alertd/state/test_support.h"
-#include "tests/sim/state/state_store_suite.h"
+#include "tests/sim/state/asked_store.h"
 
 namespace tocsin::state {
 namespace {
@@ -188,6 +188,7 @@ TEST_CASE("history: a damaged block is told of, and other blocks are read") {
   const std::string filling(kBlockBytesOpen, 'x');
   REQUIRE(file.tables->commit(storm(1001, 1, filling)));
   REQUIRE(file.tables->commit(storm(1002, 1, filling)));
+  REQUIRE(file.tables->incident("T-1001"));  // the rows are written
   for (const char* table : {"event_blocks", "decision_blocks", "message_blocks"}) {
     REQUIRE(file.database->execute(
         fmt::format("UPDATE {} SET body = substr(body, 1, 100) WHERE first <= (SELECT min(first)"
@@ -195,17 +196,26 @@ TEST_CASE("history: a damaged block is told of, and other blocks are read") {
                     table, table)
             .c_str()));
   }
-  const auto sound = file.tables->pending_after(0, 10);  // others' messages go all the same
-  REQUIRE_MESSAGE(sound, sound);
-  REQUIRE(sound->size() == 1);
-  CHECK(sound->at(0).head.incident_id == "T-1002");
+  const auto waiting = file.tables->pending_after(0, 10);
+  REQUIRE_MESSAGE(waiting, waiting);
+  REQUIRE(waiting->size() == 2);
+  const auto instead = incident::notification_from_bytes(waiting->at(0).message);
+  REQUIRE(instead);
+  CHECK(instead->incident.title == "a message about T-1001 cannot be read any more");
+  CHECK(instead->firing());
+  CHECK(waiting->at(0).head.key == suite_notification("T-1001", 1).key);
+  CHECK(waiting->at(0).head.receiver == "oncall");
+  CHECK(waiting->at(0).head.created_at == waiting->at(0).due);
+  CHECK(waiting->at(1).head.incident_id == "T-1002");
+  CHECK(incident::notification_from_bytes(waiting->at(1).message)->incident.title !=
+        instead->incident.title);
   const auto refused = file.tables->incident("T-1001");
   REQUIRE(!refused);
   CHECK(refused.error().code == base::ErrorCode::Corruption);
   CHECK(refused.error().message.find("block 1 of events") != std::string::npos);
   CHECK(file.tables->incident("T-1002"));
   CHECK(file.tables->decisions({}).error().code == base::ErrorCode::Corruption);
-  CHECK(file.tables->pending_after(0, 10)->size() == 1);  // what has no message is left out
+  CHECK(file.tables->pending_after(0, 10)->size() == 2);
 }
 
 TEST_CASE("history: rows of the fourth schema are read on until they are pruned") {

@@ -7,7 +7,7 @@
 #include "alertd/state/schema.h"
 #include "alertd/state/state_tables.h"
 #include "common/base/random.h"
-#include "tests/sim/state/state_store_suite.h"
+#include "tests/sim/state/asked_store.h"
 
 namespace tocsin::state {
 namespace {
@@ -75,14 +75,14 @@ TEST_CASE("kill -9 between commits: what was acknowledged is there") {
     REQUIRE_MESSAGE(database, database);
     StateTables tables(**database);
     const auto state = tables.load(base::wall_time(0));
-    const auto rows = tables.pending(base::wall_time(4'000'000'000'000), 10);
+    const auto rows = tables.pending_after(0, 10);
     REQUIRE(state);
     REQUIRE(rows);
     CHECK(static_cast<std::int64_t>(state->incidents.size()) >= acknowledged);
     Statement sent = (*database)->statement("SELECT count(*) FROM outbox WHERE text = 'ok'");
     REQUIRE(sent.next().value());
     CHECK(sent.integer_at(0) >= acknowledged);  // none of them is sent again
-    CHECK(sent.integer_at(0) + static_cast<std::int64_t>(rows->rows.size()) ==
+    CHECK(sent.integer_at(0) + static_cast<std::int64_t>(rows->size()) ==
           static_cast<std::int64_t>(state->incidents.size()));  // both or none
   }
 }

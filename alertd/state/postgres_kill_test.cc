@@ -5,7 +5,7 @@
 #include "alertd/state/postgres_tables.h"
 #include "common/base/clock.h"
 #include "tests/sim/postgres_server.h"
-#include "tests/sim/state/state_store_suite.h"
+#include "tests/sim/state/asked_store.h"
 
 namespace tocsin::state {
 namespace {
@@ -85,12 +85,12 @@ std::int64_t check_whole(const postgres::Settings& settings, std::int64_t acknow
   PostgresTables tables(settings, clock);
   take_lease(tables, "checker");
   const auto state = tables.load(base::wall_time(0));
-  const auto rows = tables.pending(base::wall_time(4'000'000'000'000), 1'000'000);
+  const auto rows = tables.pending_after(0, 1'000'000);
   REQUIRE_MESSAGE(state, state);
   REQUIRE_MESSAGE(rows, rows);
   CHECK(state->last_incident_number >= acknowledged);
   CHECK(static_cast<std::int64_t>(state->incidents.size()) == state->last_incident_number);
-  CHECK(rows->rows.size() == state->incidents.size());  // both or none
+  CHECK(rows->size() == state->incidents.size());  // both or none
   REQUIRE(tables.release_lease());
   return state->last_incident_number;
 }

@@ -45,7 +45,11 @@ Result<std::vector<IncidentRecord>> read_incidents(const postgres::Rows& rows) {
   return records;
 }
 
-/// Columns: id, state, attempts, outcome_unknown (0, 1), due_ms, body, receipt, note.
+constexpr std::string_view kOutboxColumns =
+    "SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt, note, key,"
+    " incident_id, receiver, channel, sequence FROM outbox";
+
+/// Of kOutboxColumns. A message that is damaged is logged, and stand_in() takes its place.
 Result<OutboxRow> read_row(const postgres::Rows& rows, std::size_t i) {
   OutboxRow row;
   row.id = rows.integer(i, 0);
@@ -56,10 +60,20 @@ Result<OutboxRow> read_row(const postgres::Rows& rows, std::size_t i) {
   row.outcome_unknown = rows.integer(i, 3) != 0;
   row.due = base::wall_time(rows.integer(i, 4));
   auto notification = incident::notification_from_json(rows.bytes(i, 5));
-  if (!notification) {
-    return with_context(notification.error(), fmt::format("outbox row {}", row.id));
+  if (notification) {
+    row.notification = std::move(*notification);
+  } else {
+    base::log_error("alertd/state", "outbox row {}: its message cannot be read: {}", row.id,
+                    notification.error().message);
+    incident::Notification known;
+    known.key = rows.text(i, 8);
+    known.incident.id = rows.text(i, 9);
+    known.receiver = rows.text(i, 10);
+    known.channel = rows.text(i, 11);
+    known.sequence = static_cast<std::uint64_t>(rows.integer(i, 12));
+    known.created_at = row.due;
+    row.notification = incident::stand_in(std::move(known));
   }
-  row.notification = std::move(*notification);
   row.receipt = rows.bytes(i, 6);
   row.note = rows.text(i, 7);
   return row;
@@ -127,37 +141,6 @@ Result<void> PostgresTables::commit(const incident::StateChange& change) {
   return transaction.commit();
 }
 
-Result<incident::PendingRows> PostgresTables::pending(WallTime now, std::size_t limit) {
-  postgres::Transaction transaction(*connection_);
-  TC_TRY(transaction.begin());
-  TC_TRY(check_epoch(transaction));
-  postgres::Values values;
-  values.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
-  // Claims of an epoch that is over are anybody's. Only the holder of the lease comes so far; rows
-  // that a transaction of the last holder still has locked are skipped until it is gone.
-  TC_TRY(transaction.run(
-      "UPDATE outbox SET claim_epoch = $3 WHERE claim_epoch <> $3 AND id IN ("
-      "SELECT id FROM outbox WHERE state = 'pending' AND due_ms <= $1 ORDER BY id LIMIT $2"
-      " FOR UPDATE SKIP LOCKED)",
-      postgres::Values(values).integer(static_cast<std::int64_t>(epoch_))));
-  TC_TRY(const postgres::Rows rows,
-         transaction.run("SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt,"
-                         " note FROM outbox WHERE state = 'pending' AND due_ms <= $1"
-                         " AND claim_epoch = $3 ORDER BY id LIMIT $2",
-                         postgres::Values(values).integer(static_cast<std::int64_t>(epoch_))));
-  incident::PendingRows pending;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    TC_TRY(auto row, read_row(rows, i));
-    pending.rows.push_back(std::move(row));
-  }
-  TC_TRY(const postgres::Rows next,
-         transaction.run("SELECT min(due_ms) FROM outbox WHERE state = 'pending' AND due_ms > $1",
-                         postgres::Values().integer(base::to_ms(now))));
-  if (next.size() == 1) pending.next_due = to_time(next.optional_integer(0, 0));
-  TC_TRY(transaction.commit());
-  return pending;
-}
-
 Result<std::vector<incident::WaitingRow>> PostgresTables::pending_after(std::int64_t after_id,
                                                                         std::size_t limit) {
   postgres::Transaction transaction(*connection_);
@@ -166,24 +149,21 @@ Result<std::vector<incident::WaitingRow>> PostgresTables::pending_after(std::int
   postgres::Values values;
   values.integer(after_id).integer(static_cast<std::int64_t>(limit));
   values.integer(static_cast<std::int64_t>(epoch_));
+  // Claims of an epoch that is over are anybody's. Only the holder of the lease comes so far; rows
+  // that a transaction of the last holder still has locked are skipped until it is gone.
   TC_TRY(transaction.run(
       "UPDATE outbox SET claim_epoch = $3 WHERE claim_epoch <> $3 AND id IN ("
       "SELECT id FROM outbox WHERE state = 'pending' AND id > $1 ORDER BY id LIMIT $2"
       " FOR UPDATE SKIP LOCKED)",
       values));
-  TC_TRY(const postgres::Rows rows,
-         transaction.run("SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt,"
-                         " note FROM outbox WHERE state = 'pending' AND id > $1"
-                         " AND claim_epoch = $3 ORDER BY id LIMIT $2",
-                         values));
+  static const std::string kWaiting =
+      std::string(kOutboxColumns) +
+      " WHERE state = 'pending' AND id > $1 AND claim_epoch = $3 ORDER BY id LIMIT $2";
+  TC_TRY(const postgres::Rows rows, transaction.run(kWaiting.c_str(), values));
   std::vector<incident::WaitingRow> waiting;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto row = read_row(rows, i);
-    if (row) {
-      waiting.push_back(incident::waiting_row(*row));
-    } else {
-      log_unsent(row.error());
-    }
+    TC_TRY(const OutboxRow row, read_row(rows, i));
+    waiting.push_back(incident::waiting_row(row));
   }
   TC_TRY(transaction.commit());
   return waiting;
@@ -238,10 +218,9 @@ Result<incident::IncidentDetail> PostgresTables::incident(const std::string& id)
                                base::wall_time(events.integer(i, 1)), events.text(i, 2),
                                events.text(i, 3), events.text(i, 4)});
   }
-  TC_TRY(const postgres::Rows deliveries,
-         transaction.run("SELECT id, state, attempts, outcome_unknown::int, due_ms, body, receipt,"
-                         " note FROM outbox WHERE incident_id = $1 ORDER BY id",
-                         key));
+  static const std::string kOfIncident =
+      std::string(kOutboxColumns) + " WHERE incident_id = $1 ORDER BY id";
+  TC_TRY(const postgres::Rows deliveries, transaction.run(kOfIncident.c_str(), key));
   TC_TRY(const postgres::Rows attempts,
          transaction.run("SELECT row_id, attempt, started_ms, finished_ms, latency_ms, outcome,"
                          " text FROM attempts WHERE row_id IN"

@@ -28,7 +28,6 @@ class PostgresTables final : public BlockingStore {
 
   base::Result<incident::LoadedState> load(base::WallTime resolved_since) override;
   base::Result<void> commit(const incident::StateChange& change) override;
-  base::Result<incident::PendingRows> pending(base::WallTime now, std::size_t limit) override;
   base::Result<std::vector<incident::WaitingRow>> pending_after(std::int64_t after_id,
                                                                 std::size_t limit) override;
   base::Result<incident::DeliveryBatchOutcome> record(

@@ -109,11 +109,11 @@ TEST_CASE("sqlite store: rows of the first schema are read on, and superseded") 
     REQUIRE(insert.text(to_json(incident::suite_notification("T-1001", 1))).run());
   }
   StateStore& store = world.test.reopen();
-  CHECK(incident::suite_pending(world.test, store, 5, 10).rows.size() == 1);
+  CHECK(incident::suite_due(world.test, store, 5).rows.size() == 1);
   incident::StateChange change;
   change.outbox_cancel = {{"T-1001", "oncall", "pager", 2, "newer"}};
   REQUIRE(suite_commit(world.test, store, change));
-  CHECK(incident::suite_pending(world.test, store, 5, 10).rows.empty());
+  CHECK(incident::suite_due(world.test, store, 5).rows.empty());
 }
 
 TEST_CASE("sqlite store: decisions of the second schema are read on, in their order") {
@@ -164,7 +164,7 @@ TEST_CASE("sqlite store: keys of the third schema are found, and no row id is gi
   CHECK(state->alerts[1].key == "00a3");
   REQUIRE(state->groups.size() == 1);
   CHECK(state->groups[0].body == "new");
-  const auto rows = incident::suite_pending(world.test, *world.store, 5, 10).rows;
+  const auto rows = incident::suite_due(world.test, *world.store, 5).rows;
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].id == 8);
 }

@@ -19,7 +19,6 @@ using incident::IncidentRecord;
 using incident::LoadedState;
 using incident::Notification;
 using incident::OutboxRow;
-using incident::PendingRows;
 using incident::Record;
 using incident::StateChange;
 using incident::TimelineEvent;
@@ -231,43 +230,15 @@ Result<void> StateTables::write_cancel(const incident::OutboxCancel& cancel) {
   return update.text(incident::clipped(cancel.text, incident::kAttemptTextMax)).run();
 }
 
-Result<PendingRows> StateTables::pending(WallTime now, std::size_t limit) {
-  TC_TRY(bring_messages_out());
-  PendingRows pending;
-  MessageReader messages(database_);
-  {
-    Statement query = database_.statement(
-        "SELECT id, state, attempts, outcome_unknown, due_ms, receipt, note FROM outbox"
-        " WHERE state = 'pending' AND due_ms <= ? ORDER BY id LIMIT ?");
-    query.integer(base::to_ms(now)).integer(static_cast<std::int64_t>(limit));
-    while (true) {
-      TC_TRY(const bool row, query.next());
-      if (!row) break;
-      TC_TRY(auto read, read_row(query, messages));
-      pending.rows.push_back(std::move(read));
-    }
-  }
-  Statement next =
-      database_.statement("SELECT min(due_ms) FROM outbox WHERE state = 'pending' AND due_ms > ?");
-  next.integer(base::to_ms(now));
-  TC_TRY(const bool row, next.next());
-  if (row) pending.next_due = to_time(next.optional_integer_at(0));
-  return pending;
-}
-
 Result<std::vector<WaitingRow>> StateTables::pending_after(std::int64_t after_id,
                                                            std::size_t limit) {
   if (!fresh_.known()) TC_TRY(bring_messages_out());
   std::vector<WaitingRow> rows;
   MessageReader messages(database_);
   const auto add = [&](WaitingRow row) -> Result<void> {
-    const auto read = messages.read(row);
-    if (!read && read.error().code == ErrorCode::Corruption) {
-      log_unsent(read.error());
-      return base::ok();
-    }
-    if (read) rows.push_back(std::move(row));
-    return read;
+    TC_TRY(messages.read(row));
+    rows.push_back(std::move(row));
+    return base::ok();
   };
   std::optional<WaitingRow> fresh = fresh_.next_pending(after_id);
   const auto add_fresh_before = [&](std::int64_t id) -> Result<void> {

@@ -6,7 +6,7 @@
 #include "alertd/routing/route_config.h"
 #include "alertd/state/sqlite_state_store.h"
 #include "common/base/random.h"
-#include "tests/sim/state/state_store_suite.h"
+#include "tests/sim/state/asked_store.h"
 
 namespace tocsin {
 namespace {
@@ -72,12 +72,14 @@ struct World {
   }
 
   std::string rows() {
-    const auto found = incident::ask<incident::PendingRows>(
-        executor, [&](auto done) { store->pending(clock.wall(), 100, executor, done); });
+    const auto found = incident::ask<std::vector<incident::WaitingRow>>(
+        executor, [&](auto done) { store->pending_after(0, 100, executor, done); });
     REQUIRE(found);
     std::string text;
-    for (const auto& row : found->rows) {
-      text += std::string(routing::to_string(row.notification.reason)) + " ";
+    for (const incident::WaitingRow& row : *found) {
+      const auto message = incident::notification_from_bytes(row.message);
+      REQUIRE(message);
+      text += std::string(routing::to_string(message->reason)) + " ";
     }
     return text;
   }

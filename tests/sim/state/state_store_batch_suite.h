@@ -1,5 +1,5 @@
 // What every StateStore must do with the notifier's batches and its reading of the outbox in order
-// of commit. Include from a *_test.cc only; state_store_suite.h says how.
+// of commit. Include from a *_test.cc only; asked_store.h says how.
 #pragma once
 
 #include "tests/sim/state/state_store_suite.h"

@@ -1,5 +1,5 @@
 // What every StateStore that two daemons can share must do: one writes, and only it.
-// Include from a *_test.cc only; state_store_suite.h says how.
+// Include from a *_test.cc only; asked_store.h says how.
 #pragma once
 
 #include "tests/sim/state/state_store_suite.h"
@@ -50,7 +50,7 @@ inline void suite_lease(const PairUnderTest& test) {
   CHECK(suite_acquire(test, test.first, "one", kTerm).epoch == mine.epoch);  // renewed
   REQUIRE(commit(test.first, "a"));
   CHECK(commit(test.second, "b").error().code == base::ErrorCode::Cancelled);
-  REQUIRE(suite_pending(only, test.first, 100, 10).rows.size() == 1);
+  REQUIRE(suite_due(only, test.first, 100).rows.size() == 1);
   REQUIRE(renew(test.first));
 
   test.pass(kTerm + base::Duration{500});
@@ -63,7 +63,7 @@ inline void suite_lease(const PairUnderTest& test) {
   CHECK(late.error().code == base::ErrorCode::Cancelled);
   CHECK(late.error().message.find("epoch") != std::string::npos);
   CHECK(renew(test.first).error().code == base::ErrorCode::Cancelled);
-  const auto rows = suite_pending(only, test.second, 100, 10);  // its claims are taken over
+  const auto rows = suite_due(only, test.second, 100);  // its claims are taken over
   REQUIRE(rows.rows.size() == 1);
   CHECK(rows.rows[0].notification.incident.id == "T-a");
   const std::int64_t id = rows.rows[0].id;
@@ -73,9 +73,8 @@ inline void suite_lease(const PairUnderTest& test) {
                   })
             .error()
             .code == base::ErrorCode::Cancelled);
-  CHECK(ask<PendingRows>(
-            test.executor,
-            [&](auto done) { test.first.pending(suite_time(100), 10, test.executor, done); })
+  CHECK(ask<std::vector<WaitingRow>>(
+            test.executor, [&](auto done) { test.first.pending_after(0, 10, test.executor, done); })
             .error()
             .code == base::ErrorCode::Cancelled);
   REQUIRE(ask<void>(test.executor, [&](auto done) {

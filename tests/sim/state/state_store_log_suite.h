@@ -1,5 +1,5 @@
 // What every StateStore must do with kept records, superseded messages, decisions, the audit trail
-// and receipts. Include from a *_test.cc only; state_store_suite.h says how.
+// and receipts. Include from a *_test.cc only; asked_store.h says how.
 #pragma once
 
 #include "tests/sim/state/state_store_suite.h"
@@ -72,7 +72,7 @@ inline void suite_superseding(const StoreUnderTest& test) {
   other.key = "of another channel";
   change.outbox.push_back(other);
   REQUIRE(suite_commit(test, *store, change));
-  const PendingRows before = suite_pending(test, *store, 100, 10);
+  const DueRows before = suite_due(test, *store, 100);
   REQUIRE(before.rows.size() == 5);
   REQUIRE(ask<void>(test.executor, [&](auto done) {  // the first is on its way
     store->attempt_started(before.rows[0].id, 1, suite_time(5), test.executor, done);
@@ -83,7 +83,7 @@ inline void suite_superseding(const StoreUnderTest& test) {
   REQUIRE(suite_commit(test, *store, newer));
   REQUIRE(suite_commit(test, *store, newer));
   store = &test.reopen();
-  const PendingRows after = suite_pending(test, *store, 100, 10);
+  const DueRows after = suite_due(test, *store, 100);
   REQUIRE(after.rows.size() == 4);  // all but the second
   for (const OutboxRow& row : after.rows) CHECK(row.id != before.rows[1].id);
   const auto late = ask<void>(test.executor, [&](auto done) {
@@ -95,7 +95,7 @@ inline void suite_superseding(const StoreUnderTest& test) {
   incident.incidents_upsert = {suite_incident(1001, IncidentState::Open)};
   incident.outbox_cancel = {{"T-1001", "", "", 99, "merged"}};
   REQUIRE(suite_commit(test, *store, incident));
-  CHECK(suite_pending(test, *store, 100, 10).rows.size() == 2);  // under way, and T-1002's
+  CHECK(suite_due(test, *store, 100).rows.size() == 2);  // under way, and T-1002's
   const auto detail = ask<IncidentDetail>(
       test.executor, [&](auto done) { store->incident("T-1001", test.executor, done); });
   REQUIRE(detail);
@@ -205,7 +205,7 @@ inline void suite_receipts(const StoreUnderTest& test) {
   }
   change.incidents_upsert = {suite_incident(1001, IncidentState::Open)};
   REQUIRE(suite_commit(test, *store, change));
-  const PendingRows rows = suite_pending(test, *store, 100, 10);
+  const DueRows rows = suite_due(test, *store, 100);
   REQUIRE(rows.rows.size() == 4);
   const auto deliver = [&](const OutboxRow& row, std::uint32_t attempt, DeliveryState state,
                            std::string receipt) {

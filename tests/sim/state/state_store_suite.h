@@ -1,91 +1,10 @@
-// What every StateStore must do: one suite, run against the fake and against SQLite.
-//
-// Include from a *_test.cc only. `reopen` closes the store, if open, and opens it again over the
-// same durable data; all executors of the store must run on `executor`.
+// What every StateStore must do: one suite, run against the fake, SQLite and PostgreSQL. Include
+// from a *_test.cc only.
 #pragma once
 
-#include <doctest/doctest.h>
-
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-
-#include "alertd/incident/state_store.h"
-#include "common/base/sim_executor.h"
+#include "tests/sim/state/asked_store.h"
 
 namespace tocsin::incident {
-
-struct StoreUnderTest {
-  base::SimExecutor& executor;
-  std::function<StateStore&()> reopen;
-};
-
-/// Calls the store and runs until it has answered.
-template <class T, class Call>
-base::Result<T> ask(base::SimExecutor& executor, Call call) {
-  std::optional<base::Result<T>> answer;
-  call([&answer](base::Result<T> result) { answer = std::move(result); });
-  CHECK_MESSAGE(!answer, "answered inside the call");
-  executor.run_ready();
-  REQUIRE_MESSAGE(answer.has_value(), "no answer");
-  return std::move(*answer);
-}
-
-inline base::WallTime suite_time(int seconds) {
-  return base::wall_time(1'700'000'000'000 + seconds * 1000);
-}
-
-inline IncidentRecord suite_incident(std::int64_t number, IncidentState state) {
-  IncidentRecord record;
-  record.number = number;
-  record.id = "T-" + std::to_string(number);
-  record.group_key = "root:{alertname=\"A\"}";
-  record.title = "it's \"bad\"; DROP TABLE incidents; --";
-  record.state = state;
-  record.severity = model::Severity::High;
-  record.peak_severity = model::Severity::Critical;
-  record.opened_at = suite_time(1);
-  record.updated_at = suite_time(2);
-  if (state == IncidentState::Resolved) record.resolved_at = suite_time(static_cast<int>(number));
-  record.body = "{}";
-  return record;
-}
-
-inline Notification suite_notification(const std::string& incident_id, std::uint64_t sequence) {
-  Notification notification;
-  notification.incident.id = incident_id;
-  notification.incident.opened_at = suite_time(1);
-  notification.sequence = sequence;
-  notification.receiver = "oncall";
-  notification.channel = "pager";
-  notification.created_at = suite_time(static_cast<int>(sequence));
-  notification.key = delivery_key(incident_id, "oncall", "pager", notification.kind, sequence);
-  return notification;
-}
-
-inline base::Result<void> suite_commit(const StoreUnderTest& test, StateStore& store,
-                                       StateChange change) {
-  return ask<void>(test.executor,
-                   [&](Done<void> done) { store.commit(change, test.executor, done); });
-}
-
-inline PendingRows suite_pending(const StoreUnderTest& test, StateStore& store, int seconds,
-                                 std::size_t limit) {
-  auto rows = ask<PendingRows>(test.executor, [&](Done<PendingRows> done) {
-    store.pending(suite_time(seconds), limit, test.executor, done);
-  });
-  REQUIRE(rows);
-  return *rows;
-}
-
-inline LoadedState suite_load(const StoreUnderTest& test, StateStore& store, int resolved_since) {
-  auto state = ask<LoadedState>(test.executor, [&](Done<LoadedState> done) {
-    store.load(suite_time(resolved_since), test.executor, done);
-  });
-  REQUIRE(state);
-  return *state;
-}
 
 inline void suite_state_survives(const StoreUnderTest& test) {
   StateStore* store = &test.reopen();
@@ -122,12 +41,11 @@ inline void suite_outbox(const StoreUnderTest& test) {
                    suite_notification("T-1001", 9)};
   REQUIRE(suite_commit(test, *store, change));
   REQUIRE(suite_commit(test, *store, change));  // unknown outcome: the same again
-  PendingRows rows = suite_pending(test, *store, 5, 10);
+  DueRows rows = suite_due(test, *store, 5);
   REQUIRE(rows.rows.size() == 2);
   CHECK(rows.rows[0].notification.sequence == 1);
   CHECK(rows.rows[0].id < rows.rows[1].id);
   CHECK(rows.next_due == suite_time(9));
-  CHECK(suite_pending(test, *store, 5, 1).rows.size() == 1);
 
   const std::int64_t id = rows.rows[0].id;
   const auto start = [&](std::int64_t row, std::uint32_t attempt) {
@@ -146,25 +64,25 @@ inline void suite_outbox(const StoreUnderTest& test) {
             .code == base::ErrorCode::NotFound);
   REQUIRE(start(id, 1));
   store = &test.reopen();  // dies while sending
-  rows = suite_pending(test, *store, 5, 10);
+  rows = suite_due(test, *store, 5);
   REQUIRE(rows.rows.size() == 2);
   CHECK(rows.rows[0].outcome_unknown);
   CHECK(rows.rows[0].attempts == 1);
   REQUIRE(start(id, 2));
   REQUIRE(finish({id, 2, DeliveryState::Pending, suite_time(30), suite_time(6), base::Duration{40},
                   std::string(5000, 'x'), ""}));
-  rows = suite_pending(test, *store, 8, 10);
+  rows = suite_due(test, *store, 8);
   REQUIRE(rows.rows.size() == 1);
   REQUIRE(start(id, 3));
   const AttemptResult delivered{
       id, 3, DeliveryState::Delivered, {}, suite_time(31), base::Duration{7}, "ok", ""};
   REQUIRE(finish(delivered));
-  REQUIRE(finish(delivered));      // twice is once
+  REQUIRE(finish(delivered));  // twice is once
   AttemptResult late = delivered;
   late.attempt = 2, late.state = DeliveryState::Pending;  // an answer after it was given up
   REQUIRE(finish(late));
   CHECK(start(id, 4).error().code == base::ErrorCode::InvalidArgument);
-  CHECK(suite_pending(test, *store, 100, 10).rows.size() == 2);
+  CHECK(suite_due(test, *store, 100).rows.size() == 2);
 }
 
 inline void suite_queries(const StoreUnderTest& test) {
@@ -225,7 +143,7 @@ inline void suite_queries(const StoreUnderTest& test) {
   CHECK(prune(1002) == 1);
   CHECK(detail_of("T-1001").error().code == base::ErrorCode::NotFound);
   // Its unsent message is still to be sent; it goes with the prune after that.
-  const PendingRows rows = suite_pending(test, store, 100, 10);
+  const DueRows rows = suite_due(test, store, 100);
   REQUIRE(rows.rows.size() == 2);
   for (const OutboxRow& row : rows.rows) {
     REQUIRE(ask<void>(test.executor, [&](auto done) {

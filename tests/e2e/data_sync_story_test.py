@@ -79,7 +79,7 @@ class DataSyncStoryTest(unittest.TestCase):
         # As many rows and as young, and one of them is another.
         wait_until(lambda: len(self.world.query('sync_checksum{range="0"}')) == 2, 30, "the checksums")
         # The missing row made the contents differ too; that may have been told of, and must be over.
-        wait_until(lambda: not self.world.query('ALERTS{alertname="SyncContentDiffers"}')
+        wait_until(lambda: not self.world.get_json("/api/v1/alerts")["data"]["alerts"]
                    and len(self.told("SyncContentDiffers")) == len(self.told("SyncContentDiffers", "resolved")), 30,
                    "the contents to agree")
         before = len(self.told("SyncContentDiffers"))

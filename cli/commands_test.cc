@@ -2,11 +2,9 @@
 #include "cli/commands.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "cli/command_test_fixture.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::cli {
 namespace {
@@ -318,9 +316,8 @@ TEST_CASE("answers of the API and of something else") {
 TEST_CASE("the token file must be private and hold one word") {
   const auto files = base::make_real_file_system();
   const base::RealClock clock;
-  char folder[] = "/tmp/tocsin-cli-XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
-  const std::string path = base::join_path(folder, "token");
+  const sim::TestFolder folder;
+  const std::string path = folder.file("token");
   GlobalOptions options;
   options.token_file = path;
   std::string warning;
@@ -339,8 +336,6 @@ TEST_CASE("the token file must be private and hold one word") {
   CHECK(has(warning, "unencrypted"));
   options.server = "ftp://x";
   CHECK(has(refusal("abc", 0600), "http://"));
-  REQUIRE(files->remove(path));
-  CHECK(::rmdir(folder) == 0);
 }
 
 TEST_CASE("an unreachable server is named, and how long was waited") {

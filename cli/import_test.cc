@@ -1,14 +1,13 @@
 #include "cli/import.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <sstream>
 
 #include "cli/json_view.h"
 #include "cli/options.h"
 #include "cli/parser.h"
+#include "common/sim/test_folder.h"
 
 #include <boost/json.hpp>
 
@@ -22,22 +21,9 @@ bool has(const std::string& text, std::string_view part) {
 constexpr const char* kGood =
     "groups:\n- name: g\n  rules:\n  - {alert: A, expr: up == 0, labels: {severity: ticket}}\n";
 
-struct Bench {
-  Bench() {
-    char name[] = "/tmp/tocsin-import-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    folder = name;
-  }
-  ~Bench() { std::filesystem::remove_all(folder); }
-
-  std::string write(const std::string& name, const std::string& text) {
-    const std::string path = folder + "/" + name;
-    REQUIRE(files->create_folders(path.substr(0, path.rfind('/'))));
-    REQUIRE(files->write_atomic(path, text, 0644));
-    return path;
-  }
+struct Bench : sim::TestFolder {
   std::string read(const std::string& name) {
-    auto text = files->read(folder + "/" + name, 1 << 20);
+    auto text = files->read(file(name), 1 << 20);
     return text ? *text : std::string();
   }
   int run(const ImportOptions& options) {
@@ -46,8 +32,6 @@ struct Bench {
     return run_import(options, *files, out, err);
   }
 
-  std::string folder;
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
   std::ostringstream out, err;
 };
 
@@ -60,7 +44,7 @@ TEST_CASE("import writes files, and overwrites none unasked") {
   CHECK(has(bench.err.str(), "severity 'ticket' is none of ours"));
   CHECK(has(bench.err.str(), "a.yml:4:"));
 
-  options.output = bench.folder + "/out";
+  options.output = bench.file("out");
   CHECK(bench.run(options) == 0);
   CHECK(has(bench.read("out/a.toml"), "severity = \"medium\""));
   options.severities = {"ticket=low"};
@@ -75,13 +59,13 @@ TEST_CASE("import writes files, and overwrites none unasked") {
 TEST_CASE("import says what it cannot do") {
   Bench bench;
   ImportOptions options;
-  options.output = bench.folder + "/out";
+  options.output = bench.file("out");
   options.files = {bench.write("x/a.yml", kGood), bench.write("y/a.yml", kGood)};
   CHECK(bench.run(options) == 1);
   CHECK(has(bench.err.str(), "would both become"));
   CHECK_FALSE(bench.files->exists(options.output));
 
-  options.files = {bench.folder + "/missing.yml"};
+  options.files = {bench.file("missing.yml")};
   CHECK(bench.run(options) == kUnreachable);
   CHECK(has(bench.err.str(), "missing.yml"));
 

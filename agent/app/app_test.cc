@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <set>
 
-#include "agent/app/test_folder.h"
 #include "common/base/mutex.h"
 #include "common/net/http_server.h"
+#include "common/sim/test_folder.h"
 #include "proto/codec.h"
 
 using namespace tocsin;
@@ -77,14 +77,14 @@ class Receiver {
   std::string token_;
 };
 
-AgentSettings settings_for(const TestFolder& folder, const std::string& url) {
+AgentSettings settings_for(const sim::TestFolder& folder, const std::string& url) {
   AgentSettings settings;
   settings.sampler.interval = 1s;
   settings.sampler.identity.host = "first";
   settings.links.sender.host = "first";
   settings.links.sender.url = write_url(url);
   settings.links.sender.token = base::Secret("letmein");
-  settings.links.spool.folder = folder.path / "spool";
+  settings.links.spool.folder = folder.file("spool");
   ScrapeSettings scrape;
   scrape.job = "app";
   scrape.url = url + "/metrics";
@@ -99,7 +99,7 @@ AgentSettings settings_for(const TestFolder& folder, const std::string& url) {
 TEST_CASE("from start to samples, a reload, a second agent refused, a stop in time") {
   const base::RealClock clock;
   const auto files = base::make_real_file_system();
-  const TestFolder folder;
+  const sim::TestFolder folder;
   Receiver receiver(clock);
   const AgentSettings settings = settings_for(folder, receiver.url());
   auto app = App::start(settings, {*files, clock});
@@ -127,7 +127,7 @@ TEST_CASE("from start to samples, a reload, a second agent refused, a stop in ti
 TEST_CASE("without a receiver the rounds wait on the disk, and a later start delivers them") {
   const base::RealClock clock;
   const auto files = base::make_real_file_system();
-  const TestFolder folder;
+  const sim::TestFolder folder;
   AgentSettings settings = settings_for(folder, "http://127.0.0.1:1");
   settings.sampler.identity.host = "before";
   {
@@ -136,7 +136,7 @@ TEST_CASE("without a receiver the rounds wait on the disk, and a later start del
     base::Mutex mutex;
     base::Condition condition;
     const auto stored = [&] {
-      for (const auto& entry : std::filesystem::directory_iterator(folder.path / "spool")) {
+      for (const auto& entry : std::filesystem::directory_iterator(folder.file("spool"))) {
         if (entry.path().extension() == ".seg" && entry.file_size() > 500) return true;
       }
       return false;
@@ -158,7 +158,7 @@ TEST_CASE("without a receiver the rounds wait on the disk, and a later start del
 TEST_CASE("once: a page of everything, without identity labels") {
   const base::RealClock clock;
   const auto files = base::make_real_file_system();
-  const TestFolder folder;
+  const sim::TestFolder folder;
   Receiver receiver(clock);
   const std::string page = one_round(settings_for(folder, receiver.url()), {*files, clock});
   CHECK(page.find("\nnode_load1 ") != page.npos);

@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "agent/app/test_folder.h"
 #include "common/config/source.h"
+#include "common/sim/test_folder.h"
 
 using namespace tocsin;
 using namespace tocsin::agent;
@@ -19,14 +19,14 @@ LoadedSettings load(const std::string& path, const Surroundings& around = kAroun
   return load_settings(*base::make_real_file_system(), path, around);
 }
 
-LoadedSettings load_text(const TestFolder& folder, std::string_view text) {
+LoadedSettings load_text(const sim::TestFolder& folder, std::string_view text) {
   return load(folder.write("agent.toml", text));
 }
 
 }  // namespace
 
 TEST_CASE("an empty file gives working defaults") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   const LoadedSettings loaded = load_text(folder, "");
   CHECK(loaded.diagnostics.empty());
   const AgentSettings& settings = loaded.settings;
@@ -43,7 +43,7 @@ TEST_CASE("an empty file gives working defaults") {
 }
 
 TEST_CASE("where the spool goes without being told") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   const std::string file = folder.write("agent.toml", "");
   CHECK(load(file, {"h", "/var/lib/x:/var/lib/y", "/root", true}).settings.links.spool.folder ==
         "/var/lib/x/spool");
@@ -54,7 +54,7 @@ TEST_CASE("where the spool goes without being told") {
 }
 
 TEST_CASE("everything set") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   folder.write("token", "secret\n");
   const LoadedSettings loaded = load_text(folder, R"(
 [agent]
@@ -97,12 +97,12 @@ url = "http://127.0.0.1:8000/metrics"
 }
 
 TEST_CASE("the token that enrolment left beside the configuration") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   folder.write(kTokenFileName, "enrolled\n");
   CHECK(load_text(folder, "").settings.links.sender.token.reveal() == "enrolled");
   CHECK(load_text(folder, "[alertd]\ntoken = \"own\"\n").settings.links.sender.token.reveal() ==
         "own");
-  std::filesystem::permissions(folder.path / kTokenFileName, std::filesystem::perms(0644));
+  std::filesystem::permissions(folder.file(kTokenFileName), std::filesystem::perms(0644));
   const LoadedSettings loaded = load_text(folder, "");
   REQUIRE(base::has_errors(loaded.diagnostics));
   CHECK(loaded.diagnostics[0].message.find("may be used by everybody") != std::string::npos);
@@ -136,7 +136,7 @@ TEST_CASE("mistakes: every one, each at its place, with a hint") {
       {"[agent\n", 1, ""},
   };
   for (const Case& entry : cases) {
-    const TestFolder folder;
+    const sim::TestFolder folder;
     const LoadedSettings loaded = load_text(folder, entry.text);
     CAPTURE(std::string(entry.text));
     REQUIRE(base::has_errors(loaded.diagnostics));
@@ -149,7 +149,7 @@ TEST_CASE("mistakes: every one, each at its place, with a hint") {
 }
 
 TEST_CASE("several mistakes are reported together") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   const LoadedSettings loaded =
       load_text(folder, "[agent]\nfoo = 1\n[spool]\npath = \"x\"\n[alertd]\nurl = \"x\"\n");
   CHECK(loaded.diagnostics.size() == 3);
@@ -164,7 +164,7 @@ TEST_CASE("a named file that is missing is an error; a token in clear is a warni
   REQUIRE(base::has_errors(missing.diagnostics));
   CHECK(missing.diagnostics[0].file == "/nowhere/agent.toml");
 
-  const TestFolder folder;
+  const sim::TestFolder folder;
   folder.write("token", "x");
   const LoadedSettings clear =
       load_text(folder, "[alertd]\nurl = \"http://other:9464\"\ntoken_file = \"token\"\n");
@@ -174,7 +174,7 @@ TEST_CASE("a named file that is missing is an error; a token in clear is a warni
 }
 
 TEST_CASE("several addresses: one token, one way to say it") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   folder.write("token", "x");
   const LoadedSettings loaded = load_text(folder, R"([alertd]
 urls = ["https://alerts-a:9464", "https://alerts-b:9464/push"]
@@ -221,7 +221,7 @@ TEST_CASE("the address of remote write") {
 }
 
 TEST_CASE("what is read of the host itself, and nothing of it by default") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   const LocalSettings none = load_text(folder, "").settings.local;
   CHECK(none.processes.groups.empty());
   CHECK_FALSE(none.cgroups.configured);

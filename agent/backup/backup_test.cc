@@ -18,6 +18,7 @@
 #include "agent/backup/tar_walk.h"
 #include "agent/backup/verify.h"
 #include "agent/backup/wal_archive.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -26,23 +27,7 @@ using namespace std::chrono_literals;
 
 const std::string kData = TOCSIN_SOURCE_DIR "/tests/data/backup/";
 
-/// A folder that is gone afterwards.
-struct Bench {
-  Bench() {
-    std::string name = (std::filesystem::temp_directory_path() / "tocsin-backup-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-  }
-  ~Bench() { std::filesystem::remove_all(folder); }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  std::string write(const std::string& name, std::string_view content) {
-    const std::string path = folder + "/" + name;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-    REQUIRE(files->write_atomic(path, content, 0600));
-    return path;
-  }
+struct Bench : sim::TestFolder {
   std::string data(const std::string& name) const {
     return files->read(kData + name, 1 << 20).value();
   }
@@ -59,9 +44,7 @@ struct Bench {
     return verdict.found ? verdict.found->reason : "good";
   }
 
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
   base::RealClock clock;
-  std::string folder;
 };
 
 std::string gzip(std::string_view text) {
@@ -231,15 +214,15 @@ TEST_CASE(
 
 TEST_CASE("a directory dump with a missing or damaged file") {
   Bench bench;
-  std::filesystem::copy(kData + "shop_dir", bench.folder + "/dir");
-  CHECK(bench.reason(bench.folder + "/dir") == "good");
-  const std::string data = bench.folder + "/dir/3344.dat.gz";
+  std::filesystem::copy(kData + "shop_dir", bench.file("dir"));
+  CHECK(bench.reason(bench.file("dir")) == "good");
+  const std::string data = bench.file("dir/3344.dat.gz");
   std::string bytes = bench.files->read(data, 1 << 20).value();
   bytes[bytes.size() / 2] ^= 1;
   bench.write("dir/3344.dat.gz", bytes);
-  CHECK(bench.reason(bench.folder + "/dir") == "damaged");
+  CHECK(bench.reason(bench.file("dir")) == "damaged");
   std::filesystem::remove(data);
-  CHECK(bench.reason(bench.folder + "/dir") == "truncated");
+  CHECK(bench.reason(bench.file("dir")) == "truncated");
 }
 
 TEST_CASE("empty, too small, and not what the name says") {
@@ -250,7 +233,7 @@ TEST_CASE("empty, too small, and not what the name says") {
   CHECK(bench.reason(bench.write("b.sql", "")) == "empty");
   CHECK(bench.reason(bench.write("c.sql.gz", bench.data("shop.sql"))) == "damaged");
   CHECK(bench.reason(bench.write("d.sql.gz", gzip(text_of(9'000)))) == "not_a_dump");
-  CHECK(bench.reason(bench.folder + "/none") == "missing");
+  CHECK(bench.reason(bench.file("none")) == "missing");
   VerifyRequest request;
   request.path = bench.write("e.tar.gz", gzip("x"));
   request.size_min = 1'024;
@@ -307,7 +290,7 @@ TEST_CASE("checksums beside a file, and copies") {
   VerifyRequest request;
   request.path = path;
   request.level = VerifyLevel::Checksum;
-  request.copy = bench.folder + "/off";
+  request.copy = bench.file("off");
   const VerifyWorld world{*bench.files, bench.clock, {}};
   CHECK(verify_backup(request, world).value().found->reason == "copy_missing");
   bench.write("off/shop.dump", bench.data("shop_raw.dump"));
@@ -460,7 +443,7 @@ TEST_CASE("patterns, and files that are not finished") {
   Bench bench;
   BackupSet set;
   set.name = "db";
-  set.paths = {bench.folder + "/*/db-*.dump*"};
+  set.paths = {bench.file("*/db-*.dump*")};
   set.settle = 60s;
   BackupFiles look(set, *bench.files);
   const base::WallTime now = bench.clock.wall();
@@ -481,9 +464,9 @@ TEST_CASE("patterns, and files that are not finished") {
   found = look.look(now + 30min);
   CHECK(found.items.size() == 1);
   CHECK(look.look(now + 31min).items.size() == 2);
-  set.paths = {bench.folder + "/none/*.dump"};
+  set.paths = {bench.file("none/*.dump")};
   CHECK(look.look(now).failed.size() == 1);
-  set.paths = {bench.folder + "/tue/db-2.dump"};
+  set.paths = {bench.file("tue/db-2.dump")};
   CHECK(look.look(now + 31min).items.size() == 1);
   // A clock that was wrong, or a file of tomorrow: said, not counted.
   found = look.look(now - 24h);
@@ -495,7 +478,7 @@ TEST_CASE("an older file that was touched is as old as its name") {
   Bench bench;
   BackupSet set;
   set.name = "db";
-  set.paths = {bench.folder + "/db-*.sql"};
+  set.paths = {bench.file("db-*.sql")};
   BackupFiles look(set, *bench.files);
   bench.write("db-2020-01-02_0300.sql", "x");
   const BackupLook found = look.look(bench.clock.wall() + 2min);
@@ -507,7 +490,7 @@ TEST_CASE("an older file that was touched is as old as its name") {
 
 TEST_CASE("results outlive a restart; a verdict ends the failures before it") {
   Bench bench;
-  BackupStates states(*bench.files, bench.folder + "/state");
+  BackupStates states(*bench.files, bench.file("state"));
   VerifyState state = states.load_verify("db");
   CHECK(state.at_ms == 0);
   BackupVerdict good;

@@ -12,31 +12,10 @@
 #include "agent/backup/signature.h"
 #include "agent/backup/tablespaces.h"
 #include "agent/backup/verify.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
-
-/// A folder that is gone afterwards.
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "tocsin-place-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string write(const std::string& name, std::string_view content) const {
-    const std::string whole = path + "/" + name;
-    std::filesystem::create_directories(std::filesystem::path(whole).parent_path());
-    REQUIRE(files->write_atomic(whole, content, 0600));
-    return whole;
-  }
-
-  std::string path;
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
-};
 
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 
@@ -95,7 +74,7 @@ TEST_CASE("signatures of RSA and ECDSA, and what is none") {
 }
 
 TEST_CASE("a backup that must be signed") {
-  const Folder folder;
+  const sim::TestFolder folder;
   const base::RealClock clock;
   const Key key = make_key("EC");
   const std::string text(5'000, 'x');
@@ -119,17 +98,17 @@ TEST_CASE("a backup that must be signed") {
   CHECK(reason(VerifyLevel::Structure) == "signature_wrong");
   folder.write("key.pem", "no key");
   CHECK(reason(VerifyLevel::Checksum) == "signature_key");
-  request.path = folder.path;
+  request.path = folder.path();
   request.must_be_dump = false;
   CHECK(reason(VerifyLevel::Structure) == "signature_missing");  // a folder without a manifest
 }
 
 TEST_CASE("tablespaces: tar files, links beside the backup, and links to who knows where") {
-  const Folder folder;
+  const sim::TestFolder folder;
   std::vector<Tablespace> found;
   const auto reason = [&](const char* name, const std::vector<std::string>& allowed = {}) {
     found.clear();
-    const Found bad = find_tablespaces(*folder.files, folder.path + "/" + name, allowed, found);
+    const Found bad = find_tablespaces(*folder.files, folder.file(name), allowed, found);
     return bad ? bad->reason : "good";
   };
   folder.write("tar/base.tar.gz", "");
@@ -144,20 +123,20 @@ TEST_CASE("tablespaces: tar files, links beside the backup, and links to who kno
 
   folder.write("plain/PG_VERSION", "15\n");
   CHECK(reason("plain") == "good");
-  std::filesystem::create_directories(folder.path + "/plain/pg_tblspc");
+  std::filesystem::create_directories(folder.file("plain/pg_tblspc"));
   CHECK(reason("plain") == "good");
-  const std::string link = folder.path + "/plain/pg_tblspc/16385";
-  std::filesystem::create_directory_symlink(folder.path + "/ts", link);
+  const std::string link = folder.file("plain/pg_tblspc/16385");
+  std::filesystem::create_directory_symlink(folder.file("ts"), link);
   CHECK(reason("plain") == "good");
   REQUIRE(found.size() == 1);
-  CHECK(found[0].from == folder.path + "/ts");
+  CHECK(found[0].from == folder.file("ts"));
   std::filesystem::remove(link);
   std::filesystem::create_directory_symlink("/srv/fast", link);
   CHECK(reason("plain") == "tablespaces");
   CHECK(reason("plain", {"/srv/fas"}) == "tablespaces");
   CHECK(reason("plain", {"/srv/"}) == "good");
   std::filesystem::remove(link);
-  std::filesystem::create_directory_symlink(folder.path + "/../live", link);
+  std::filesystem::create_directory_symlink(folder.file("../live"), link);
   CHECK(reason("plain") == "tablespaces");
   std::filesystem::remove(link);
   std::filesystem::create_directories(link);

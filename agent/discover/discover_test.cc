@@ -1,38 +1,13 @@
 // Recorded files of a host, and what is proposed for it.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <stdlib.h>
-
-#include <filesystem>
 
 #include "agent/discover/proposals.h"
 #include "agent/discover/server_files.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
-
-class ConfigFolder {
- public:
-  ConfigFolder() {
-    char pattern[] = "/tmp/tocsin-discover-XXXXXX";
-    path_ = ::mkdtemp(pattern);
-  }
-  ~ConfigFolder() { std::filesystem::remove_all(path_); }
-  ConfigFolder(const ConfigFolder&) = delete;
-  ConfigFolder& operator=(const ConfigFolder&) = delete;
-  std::string write(const std::string& name, const std::string& text) {
-    const std::filesystem::path file = path_ + "/" + name;
-    std::filesystem::create_directories(file.parent_path());
-    REQUIRE(files->write_atomic(file, text, 0644));
-    return file;
-  }
-  const std::string& path() const { return path_; }
-
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
-
- private:
-  std::string path_;
-};
 
 std::string all_text(const std::vector<Proposal>& proposals) {
   return render_proposals(proposals, "heading", [](const std::string&) { return true; });
@@ -72,7 +47,7 @@ TEST_CASE("listening sockets") {
 }
 
 TEST_CASE("nginx's files: includes, quotes, comments, what only nginx knows") {
-  ConfigFolder folder;
+  sim::TestFolder folder;
   folder.write("sites/a.conf",
                "server { listen 443 ssl; server_name a.example b.example;\n"
                "  ssl_certificate /etc/ssl/a.pem; ssl_certificate_key \"/etc/ssl/a key.pem\";\n"
@@ -107,7 +82,7 @@ TEST_CASE("commands of NRPE: those that need no shell") {
 }
 
 TEST_CASE("what is proposed for servers that run, and what is said to be missing") {
-  ConfigFolder folder;
+  sim::TestFolder folder;
   const std::string conf =
       folder.write("nginx.conf", "http { access_log " + folder.path() + "/access.log; }");
   HostLook look;
@@ -152,7 +127,7 @@ TEST_CASE("what is proposed for servers that run, and what is said to be missing
 }
 
 TEST_CASE("an empty host, and text that must not become TOML") {
-  ConfigFolder folder;
+  sim::TestFolder folder;
   const Trials trials{*folder.files, [](const std::string&) { return ""; },
                       [](const std::string&) { return ""; }};
   CHECK_FALSE(propose({}, trials).empty());

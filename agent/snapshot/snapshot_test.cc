@@ -1,8 +1,6 @@
 // Snapshots of hand-made hosts, their triggers and their folder.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <zstd.h>
 
 #include <boost/json/parse.hpp>
@@ -14,28 +12,10 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
-
-struct TestFolder {
-  TestFolder() {
-    char pattern[] = "/tmp/tocsin-snapshot-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~TestFolder() { std::filesystem::remove_all(path); }
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-
-  void write(const std::string& name, std::string_view text) {
-    const std::string file = path + "/" + name;
-    REQUIRE(files->create_folders(file.substr(0, file.rfind('/'))));
-    REQUIRE(files->write_atomic(file, text, 0644));
-  }
-
-  std::string path;
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
-};
 
 std::string unpacked(std::string_view packed) {
   std::string out(std::size_t{1} << 20U, '\0');
@@ -85,7 +65,7 @@ TEST_CASE("snapshot: secrets leave texts, the rest stays") {
 }
 
 TEST_CASE("snapshot: a host in files, and what cannot be read is named") {
-  TestFolder host;
+  sim::TestFolder host;
   host.write("proc/stat", "cpu 1 2 3\ncpu0 1 2 3\nbtime 1700000000\n");
   host.write("proc/sys/kernel/hostname", "db1\n");
   host.write("proc/loadavg", "9.00 1 1 1/2 3\n");
@@ -95,9 +75,9 @@ TEST_CASE("snapshot: a host in files, and what cannot be read is named") {
   host.write("proc/77/status", "Name:\tx\nUid:\t33\t33\t33\t33\n");
   host.write("proc/77/cmdline", std::string_view("app\0--password=abc\0", 19));
   host.write("proc/77/cgroup", "0::/system.slice/web.service\n");
-  REQUIRE(host.files->create_folders(host.path + "/proc/77/fd"));
-  std::filesystem::create_symlink("socket:[4711]", host.path + "/proc/77/fd/3");
-  std::filesystem::create_symlink("/var/log/app.log", host.path + "/proc/77/fd/4");
+  REQUIRE(host.files->create_folders(host.file("proc/77/fd")));
+  std::filesystem::create_symlink("socket:[4711]", host.file("proc/77/fd/3"));
+  std::filesystem::create_symlink("/var/log/app.log", host.file("proc/77/fd/4"));
   host.write("proc/net/tcp",
              "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
              "timeout inode\n   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 "
@@ -108,7 +88,7 @@ TEST_CASE("snapshot: a host in files, and what cannot be read is named") {
   host.write("root/var/log/auth.log", "one\ntoken=abc\n");
   SnapshotRequest request;
   request.reason = "by hand";
-  request.paths = {host.path + "/proc", host.path + "/sys", host.path + "/root"};
+  request.paths = {host.file("proc"), host.file("sys"), host.file("root")};
   request.journal = false;
   request.limits.lines_max = 1;
   const base::RealClock clock;
@@ -153,9 +133,9 @@ TEST_CASE("snapshot: a trigger takes one, then none within the pause") {
 }
 
 TEST_CASE("snapshot: the folder keeps the newest, readable by its owner only") {
-  TestFolder place;
+  sim::TestFolder place;
   place.write("kept/notes.txt", "not ours");
-  SnapshotFolder folder(*place.files, {place.path + "/kept", 3, 1U << 20U});
+  SnapshotFolder folder(*place.files, {place.file("kept"), 3, 1U << 20U});
   for (int i = 0; i < 5; ++i) {
     const auto path = folder.keep(base::wall_time(1'700'000'000'000 + i * 1000), "load",
                                   fmt::format("{{\"n\":{}}}", i));
@@ -164,7 +144,7 @@ TEST_CASE("snapshot: the folder keeps the newest, readable by its owner only") {
     CHECK(unpacked(place.files->read(*path, 1000).value()) == fmt::format("{{\"n\":{}}}", i));
   }
   CHECK(folder.size().files == 3);
-  const auto names = place.files->list(place.path + "/kept").value();
+  const auto names = place.files->list(place.file("kept")).value();
   REQUIRE(names.size() == 4);
   CHECK(names.front() == "notes.txt");
   CHECK(names[1] == "snapshot-2023-11-14T221322Z-load.json.zst");

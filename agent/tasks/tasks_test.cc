@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 
 #include "agent/tasks/task_audit.h"
 #include "agent/tasks/task_commands.h"
@@ -16,6 +14,7 @@
 #include "common/config/source.h"
 #include "common/config/toml.h"
 #include "common/sim/sim_file_system.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -426,21 +425,20 @@ TEST_CASE("rows: lines with something in them, less the header; quotes may hold 
 }
 
 TEST_CASE("desk: a watched report without rows is a failed run, told once, until one has rows") {
-  std::string made = std::filesystem::temp_directory_path() / "tocsin-rows-XXXXXX";
-  REQUIRE(::mkdtemp(made.data()) != nullptr);
-  const auto files = base::make_real_file_system();
-  TasksSettings settings = read("[[task]]\nname = \"export\"\nmode = \"watch\"\nwatch_file = \"" +
-                                made + "/*.csv\"\nexpect_every = \"1d\"\nwatch_rows_min = 2\n")
-                               .settings;
-  settings.inbox = made + "/inbox";
-  settings.state_folder = made + "/state";
-  REQUIRE(files->create_folders(settings.inbox));
+  const sim::TestFolder folder;
+  TasksSettings settings =
+      read("[[task]]\nname = \"export\"\nmode = \"watch\"\nwatch_file = \"" + folder.file("*.csv") +
+           "\"\nexpect_every = \"1d\"\nwatch_rows_min = 2\n")
+          .settings;
+  settings.inbox = folder.file("inbox");
+  settings.state_folder = folder.file("state");
+  REQUIRE(folder.files->create_folders(settings.inbox));
   base::SimClock clock{at("2100-01-01T00:00:00Z")};
-  TaskDesk desk(settings, TaskDesk::World{*files, clock, {}});
+  TaskDesk desk(settings, TaskDesk::World{*folder.files, clock, {}});
   const auto leave = [&](const char* name, const char* text, std::time_t when) {
-    REQUIRE(files->write_atomic(made + "/" + name, text, 0600));
+    const std::string path = folder.write(name, text);
     const timespec times[] = {{when, 0}, {when, 0}};
-    REQUIRE(::utimensat(AT_FDCWD, (made + "/" + name).c_str(), times, 0) == 0);
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
   };
   leave("a.csv", "id,sum\n", 1'700'000'000);
   const TaskState failed = desk.look().tasks.at("export").state;
@@ -454,7 +452,6 @@ TEST_CASE("desk: a watched report without rows is a failed run, told once, until
   CHECK(good.last_ok);
   CHECK(good.last_success_ms == 1'700'000'100'000);
   CHECK(good.numbers.at("evidence_rows") == 2);
-  std::filesystem::remove_all(made);
 }
 
 constexpr const char* kRun =

@@ -11,7 +11,7 @@
 #include "common/base/file_system.h"
 #include "common/base/log.h"
 #include "common/base/sim_executor.h"
-#include "tests/sim/test_folder.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::alertd {
 namespace {

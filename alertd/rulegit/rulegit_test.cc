@@ -7,7 +7,7 @@
 #include "alertd/rulegit/test_origin.h"
 #include "common/base/sim_executor.h"
 #include "common/config/toml.h"
-#include "tests/sim/test_folder.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::rulegit {
 namespace {

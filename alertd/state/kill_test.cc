@@ -6,23 +6,11 @@
 
 #include "alertd/state/schema.h"
 #include "alertd/state/state_tables.h"
-#include "common/base/random.h"
+#include "common/sim/test_folder.h"
 #include "tests/sim/state/asked_store.h"
 
 namespace tocsin::state {
 namespace {
-
-class StateFile {
- public:
-  StateFile() : path_("/tmp/tocsin-restart-" + base::make_real_random()->hex(8) + ".db") {}
-  ~StateFile() {
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path_ + suffix).c_str());
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// What an earlier round delivered is not delivered again.
 bool deliver(StateTables& tables, std::int64_t row_id) {
@@ -37,7 +25,8 @@ bool deliver(StateTables& tables, std::int64_t row_id) {
 }  // namespace
 
 TEST_CASE("kill -9 between commits: what was acknowledged is there") {
-  StateFile file;
+  const sim::TestFolder folder;
+  const std::string path = folder.file("state.db");
   const base::SimClock clock;
   for (int round = 0; round < 5; ++round) {
     int channel[2];
@@ -45,7 +34,7 @@ TEST_CASE("kill -9 between commits: what was acknowledged is there") {
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-      auto database = Database::open(file.path(), 1000);
+      auto database = Database::open(path, 1000);
       if (!database || !migrate(**database, newest_schema_version(), clock.wall())) ::_exit(1);
       StateTables tables(**database);
       for (std::int64_t number = 1;; ++number) {
@@ -71,7 +60,7 @@ TEST_CASE("kill -9 between commits: what was acknowledged is there") {
     CHECK(WIFSIGNALED(status));
     CHECK(acknowledged >= enough);
 
-    auto database = Database::open(file.path(), 1000);
+    auto database = Database::open(path, 1000);
     REQUIRE_MESSAGE(database, database);
     StateTables tables(**database);
     const auto state = tables.load(base::wall_time(0));

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <map>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "alertd/state/schema.h"
 #include "common/base/random.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::state {
 namespace {
@@ -23,17 +23,12 @@ constexpr RecordLogSql kSql{
 using Records = std::map<std::string, std::string>;
 
 struct LogFile {
-  LogFile() : path("/tmp/tocsin-log-" + base::make_real_random()->hex(8) + ".db") {
+  LogFile() {
     auto opened = Database::open(path, 20);
     REQUIRE_MESSAGE(opened, opened);
     database = std::move(*opened);
     REQUIRE(migrate(*database, newest_schema_version(), base::wall_time(0)));
     log.emplace(*database, kSql);
-  }
-  ~LogFile() {
-    log.reset();
-    database.reset();
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
   }
 
   template <class Changes>
@@ -67,7 +62,8 @@ struct LogFile {
     return query.integer_at(0);
   }
 
-  std::string path;
+  sim::TestFolder folder;
+  std::string path = folder.file("state.db");
   std::unique_ptr<Database> database;
   std::optional<RecordLog> log;
 };

@@ -1,25 +1,20 @@
 // When what stands in SQLite's log is copied into the file.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "alertd/state/sqlite.h"
-#include "common/base/random.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::state {
 namespace {
 
 struct File {
-  explicit File(LogLimits limits) : path("/tmp/tocsin-wal-" + base::make_real_random()->hex(8)) {
+  explicit File(LogLimits limits) {
     auto opened = Database::open(path, 20, limits);
     REQUIRE_MESSAGE(opened, opened);
     database = std::move(*opened);
     REQUIRE(database->execute("CREATE TABLE t (body BLOB)"));
-  }
-  ~File() {
-    database.reset();
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
   }
 
   void write_pages(int count) {
@@ -29,7 +24,8 @@ struct File {
   }
   std::uintmax_t size() const { return std::filesystem::file_size(path); }
 
-  std::string path;
+  sim::TestFolder folder;
+  std::string path = folder.file("state.db");
   std::unique_ptr<Database> database;
 };
 

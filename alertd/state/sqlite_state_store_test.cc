@@ -1,15 +1,12 @@
 #include "alertd/state/sqlite_state_store.h"
 
-#include <unistd.h>
-
 #include <atomic>
 
 #include "alertd/state/schema.h"
 #include "alertd/state/state_tables.h"
 #include "common/base/asio_executor.h"
-#include "common/base/file_system.h"
 #include "common/base/mutex.h"
-#include "common/base/random.h"
+#include "common/sim/test_folder.h"
 #include "tests/sim/state/state_store_batch_suite.h"
 #include "tests/sim/state/state_store_log_suite.h"
 
@@ -19,29 +16,8 @@ namespace {
 using base::ErrorCode;
 using incident::StateStore;
 
-/// A folder of its own in /tmp, gone at the end.
-class Folder {
- public:
-  Folder() : path_("/tmp/tocsin-state-" + base::make_real_random()->hex(8)) {
-    REQUIRE(files->create_folders(path_));
-  }
-  ~Folder() {
-    for (const char* name :
-         {"state.db", "state.db-wal", "state.db-shm", "copy.db", "copy.db-wal", "copy.db-shm"}) {
-      if (files->exists(file(name))) static_cast<void>(files->remove(file(name)));
-    }
-    ::rmdir(path_.c_str());
-  }
-  std::string file(const std::string& name) const { return base::join_path(path_, name); }
-
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
-
- private:
-  std::string path_;
-};
-
 struct World {
-  Folder folder;
+  sim::TestFolder folder;
   base::SimClock clock{base::wall_time(1'700'000'000'000)};
   base::SimExecutor executor{clock};
   std::unique_ptr<StateStore> store;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -10,23 +9,13 @@
 
 #include "alertd/state/schema.h"
 #include "alertd/state/state_tables.h"
-#include "common/base/random.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::state::test {
 
 /// A state file with its tables; it is removed at the end.
 struct StateFile {
-  explicit StateFile(int version = newest_schema_version())
-      : path("/tmp/tocsin-state-" + base::make_real_random()->hex(8) + ".db") {
-    crash(version);
-  }
-  ~StateFile() {
-    tables.reset();
-    database.reset();
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
-  }
-  StateFile(const StateFile&) = delete;
-  StateFile& operator=(const StateFile&) = delete;
+  explicit StateFile(int version = newest_schema_version()) { crash(version); }
 
   /// What is in memory is gone; the file is brought to that version of the schema.
   void crash(int version = newest_schema_version()) {
@@ -46,7 +35,8 @@ struct StateFile {
     return query.integer_at(0);
   }
 
-  std::string path;
+  sim::TestFolder folder;
+  std::string path = folder.file("state.db");
   std::unique_ptr<Database> database;
   std::optional<StateTables> tables;
 };

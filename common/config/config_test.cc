@@ -2,12 +2,12 @@
 #include <fmt/core.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
 #include "common/config/yaml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::config {
 namespace {
@@ -144,25 +144,13 @@ TEST_CASE("toml: hostile input ends in an error") {
   CHECK(diagnostics.size() == 3);
 }
 
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/tocsin_config_XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() {
-    for (const char* name : {"secret", "conf"}) ::unlink((path + "/" + name).c_str());
-    ::rmdir(path.c_str());
-  }
-  std::string path;
-};
-
 TEST_CASE("secrets: environment, file, credential") {
   const auto files = base::make_real_file_system();
-  const Folder folder;
-  REQUIRE(files->write_atomic(folder.path + "/secret", "hunter2\n", 0640));
+  const sim::TestFolder folder;
+  REQUIRE(files->write_atomic(folder.file("secret"), "hunter2\n", 0640));
   ::setenv("TOCSIN_TEST_SECRET", "from-env", 1);
-  ::setenv("CREDENTIALS_DIRECTORY", folder.path.c_str(), 1);
-  const Source source{folder.path + "/conf",
+  ::setenv("CREDENTIALS_DIRECTORY", folder.path().c_str(), 1);
+  const Source source{folder.file("conf"),
                       "a = \"${TOCSIN_TEST_SECRET}\"\nb_file = \"secret\"\n"
                       "c_credential = \"secret\"\nd = \"inline\"\ne_credential = \"../x\"\n"};
   const Node root = toml(source);
@@ -181,7 +169,7 @@ TEST_CASE("secrets: environment, file, credential") {
   CHECK(!table.secret("e"));
   table.finish();
   CHECK(diagnostics.size() == 2);
-  REQUIRE(::chmod((folder.path + "/secret").c_str(), 0644) == 0);
+  REQUIRE(::chmod(folder.file("secret").c_str(), 0644) == 0);
   Table again(context, &root);
   CHECK(!again.secret("b"));
   CHECK(diagnostics.back().message.find("may be used by everybody (mode 0644)") !=
@@ -211,12 +199,12 @@ TEST_CASE("yaml scalars are converted when read") {
 
 TEST_CASE("load_source refuses what is not text") {
   const auto files = base::make_real_file_system();
-  const Folder folder;
-  const std::string path = folder.path + "/conf";
+  const sim::TestFolder folder;
+  const std::string path = folder.file("conf");
   const auto message = [&](std::string_view content) {
     REQUIRE(files->write_atomic(path, content, 0600));
     const auto source = load_source(*files, path, 100);
-    return source ? "none" : source.error().message.substr(folder.path.size() + 1);
+    return source ? "none" : source.error().message.substr(folder.path().size() + 1);
   };
   CHECK(message("a = 1\n") == "none");
   CHECK(message("\xEF\xBB\xBF"

@@ -6,6 +6,7 @@
 #include "common/net/http_client.h"
 #include "common/net/http_server.h"
 #include "common/net/test_support.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::net {
 namespace {
@@ -302,7 +303,7 @@ TEST_CASE("a handler still at work learns that its client hung up") {
 }
 
 TEST_CASE("TLS: verified with the right authority, refused without") {
-  test::TemporaryFolder folder;
+  sim::TestFolder folder;
   ServerOptions options;
   options.tls_cert_file = folder.file("cert.pem");
   options.tls_key_file = folder.file("key.pem");
@@ -345,7 +346,7 @@ TEST_CASE("TLS: verified with the right authority, refused without") {
 }
 
 TEST_CASE("TLS: bad files are refused with the setting's name") {
-  test::TemporaryFolder folder;
+  sim::TestFolder folder;
   base::RealClock clock;
   base::AsioExecutor io(clock, "io", 1);
   ServerOptions options;

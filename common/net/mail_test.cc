@@ -14,6 +14,7 @@
 #include "common/net/mail_client.h"
 #include "common/net/mail_format.h"
 #include "common/net/test_support.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::net {
 namespace {
@@ -190,7 +191,7 @@ class SmtpChild {
   }
 
  private:
-  test::TemporaryFolder folder_;
+  sim::TestFolder folder_;
   pid_t pid_ = -1;
   int out_ = -1;
   unsigned short port_ = 0;

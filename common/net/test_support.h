@@ -1,5 +1,4 @@
-// What the tests of this folder share: waiting for an answer, a raw connection, a certificate, a
-// folder.
+// What the tests of this folder share: waiting for an answer, a raw connection, a certificate.
 #pragma once
 
 #include <arpa/inet.h>
@@ -12,8 +11,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,25 +40,6 @@ class Waiter {
   base::Mutex mutex_;
   base::Condition changed_;
   std::optional<T> value_;
-};
-
-/// A folder that is removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    char name[] = "/tmp/tocsin-net-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string file(std::string_view name) const { return base::join_path(path_, name); }
-
- private:
-  std::string path_;
 };
 
 /// A blocking TCP connection to loopback, for saying what no client would.

@@ -22,6 +22,7 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -396,12 +397,11 @@ TEST_CASE("damaged input is refused or bounded, whatever the damage") {
 TEST_CASE("the StatsD server: UDP and a Unix socket, taken addresses, closing") {
   const base::RealClock clock;
   base::Metrics metrics;
-  char folder[] = "/tmp/tocsin-statsd-XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
+  const sim::TestFolder folder;
   StatsdSettings settings;
   const unsigned short port = free_udp_port();
   settings.listen = fmt::format("127.0.0.1:{}", port);
-  settings.socket = std::string(folder) + "/statsd.sock";
+  settings.socket = folder.file("statsd.sock");
   settings.mappings = {{"shop.*.orders", "shop_orders", {{"branch", "$1"}}}};
   const auto server = make_statsd_server(settings, {clock, metrics});
   REQUIRE(server->open());
@@ -430,7 +430,7 @@ TEST_CASE("the StatsD server: UDP and a Unix socket, taken addresses, closing") 
   CHECK_FALSE(server->open());
   REQUIRE(second->open());
   second->close();
-  CHECK(::rmdir(folder) == 0);  // the socket is gone with it
+  CHECK_FALSE(std::filesystem::exists(settings.socket));  // it is gone with it
 }
 
 TEST_CASE("settings: other hosts only when asked for, mappings checked") {

@@ -12,6 +12,7 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -64,25 +65,14 @@ Parsed parse(const std::string& text) {
   return parsed;
 }
 
-struct Bench {
+struct Bench : sim::TestFolder {
   Bench() {
-    std::string name = (std::filesystem::temp_directory_path() / "tocsin-backups-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
     set.name = "db";
     set.settle = 0s;
     set.size_min = 1;
     set.interval = 1s;
   }
-  ~Bench() { std::filesystem::remove_all(folder); }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
 
-  void write(const std::string& name, std::string_view content = "x") {
-    const std::string path = folder + "/" + name;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-    REQUIRE(files->write_atomic(path, content, 0600));
-  }
   TextSink told() {
     BackupWatch watch(set, {*files, clock, [this](base::Command) { return answer; }});
     const BackupStatus status = watch.look();
@@ -92,9 +82,7 @@ struct Bench {
     return sink;
   }
 
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
   base::RealClock clock;
-  std::string folder;
   BackupSet set;
   base::Result<base::CommandResult> answer{base::CommandResult{}};
 };
@@ -233,9 +221,9 @@ TEST_CASE("Barman's and WAL-G's reports") {
 
 TEST_CASE("a folder with nothing good in it: the older good one is the last success") {
   Bench bench;
-  bench.set.paths = {bench.folder + "/*.sql.gz"};
+  bench.set.paths = {bench.file("*.sql.gz")};
   bench.write("b-2026-11-20.sql.gz", "\x1f\x8b not much more of a gzip file");
-  std::filesystem::last_write_time(bench.folder + "/b-2026-11-20.sql.gz",
+  std::filesystem::last_write_time(bench.file("b-2026-11-20.sql.gz"),
                                    std::filesystem::file_time_type::clock::now() - 48h);
   bench.write("b.sql.gz", "");
   const TextSink told = bench.told();
@@ -248,12 +236,12 @@ TEST_CASE("a folder with nothing good in it: the older good one is the last succ
 
 TEST_CASE("no backups is 0; a folder that is not there is a failed check, and not 0") {
   Bench bench;
-  bench.set.paths = {bench.folder + "/*.dump"};
+  bench.set.paths = {bench.file("*.dump")};
   TextSink told = bench.told();
   CHECK(told["backup_files"] == 0);
   CHECK(std::isnan(told["backup_age_seconds"]));
   CHECK(std::isnan(told["backup_verify_success level=size"]));
-  bench.set.paths = {bench.folder + "/none/*.dump"};
+  bench.set.paths = {bench.file("none/*.dump")};
   told = bench.told();
   CHECK(std::isnan(told["backup_files"]));
   CHECK(told["tocsin_agent_check_failed server=backup db check=files reason=not_found"] == 1);
@@ -262,11 +250,11 @@ TEST_CASE("no backups is 0; a folder that is not there is a failed check, and no
 TEST_CASE("an archive of WAL with a gap") {
   Bench bench;
   bench.set.kind = BackupKind::WalArchive;
-  bench.set.wal_archive = bench.folder;
+  bench.set.wal_archive = bench.path();
   for (const char* name :
        {"000000010000000000000001", "000000010000000000000002.gz", "000000010000000000000004",
         "0000000100000000/000000010000000000000005"}) {
-    bench.write(name);
+    bench.write(name, "x");
   }
   const TextSink told = bench.told();
   CHECK(told["backup_wal_segments"] == 4);

@@ -3,13 +3,13 @@
 
 #include <boost/json.hpp>
 
-#include "agent/app/test_folder.h"
 #include "agent/collectors/findings/findings_source.h"
 #include "agent/collectors/findings/json_elements.h"
 #include "agent/collectors/kept/test_source.h"
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -217,11 +217,11 @@ TEST_CASE("memory is one element: a million entries that nobody wants, and one t
 struct Shop {
   Shop() {
     settings.interval = base::Duration{0};
-    settings.state.path = folder.path / "findings.json";
+    settings.state.path = folder.file("findings.json");
     FindingsTool tool;
     tool.name = "images";
     tool.format = "trivy";
-    tool.files = {(folder.path / "trivy*.json").string()};
+    tool.files = {folder.file("trivy*.json")};
     settings.tools.push_back(tool);
   }
   // Written at the given time.
@@ -233,7 +233,7 @@ struct Shop {
   }
   void start(TestSource& test) const { test.restart(make_findings_source(settings, test.world())); }
 
-  TestFolder folder;
+  sim::TestFolder folder;
   FindingsSettings settings;
 };
 
@@ -287,7 +287,7 @@ TEST_CASE("a register: what is overdue, by the day; it is no scan that grows old
   TestSource test;  // on the 1st of July
   Shop shop;
   shop.settings.tools[0].format = "register";
-  shop.settings.tools[0].files = {(shop.folder.path / "pentest.csv").string()};
+  shop.settings.tools[0].files = {shop.folder.file("pentest.csv")};
   shop.put("pentest.csv",
            "id,severity,due,status\nP-1,high,2026-06-30,open\nP-2,high,2026-07-01,open\n"
            "P-3,high,2026-06-01,closed\nP-4,low,,open\n",

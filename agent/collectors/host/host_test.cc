@@ -1,6 +1,5 @@
 // Whole collectors on the hand-made host of tests/data/proc, and on hosts that lack things.
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/timex.h>
 
 #include <cerrno>
@@ -18,6 +17,7 @@
 #include "common/base/sim_executor.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -54,28 +54,6 @@ RecordingSink run(const std::string& name) {
   CHECK_FALSE(sink.repeated);
   return sink;
 }
-
-// A folder that is removed with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    char pattern[] = "/tmp/tocsin-host-XXXXXX";
-    path_ = ::mkdtemp(pattern);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-  void write(const std::string& name, const std::string& text) const {
-    const std::string file = path_ + "/" + name;
-    std::filesystem::create_directories(std::filesystem::path(file).parent_path());
-    REQUIRE(base::make_real_file_system()->write_atomic(file, text, 0644));
-  }
-
- private:
-  std::string path_;
-};
 
 }  // namespace
 
@@ -264,7 +242,7 @@ TEST_CASE("hardware: RAID, bonds, memory errors") {
 }
 
 TEST_CASE("netclass reads settled properties again after a change and after a minute") {
-  TemporaryFolder sys;
+  sim::TestFolder sys;
   const std::string device = "class/net/eth0/";
   sys.write(device + "ifindex", "2\n");
   sys.write(device + "operstate", "up\n");
@@ -336,15 +314,15 @@ TEST_CASE("textfile: whole files or nothing") {
   CHECK(good.has_name("node_textfile_mtime_seconds"));
   CHECK(good.samples.size() == 4 + 2);
 
-  TemporaryFolder folder;
+  sim::TestFolder folder;
   folder.write("a_good.prom", "a 1\n");
   folder.write("b_timestamp.prom", "b 1\nb2 1 1700000000000\n");
   folder.write("c_cut.prom", "c 1\nc2 12");
   folder.write("d_bad.prom", "d 1\nd{ 2\n");
   folder.write("e_empty.prom", "");
   folder.write("f_large.prom", "# " + std::string(2000, 'x') + "\n");
-  std::filesystem::create_directory(folder.path() + "/g_folder.prom");
-  std::filesystem::create_symlink("/nowhere", folder.path() + "/h_dangling.prom");
+  std::filesystem::create_directory(folder.file("g_folder.prom"));
+  std::filesystem::create_symlink("/nowhere", folder.file("h_dangling.prom"));
   base::Metrics metrics;
   TextfileLimits limits;
   limits.file_bytes_max = 1000;
@@ -370,7 +348,7 @@ TEST_CASE("textfile: whole files or nothing") {
 }
 
 TEST_CASE("many processes are scanned less often") {
-  TemporaryFolder proc;
+  sim::TestFolder proc;
   proc.write("sys/kernel/threads-max", "9\n");
   proc.write("sys/kernel/pid_max", "9\n");
   const std::string rest = " (x) S 1 1 1 0 -1 1 1 2 3 4 5 6 7 8 20 0 1 0\n";
@@ -390,7 +368,7 @@ TEST_CASE("many processes are scanned less often") {
 }
 
 TEST_CASE("a host without any of the files fails in words, and never dies") {
-  TemporaryFolder nothing;
+  sim::TestFolder nothing;
   World world;
   HostSettings settings;
   settings.paths = {nothing.path(), nothing.path(), nothing.path()};
@@ -407,7 +385,7 @@ TEST_CASE("every file of the host cut at every length gives an answer") {
   const auto files = base::make_real_file_system();
   for (const char* name : {"stat", "meminfo", "diskstats", "net/dev", "1/mounts", "net/snmp"}) {
     const std::string text = files->read(kData + "/proc/" + name, 1 << 20).value();
-    TemporaryFolder proc;
+    sim::TestFolder proc;
     World world;
     HostSettings settings;
     settings.paths = {proc.path(), proc.path(), proc.path()};

@@ -1,7 +1,6 @@
 // The whole inventory over a root of the test's making.
 #include <doctest/doctest.h>
 
-#include "agent/app/test_folder.h"
 #include "agent/collectors/inventory/baseline.h"
 #include "agent/collectors/inventory/encryption.h"
 #include "agent/collectors/inventory/inventory_source.h"
@@ -9,6 +8,7 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -42,8 +42,8 @@ struct Host {
     put("proc/net/tcp", std::string(kTcpHead) + kSsh);
     put("proc/net/udp", kTcpHead);
     put("proc/4711/comm", "sshd\n");
-    std::filesystem::create_directories(folder.path / "proc/4711/fd");
-    std::filesystem::create_symlink("socket:[111]", folder.path / "proc/4711/fd/3");
+    std::filesystem::create_directories(folder.file("proc/4711/fd"));
+    std::filesystem::create_symlink("socket:[111]", folder.file("proc/4711/fd/3"));
     put("proc/self/mountinfo",
         "25 1 8:1 / / rw - ext4 /dev/sda1 rw\n26 25 254:0 / /backups rw - ext4 /dev/mapper/b rw\n"
         "27 25 0:40 / /nfs rw - nfs4 server:/x rw\n");
@@ -51,24 +51,23 @@ struct Host {
     put("sys/dev/block/8:1/size", "1");
     put("sys/dev/block/254:0/dm/uuid", "CRYPT-LUKS2-0123-b\n");
     settings.interval = base::Duration{0};
-    settings.root = folder.path / "root";
-    settings.proc = folder.path / "proc";
-    settings.sys = folder.path / "sys";
+    settings.root = folder.file("root");
+    settings.proc = folder.file("proc");
+    settings.sys = folder.file("sys");
     settings.checks = {std::begin(kInventoryChecks), std::end(kInventoryChecks)};
-    settings.state.path = folder.path / "state/inventory.json";
+    settings.state.path = folder.file("state/inventory.json");
     settings.encrypted_mounts = {"/backups", "/", "/nfs/data"};
   }
 
   void put(const std::string& name, std::string_view text, mode_t mode = 0644) const {
-    std::filesystem::create_directories((folder.path / name).parent_path());
     folder.write(name, text, mode);
-    std::filesystem::permissions(folder.path / name, std::filesystem::perms(mode));
+    std::filesystem::permissions(folder.file(name), std::filesystem::perms(mode));
   }
   void start(TestSource& test) const {
     test.restart(make_inventory_source(settings, test.world()));
   }
 
-  TestFolder folder;
+  sim::TestFolder folder;
   InventorySettings settings;
 };
 
@@ -184,11 +183,11 @@ TEST_CASE("whoever only looks uses up no change") {
 TEST_CASE("parts that fail are told, and the others go on") {
   TestSource test;
   Host host;
-  host.settings.leavers_file = host.folder.path / "leavers.csv";
+  host.settings.leavers_file = host.folder.file("leavers.csv");
   host.settings.git_work_trees = {"/srv/app"};
-  std::filesystem::remove(host.folder.path / "root/etc/shadow");
-  std::filesystem::remove(host.folder.path / "root/var/log/wtmp");
-  std::filesystem::remove(host.folder.path / "proc/net/tcp");
+  std::filesystem::remove(host.folder.file("root/etc/shadow"));
+  std::filesystem::remove(host.folder.file("root/var/log/wtmp"));
+  std::filesystem::remove(host.folder.file("proc/net/tcp"));
   host.put("state/inventory.json", "{\"families\": {");
   host.start(test);
   const RecordingRound round = test.round();
@@ -215,7 +214,7 @@ TEST_CASE("parts that fail are told, and the others go on") {
 TEST_CASE("leavers: by their date, or from when they were seen") {
   TestSource test;
   Host host;
-  host.settings.leavers_file = host.folder.path / "leavers.csv";
+  host.settings.leavers_file = host.folder.file("leavers.csv");
   host.folder.write("leavers.csv", "alice\n");
   host.start(test);
   CHECK(test.round().value("sec_leavers_active_since_timestamp_seconds") == 1'782'864'000);
@@ -234,8 +233,8 @@ TEST_CASE("leavers: by their date, or from when they were seen") {
 TEST_CASE("encryption: through partitions and md, on virtual machines, of btrfs") {
   const Host host;
   const auto files = base::make_real_file_system();
-  const BlockTrees trees{host.folder.path / "sys", host.folder.path / "proc",
-                         host.folder.path / "dev"};
+  const BlockTrees trees{host.folder.file("sys"), host.folder.file("proc"),
+                         host.folder.file("dev")};
   const auto of = [&](const char* device, const char* source = "/dev/x") {
     return encryption_of(*files, trees, {"/m", device, "ext4", source});
   };
@@ -247,8 +246,8 @@ TEST_CASE("encryption: through partitions and md, on virtual machines, of btrfs"
   CHECK(of("9:1") == Encryption::Yes);
   CHECK(of("77:7") == Encryption::Unknown);
   host.put("sys/class/block/dm-0/dev", "254:0\n");
-  std::filesystem::create_directories(host.folder.path / "dev/mapper");
-  std::filesystem::create_symlink("../dm-0", host.folder.path / "dev/mapper/b");
+  std::filesystem::create_directories(host.folder.file("dev/mapper"));
+  std::filesystem::create_symlink("../dm-0", host.folder.file("dev/mapper/b"));
   CHECK(of("0:33", "/dev/mapper/b") == Encryption::Yes);
   CHECK(of("0:33", "tank/data") == Encryption::Unknown);
   host.put("proc/cpuinfo", "flags\t\t: fpu hypervisor\n");

@@ -3,7 +3,6 @@
 
 #include <boost/json.hpp>
 
-#include "agent/app/test_folder.h"
 #include "agent/collectors/kept/glob.h"
 #include "agent/collectors/kept/kept_round.h"
 #include "agent/collectors/kept/slow_settings.h"
@@ -12,6 +11,7 @@
 #include "agent/collectors/kept/test_source.h"
 #include "common/config/source.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -77,9 +77,9 @@ TEST_CASE("a reading that takes too long is told as failed, beside what was foun
 }
 
 TEST_CASE("state: kept, unreadable, damaged, and not written by who only looks") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   const auto files = base::make_real_file_system();
-  const std::string path = folder.path / "deep/state.json";
+  const std::string path = folder.file("deep/state.json");
   StateFile state(*files, {path});
   CHECK(state.load().value().empty());
   boost::json::object object;
@@ -96,20 +96,19 @@ TEST_CASE("state: kept, unreadable, damaged, and not written by who only looks")
   REQUIRE(state.save(object));
   CHECK(StateFile(*files, {path}).load().value() == object);
   folder.write("cut.json", "{\"since\": 1");
-  const auto cut = StateFile(*files, {folder.path / "cut.json"}).load();
+  const auto cut = StateFile(*files, {folder.file("cut.json")}).load();
   REQUIRE(!cut);
   CHECK(cut.error().code == base::ErrorCode::Corruption);
 }
 
 TEST_CASE("glob: components, dots, limits, and folders that hide what is in them") {
-  const TestFolder folder;
+  const sim::TestFolder folder;
   for (const char* name :
        {"etc/a/one.conf", "etc/a/two.conf", "etc/b/one.conf", "etc/a/.one.conf"}) {
-    std::filesystem::create_directories((folder.path / name).parent_path());
     folder.write(name, "x");
   }
   const auto files = base::make_real_file_system();
-  const std::string root = folder.path;
+  const std::string root = folder.path();
   CHECK(glob(*files, root, "/etc/*/one.conf", 10).paths ==
         std::vector<std::string>{"/etc/a/one.conf", "/etc/b/one.conf"});
   CHECK(glob(*files, root, "/etc/a/*", 10).paths ==
@@ -123,9 +122,9 @@ TEST_CASE("glob: components, dots, limits, and folders that hide what is in them
   CHECK(cut.denied->code == base::ErrorCode::LimitExceeded);
   CHECK(cut.hidden == std::vector<std::string>{""});
   if (::geteuid() != 0) {
-    std::filesystem::permissions(folder.path / "etc/a", std::filesystem::perms::none);
+    std::filesystem::permissions(folder.file("etc/a"), std::filesystem::perms::none);
     const Globbed hidden = glob(*files, root, "/etc/*/one.conf", 10);
-    std::filesystem::permissions(folder.path / "etc/a", std::filesystem::perms::owner_all);
+    std::filesystem::permissions(folder.file("etc/a"), std::filesystem::perms::owner_all);
     REQUIRE(hidden.denied);
     CHECK(hidden.denied->code == base::ErrorCode::PermissionDenied);
     CHECK(hidden.paths == std::vector<std::string>{"/etc/b/one.conf"});

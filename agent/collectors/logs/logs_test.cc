@@ -6,13 +6,13 @@
 
 #include <filesystem>
 
-#include "agent/app/test_folder.h"
 #include "agent/collectors/host/recording_sink.h"
 #include "agent/collectors/logs/logs_reader.h"
 #include "common/base/sim_executor.h"
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -59,18 +59,18 @@ struct ReaderBench {
     std::string errors;
     std::string text = toml;
     for (std::size_t at; (at = text.find("DIR")) != std::string::npos;) {
-      text.replace(at, 3, folder.path.string());
+      text.replace(at, 3, folder.path());
     }
     settings = settings_of(text, errors);
     REQUIRE(errors == "");
-    settings.state_file = folder.path / "logs.state";
+    settings.state_file = folder.file("logs.state");
   }
   void begin() {
     reader.reset();
     reader = std::make_unique<LogsReader>(settings, LogsReader::World{*files, clock});
   }
   void append(const std::string& name, std::string_view text) {
-    auto file = files->open_append(folder.path / name, 0600);
+    auto file = files->open_append(folder.file(name), 0600);
     REQUIRE((*file)->append(text));
   }
   RecordingSink read() {
@@ -83,7 +83,7 @@ struct ReaderBench {
     return sink;
   }
 
-  TestFolder folder;
+  sim::TestFolder folder;
   std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
   base::SimClock clock{base::RealClock().wall()};
   LogsSettings settings;
@@ -342,7 +342,7 @@ logrotate_status = "DIR/status"
 }
 
 TEST_CASE("deleted files: one that this process holds, counted once and by its blocks") {
-  TestFolder folder;
+  sim::TestFolder folder;
   const auto files = base::make_real_file_system();
   const base::RealClock clock;
   DeletedFilesOptions options;
@@ -365,7 +365,7 @@ TEST_CASE("deleted files: one that this process holds, counted once and by its b
     return all;
   };
   const double before = held();
-  const std::string path = folder.path / "gone";
+  const std::string path = folder.file("gone");
   const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   REQUIRE(fd >= 0);
   const std::string block(1 << 20, 'x');

@@ -6,9 +6,9 @@
 
 #include <filesystem>
 
-#include "agent/app/test_folder.h"
 #include "agent/collectors/logs/log_state.h"
 #include "common/base/sim_executor.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 struct TailBench {
   TailBench() { options.patterns = {path("a.log")}; }
 
-  std::string path(const std::string& name) const { return folder.path / name; }
+  std::string path(const std::string& name) const { return folder.file(name); }
   void append(const std::string& name, std::string_view text) {
     auto file = files->open_append(path(name), 0600);
     REQUIRE(file);
@@ -44,7 +44,7 @@ struct TailBench {
 
   using Lines = std::vector<std::string>;
 
-  TestFolder folder;
+  sim::TestFolder folder;
   std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
   // The files' times are the real clock's.
   base::SimClock clock{base::RealClock().wall()};

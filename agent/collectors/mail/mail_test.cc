@@ -20,29 +20,12 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
 
 constexpr std::int64_t kNow = 1'700'000'000'000;
-
-/// A temporary folder with what a test puts into it.
-struct MailFolder {
-  MailFolder() : path("/tmp/tocsin-mail-" + base::make_real_random()->hex(8)) {
-    std::filesystem::create_directories(path);
-  }
-  ~MailFolder() {
-    std::error_code none;
-    std::filesystem::remove_all(path, none);
-  }
-  std::string write(const std::string& name, const std::string& text = "x") const {
-    const std::string file = path + "/" + name;
-    std::filesystem::create_directories(std::filesystem::path(file).parent_path());
-    std::ofstream(file) << text;
-    return file;
-  }
-  std::string path;
-};
 
 /// Takes, refuses or loses mail.
 struct FakeRelay final : net::MailClient {
@@ -106,7 +89,7 @@ struct CanaryWorld {
     canary =
         std::make_unique<MailCanary>(settings,
                                      MailCanary::World{executor, lasting_files(), &relay, &mailbox,
-                                                       lasting_failures(), folder.path},
+                                                       lasting_failures(), folder.path()},
                                      base::make_seeded_random(7));
   }
   /// Rounds of 15 s for `duration`; returns the last.
@@ -128,7 +111,7 @@ struct CanaryWorld {
     }
   }
 
-  MailFolder folder;
+  sim::TestFolder folder;
   base::SimClock clock{base::wall_time(kNow)};
   base::SimExecutor executor{clock};
   FakeRelay relay;
@@ -174,36 +157,36 @@ TEST_CASE("mail queue: ids that say when the message came in") {
 }
 
 TEST_CASE("mail queue: files are counted in hashed folders, up to a bound") {
-  const MailFolder folder;
-  folder.write("deferred/A/A1B2C3");
-  folder.write("deferred/A/B/4SVLCh0VFfz1hYB");
-  folder.write("deferred/0/0A1B2C");
-  folder.write("deferred/.keep");
+  const sim::TestFolder folder;
+  folder.write("deferred/A/A1B2C3", "x");
+  folder.write("deferred/A/B/4SVLCh0VFfz1hYB", "x");
+  folder.write("deferred/0/0A1B2C", "x");
+  folder.write("deferred/.keep", "x");
   // The next attempt is in the future; that is not when it came in.
   const utimbuf later{kNow / 1000 + 3600, kNow / 1000 + 3600};
-  REQUIRE(::utime((folder.path + "/deferred/A/A1B2C3").c_str(), &later) == 0);
+  REQUIRE(::utime((folder.file("deferred/A/A1B2C3")).c_str(), &later) == 0);
   const base::WallTime now = base::RealClock().wall();
-  const auto count = count_spool(folder.path + "/deferred", MailServer::Postfix, {}, now);
+  const auto count = count_spool(folder.file("deferred"), MailServer::Postfix, {}, now);
   REQUIRE(count);
   CHECK(count->messages == 3);
   CHECK(count->oldest == base::wall_time(kNow));
   CHECK_FALSE(count->cut);
-  const auto cut = count_spool(folder.path + "/deferred", MailServer::Postfix, {2, 4}, now);
+  const auto cut = count_spool(folder.file("deferred"), MailServer::Postfix, {2, 4}, now);
   REQUIRE(cut);
   CHECK(cut->messages == 2);
   CHECK(cut->cut);
-  CHECK(count_spool(folder.path + "/none", MailServer::Postfix, {}, now).error().code ==
+  CHECK(count_spool(folder.file("none"), MailServer::Postfix, {}, now).error().code ==
         base::ErrorCode::NotFound);
 }
 
 TEST_CASE("mail queue: an Exim message is two files, and one message") {
-  const MailFolder folder;
-  folder.write("input/1r31eq-0006vM-5g-H");
-  folder.write("input/1r31eq-0006vM-5g-D");
-  folder.write("input/x/1r31er-0006vM-5g-H");
+  const sim::TestFolder folder;
+  folder.write("input/1r31eq-0006vM-5g-H", "x");
+  folder.write("input/1r31eq-0006vM-5g-D", "x");
+  folder.write("input/x/1r31er-0006vM-5g-H", "x");
   base::FailureLog failures{"test"};
   base::SimClock clock(base::wall_time(kNow + 60'000));
-  MailQueueSettings settings{"local", MailServer::Exim, folder.path};
+  MailQueueSettings settings{"local", MailServer::Exim, folder.path()};
   RecordingRound sink;
   read_mail_queue(settings, clock, failures)(sink);
   CHECK(sink.value("mail_queue_up,mta=exim") == 1);
@@ -212,10 +195,10 @@ TEST_CASE("mail queue: an Exim message is two files, and one message") {
 }
 
 TEST_CASE("mail queue: what cannot be read is a failed check, not an empty queue") {
-  const MailFolder folder;
+  const sim::TestFolder folder;
   base::FailureLog failures{"test"};
   base::SimClock clock(base::wall_time(kNow));
-  MailQueueSettings settings{"local", MailServer::Postfix, folder.path};
+  MailQueueSettings settings{"local", MailServer::Postfix, folder.path()};
   RecordingRound none;
   read_mail_queue(settings, clock, failures)(none);
   CHECK(none.value("mail_queue_up,mta=postfix") == 0);
@@ -225,7 +208,7 @@ TEST_CASE("mail queue: what cannot be read is a failed check, not an empty queue
   RecordingRound listing;
   read_mail_queue(settings, clock, failures)(listing);
   CHECK(listing.value("tocsin_agent_check_failed,check=mail_queue listing,reason=not_found") == 1);
-  for (int i = 0; i < 101; ++i) folder.write(fmt::format("active/{:X}", 0xA000 + i));
+  for (int i = 0; i < 101; ++i) folder.write(fmt::format("active/{:X}", 0xA000 + i), "x");
   settings.reading = SpoolReading::Auto;
   settings.limits.files_max = 100;
   RecordingRound many;
@@ -347,8 +330,8 @@ TEST_CASE("canary: a mailbox that cannot be read is said, and nothing counts as 
 }
 
 TEST_CASE("canary: a mailbox on a file system that hangs is said, and its late answer is heard") {
-  const MailFolder folder;
-  const std::string pipe = folder.path + "/mbox";
+  const sim::TestFolder folder;
+  const std::string pipe = folder.file("mbox");
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);  // opening it waits for a writer
   const base::RealClock clock;
   base::AsioExecutor thread(clock, "test", 1);
@@ -414,7 +397,7 @@ TEST_CASE("canary: after days a message is lost; the clock set back does not sto
 
 TEST_CASE("canary: what is known survives a restart, and a look by hand sends nothing") {
   CanaryWorld world;
-  const std::string saved = world.folder.path;
+  const std::string saved = world.folder.path();
   // The file is written on a thread of its own; what comes meanwhile is written in a later round.
   const auto written = [&](const std::string& word) {
     for (const auto& entry : std::filesystem::directory_iterator(saved)) {
@@ -436,7 +419,7 @@ TEST_CASE("canary: what is known survives a restart, and a look by hand sends no
   CHECK(round.value("mail_canary_received_total") == 1);
   MailCanary look(world.settings,
                   MailCanary::World{world.executor, lasting_files(), nullptr, nullptr,
-                                    lasting_failures(), world.folder.path},
+                                    lasting_failures(), world.folder.path()},
                   base::make_seeded_random(8));
   RecordingRound told;
   look.start(world.clock.wall(), [&](const Fill& fill) { fill(told); });
@@ -452,7 +435,7 @@ TEST_CASE("canary: what is known survives a restart, and a look by hand sends no
 }
 
 TEST_CASE("canary: in a Maildir its own messages are found and deleted, and no others") {
-  const MailFolder folder;
+  const sim::TestFolder folder;
   const auto files = base::make_real_file_system();
   const std::string found = folder.write("new/1.a", mail_of("abc-1"));
   const std::string old = folder.write("cur/2.b:2,S", mail_of("abc-9"));
@@ -463,7 +446,7 @@ TEST_CASE("canary: in a Maildir its own messages are found and deleted, and no o
   REQUIRE(::utime(old.c_str(), &before) == 0);
   REQUIRE(::utime(other.c_str(), &before) == 0);
   REQUIRE(::utime(personal.c_str(), &before) == 0);
-  const auto result = search_maildir(*files, folder.path, search);
+  const auto result = search_maildir(*files, folder.path(), search);
   REQUIRE(result);
   CHECK(result->words == std::vector<std::string>{"abc-1"});
   CHECK(result->removed == 2);
@@ -471,11 +454,11 @@ TEST_CASE("canary: in a Maildir its own messages are found and deleted, and no o
   CHECK_FALSE(std::filesystem::exists(old));
   CHECK(std::filesystem::exists(other));
   CHECK(std::filesystem::exists(personal));
-  CHECK_FALSE(search_maildir(*files, folder.path + "/none", search));
+  CHECK_FALSE(search_maildir(*files, folder.file("none"), search));
 }
 
 TEST_CASE("canary: in an mbox file the end is looked at, and nothing is changed") {
-  const MailFolder folder;
+  const sim::TestFolder folder;
   const auto files = base::make_real_file_system();
   const std::string path =
       folder.write("mbox", std::string(2 << 20, 'x') + "\nFrom a\n" + mail_of("abc-1"));
@@ -485,7 +468,7 @@ TEST_CASE("canary: in an mbox file the end is looked at, and nothing is changed"
   REQUIRE(result);
   CHECK(result->words == std::vector<std::string>{"abc-1"});
   CHECK(std::filesystem::file_size(path) == size);
-  CHECK(search_mbox(*files, folder.path + "/none", search)->words.empty());
+  CHECK(search_mbox(*files, folder.file("none"), search)->words.empty());
 }
 
 TEST_CASE("mail: the configuration says what it cannot read") {

@@ -1,12 +1,12 @@
 #include <doctest/doctest.h>
 
-#include "agent/app/test_folder.h"
 #include "agent/collectors/kept/test_source.h"
 #include "agent/collectors/packages/apt.h"
 #include "agent/collectors/packages/deb_version.h"
 #include "agent/collectors/packages/packages_source.h"
 #include "agent/collectors/packages/running.h"
 #include "agent/collectors/packages/stanzas.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -145,16 +145,13 @@ struct Host {
     put("root/boot/vmlinuz-6.1.0-9-amd64", "");
     put("proc/100/maps", "7f00-7f01 r-xp 0 fe:01 1 /usr/lib/libssl.so.3\n");
     settings.interval = base::Duration{0};
-    settings.root = folder.path / "root";
-    settings.proc = folder.path / "proc";
+    settings.root = folder.file("root");
+    settings.proc = folder.file("proc");
     settings.checks = {std::begin(kPackagesChecks), std::end(kPackagesChecks)};
-    settings.state.path = folder.path / "packages.json";
+    settings.state.path = folder.file("packages.json");
   }
 
-  void put(const std::string& name, std::string_view text) const {
-    std::filesystem::create_directories((folder.path / name).parent_path());
-    folder.write(name, text);
-  }
+  void put(const std::string& name, std::string_view text) const { folder.write(name, text); }
   void offer_security(const std::string& version) const {
     put(lists + "sec_dists_stable-security_main_binary-amd64_Packages",
         "Package: libssl3\nArchitecture: amd64\nVersion: " + version + "\n");
@@ -162,7 +159,7 @@ struct Host {
   void start(TestSource& test) const { test.restart(make_packages_source(settings, test.world())); }
 
   std::string lists = "root/var/lib/apt/lists/";
-  TestFolder folder;
+  sim::TestFolder folder;
   PackagesSettings settings;
 };
 
@@ -218,7 +215,7 @@ TEST_CASE("parts that cannot be read are told, with what to do") {
   host.put(host.lists + "cut_dists_stable_main_binary-amd64_Packages.lz4",
            std::string("\x04\x22\x4d\x18\x64\x40", 6));
   host.put("root/etc/os-release", "ID=debian\nVERSION_ID=\"99\"\n");
-  std::filesystem::remove_all(host.folder.path / "proc/sys");
+  std::filesystem::remove_all(host.folder.file("proc/sys"));
   host.settings.virtual_environments = {"/srv/*/venv"};
   host.put("root/srv/app/venv/pyvenv.cfg", "home = /usr/local/bin\nversion = 3.9.1\n");
   host.put("root/srv/app/venv/lib/python3.9/site-packages/Django-5.2.1.dist-info/METADATA", "");

@@ -10,6 +10,7 @@
 #include "common/config/table.h"
 #include "common/config/toml.h"
 #include "common/net/test_support.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -23,7 +24,7 @@ struct Authority {
   Made shop{{.common_name = "shop.example", .names = "DNS:shop.example,DNS:*.shop.example"},
             &middle};
 
-  StorePointer store(const net::test::TemporaryFolder& folder) const {
+  StorePointer store(const sim::TestFolder& folder) const {
     const auto files = base::make_real_file_system();
     REQUIRE(files->write_atomic(folder.file("ca.pem"), root.pem(), 0644));
     return trusted(folder.file("ca.pem")).value();
@@ -64,7 +65,7 @@ TEST_CASE("certificate: facts, names and keys") {
 }
 
 TEST_CASE("certificate: chains whole, out of order, and without an intermediate") {
-  const net::test::TemporaryFolder folder;
+  const sim::TestFolder folder;
   const Authority made;
   const StorePointer store = made.store(folder);
   const std::string shop = made.shop.pem();
@@ -84,7 +85,7 @@ TEST_CASE("certificate: chains whole, out of order, and without an intermediate"
 }
 
 TEST_CASE("certificate: files by pattern, their keys beside them, and what cannot be read") {
-  const net::test::TemporaryFolder folder;
+  const sim::TestFolder folder;
   const auto files = base::make_real_file_system();
   const Authority made;
   const std::string live = folder.file("live/shop");

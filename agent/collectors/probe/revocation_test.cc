@@ -6,6 +6,7 @@
 #include "agent/collectors/probe/test_certificates.h"
 #include "common/base/file_system.h"
 #include "common/net/test_support.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -27,7 +28,7 @@ struct Authority {
   Made shop{{.common_name = "shop.example", .responder = "http://ocsp.example/"}, &root};
   Made listed{{.common_name = "list.example", .list = "http://list.example/root.crl"}, &root};
   Made plain{{.common_name = "plain.example"}, &root};
-  net::test::TemporaryFolder folder;
+  sim::TestFolder folder;
 
   StorePointer store() const {
     const auto files = base::make_real_file_system();

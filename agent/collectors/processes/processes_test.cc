@@ -1,7 +1,6 @@
 // Processes and control groups of hand-made hosts: recorded files, and members that come and go.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
@@ -14,6 +13,7 @@
 #include "common/config/source.h"
 #include "common/config/table.h"
 #include "common/config/toml.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -35,17 +35,12 @@ struct Fake {
 class FakeHost {
  public:
   FakeHost() {
-    char pattern[] = "/tmp/tocsin-proc-XXXXXX";
-    folder_ = ::mkdtemp(pattern);
     write("proc/stat", "cpu 1 2 3\nbtime 1700000000\nprocesses 5\n");
     write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
   }
-  ~FakeHost() { std::filesystem::remove_all(folder_); }
-  FakeHost(const FakeHost&) = delete;
-  FakeHost& operator=(const FakeHost&) = delete;
 
   void write(const std::string& name, const std::string& text) {
-    const std::filesystem::path path = folder_ + "/" + name;
+    const std::filesystem::path path = folder_.file(name);
     std::filesystem::create_directories(path.parent_path());
     auto files = base::make_real_file_system();
     static_cast<void>(files->remove(path));
@@ -71,13 +66,13 @@ class FakeHost {
     write(at + "cmdline", fake.cmdline);
     if (!fake.unit.empty()) write(at + "cgroup", "0::/system.slice/" + fake.unit + "\n");
   }
-  void end(int pid) { std::filesystem::remove_all(fmt::format("{}/proc/{}", folder_, pid)); }
+  void end(int pid) { std::filesystem::remove_all(folder_.file(fmt::format("proc/{}", pid))); }
 
-  HostPaths paths() const { return {folder_ + "/proc", folder_ + "/sys", folder_}; }
-  std::string proc() const { return folder_ + "/proc"; }
+  HostPaths paths() const { return {folder_.file("proc"), folder_.file("sys"), folder_.path()}; }
+  std::string proc() const { return folder_.file("proc"); }
 
  private:
-  std::string folder_;
+  sim::TestFolder folder_;
 };
 
 struct Watch {

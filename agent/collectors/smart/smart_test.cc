@@ -1,13 +1,11 @@
 // Reports as smartctl writes them: a SATA disk, an NVMe disk, one that failed to open, and junk.
 #include <doctest/doctest.h>
-#include <stdlib.h>
-
-#include <filesystem>
 
 #include "agent/collectors/host/recording_sink.h"
 #include "agent/collectors/smart/smart_collector.h"
 #include "agent/collectors/smart/smart_report.h"
 #include "common/base/sim_executor.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin::agent {
 namespace {
@@ -29,26 +27,6 @@ constexpr const char* kNvme = R"({"smartctl":{"exit_status":8},
 constexpr const char* kNotOpened = R"({"smartctl":{"exit_status":2,"messages":[
   {"string":"Smartctl open device: /dev/sdb failed: Permission denied","severity":"error"}]},
   "device":{"name":"/dev/sdb","protocol":"ATA"}})";
-
-class ReportFolder {
- public:
-  ReportFolder() {
-    char pattern[] = "/tmp/tocsin-smart-XXXXXX";
-    path_ = ::mkdtemp(pattern);
-  }
-  ~ReportFolder() { std::filesystem::remove_all(path_); }
-  ReportFolder(const ReportFolder&) = delete;
-  ReportFolder& operator=(const ReportFolder&) = delete;
-  void write(const std::string& name, const std::string& text) {
-    REQUIRE(files->write_atomic(path_ + "/" + name, text, 0644));
-  }
-  const std::string& path() const { return path_; }
-
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
-
- private:
-  std::string path_;
-};
 
 }  // namespace
 
@@ -73,7 +51,7 @@ TEST_CASE("reports of smartctl") {
 }
 
 TEST_CASE("files of disks: good, damaged, old, of one disk twice, none") {
-  ReportFolder folder;
+  sim::TestFolder folder;
   folder.write("sda.json", kSata);
   folder.write("nvme0.json", kNvme);
   folder.write("sdb.json", kNotOpened);

@@ -1,11 +1,10 @@
 // The dispatcher over a real SQLite file: what a restart finds is what was committed.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include "alertd/incident/dispatcher.h"
 #include "alertd/routing/route_config.h"
 #include "alertd/state/sqlite_state_store.h"
-#include "common/base/random.h"
+#include "common/sim/test_folder.h"
 #include "tests/sim/state/asked_store.h"
 
 namespace tocsin {
@@ -18,22 +17,10 @@ using incident::StateStore;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-class StateFile {
- public:
-  StateFile() : path_("/tmp/tocsin-restart-" + base::make_real_random()->hex(8) + ".db") {}
-  ~StateFile() {
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path_ + suffix).c_str());
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 struct World {
   World() { base::set_log_level(base::LogLevel::Error); }
 
-  StateFile file;
+  sim::TestFolder folder;
   base::SimClock clock{base::wall_time(1'700'000'000'000)};
   base::SimExecutor executor{clock};
   base::Metrics metrics;
@@ -45,7 +32,7 @@ struct World {
     store.reset();
     executor.run_ready();
     state::SqliteOptions sqlite;
-    sqlite.path = file.path();
+    sqlite.path = folder.file("state.db");
     sqlite.worker = &executor;
     auto opened = state::open_sqlite_state_store(sqlite, clock);
     REQUIRE_MESSAGE(opened, opened);

@@ -1,14 +1,13 @@
 // The dispatcher on real threads, as in production: one for it, one in the store, several that
 // post. Run under ThreadSanitizer this is the check of who owns what.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include "alertd/incident/dispatcher.h"
 #include "alertd/routing/route_config.h"
 #include "alertd/state/sqlite_state_store.h"
 #include "common/base/asio_executor.h"
 #include "common/base/mutex.h"
-#include "common/base/random.h"
+#include "common/sim/test_folder.h"
 
 namespace tocsin {
 namespace {
@@ -53,13 +52,13 @@ model::Alert make_alert(int number, base::WallTime now) {
 TEST_CASE("dispatcher on real threads") {
   base::set_log_level(base::LogLevel::Error);
   const base::RealClock clock;
-  const std::string path = "/tmp/tocsin-threads-" + base::make_real_random()->hex(8) + ".db";
+  const sim::TestFolder folder;
   base::AsioExecutor core(clock, "notify", 1);
   base::AsioExecutor clients(clock, "clients", 3);
   base::Metrics metrics;
   Tally tally;
   state::SqliteOptions sqlite;
-  sqlite.path = path;
+  sqlite.path = folder.file("state.db");
   auto store = state::open_sqlite_state_store(sqlite, clock);
   REQUIRE_MESSAGE(store, store);
 
@@ -95,7 +94,6 @@ TEST_CASE("dispatcher on real threads") {
   core.stop();
   store->reset();
   clients.stop();
-  for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
 }
 
 }  // namespace tocsin

@@ -8,7 +8,6 @@
 #include <boost/json.hpp>
 
 #include "alertd/state/sqlite_state_store.h"
-#include "common/base/file_system.h"
 #include "common/base/log.h"
 #include "common/base/sim_executor.h"
 #include "common/sim/test_folder.h"
@@ -25,22 +24,22 @@ struct Answer : net::ServerResponse {
 struct BackupSite {
   BackupSite() {
     base::set_log_level(base::LogLevel::Error);
-    write("ack.key", "secret");
-    write("alertd.toml", "listen = 1");
+    folder.write("ack.key", "secret");
+    folder.write("alertd.toml", "listen = 1");
     tsdb::StoreOptions options;
-    options.folder = data("tsdb");
-    auto opened = tsdb::Store::open(options, *files, executor, metrics);
+    options.folder = folder.file("tsdb");
+    auto opened = tsdb::Store::open(options, *folder.files, executor, metrics);
     REQUIRE(opened);
     store = std::move(*opened);
     auto state_opened = state::open_sqlite_state_store(
-        {.path = data("state.db"), .worker = &executor}, executor.clock());
+        {.path = folder.file("state.db"), .worker = &executor}, executor.clock());
     REQUIRE(state_opened);
     state = std::move(*state_opened);
     OwnBackupSettings settings;
     settings.data_folder = folder.path();
-    settings.configuration = [this] { return std::vector{data("alertd.toml")}; };
+    settings.configuration = [this] { return std::vector{folder.file("alertd.toml")}; };
     backup = std::make_unique<OwnBackup>(
-        OwnBackupWorld{executor, executor, *files, *random, metrics, *store, *state, "db1"},
+        OwnBackupWorld{executor, executor, *folder.files, *random, metrics, *store, *state, "db1"},
         std::move(settings));
     backup->start();
     executor.run_ready();
@@ -50,11 +49,7 @@ struct BackupSite {
     executor.run_ready();
   }
 
-  std::string data(const std::string& name) const { return base::join_path(folder.path(), name); }
-  void write(const std::string& name, const std::string& text) {
-    REQUIRE(files->write_atomic(data(name), text, 0600));
-  }
-  bool staging() const { return files->exists(data("backup-staging")); }
+  bool staging() const { return folder.files->exists(folder.file("backup-staging")); }
   double metric(const std::string& name) const {
     for (const base::MetricPoint& point : metrics.points()) {
       if (point.name == name) return point.value;
@@ -101,7 +96,6 @@ struct BackupSite {
   base::SimClock clock{base::wall_time(1'764'313'200'000)};
   base::SimExecutor executor{clock};
   base::Metrics metrics;
-  std::unique_ptr<base::FileSystem> files = base::make_real_file_system();
   std::unique_ptr<base::Random> random = base::make_seeded_random(1);
   std::unique_ptr<tsdb::Store> store;
   std::unique_ptr<incident::StateStore> state;
@@ -124,7 +118,8 @@ TEST_CASE("own backup: all of it is there, and goes once it is fetched") {
   }
   CHECK(std::count(names.begin(), names.end(), "data/state.db") == 1);
   CHECK(std::count(names.begin(), names.end(), "data/ack.key") == 1);
-  CHECK(std::count(names.begin(), names.end(), "configuration" + site.data("alertd.toml")) == 1);
+  CHECK(std::count(names.begin(), names.end(), "configuration" + site.folder.file("alertd.toml")) ==
+        1);
   CHECK(site.answer("POST", "/api/v1/backup", {}).status == 503);  // one at a time
   CHECK(site.answer("POST", "/api/v1/backup/<id>/done", {id}).status == 200);
   CHECK(!site.staging());
@@ -179,7 +174,7 @@ TEST_CASE("own backup: what nobody fetches is cleared away, and what fails says 
   CHECK(site.answer("GET", kOne, {id}).status == 404);
   CHECK(site.metric("tocsin_alertd_own_backup_failures_total") == 0);
 
-  REQUIRE(site.files->remove(site.data("alertd.toml")));
+  REQUIRE(site.folder.files->remove(site.folder.file("alertd.toml")));
   const std::string failing = site.begin();
   const auto why = site.answer("GET", kOne, {failing});
   CHECK(why.status >= 400);

@@ -76,29 +76,6 @@ std::string code_of(const base::Result<void>& result) {
   return result ? "ok" : std::string(base::to_string(result.error().code));
 }
 
-TEST_CASE("postgres store: in place of a damaged message goes one that says so") {
-  sim::PostgresServer* server = sim::PostgresServer::shared();
-  if (!server) return;
-  World world(*server);
-  StateStore& store = world.test.reopen();
-  incident::StateChange change;
-  change.incidents_upsert = {incident::suite_incident(1001, incident::IncidentState::Open)};
-  change.outbox = {incident::suite_notification("T-1001", 1),
-                   incident::suite_notification("T-1001", 2)};
-  REQUIRE(suite_commit(world.test, store, change));
-  world.execute("UPDATE outbox SET body = substr(body, 1, 50) WHERE sequence = 1");
-  const auto rows = incident::suite_due(world.test, store, 100).rows;
-  REQUIRE(rows.size() == 2);
-  CHECK(rows[0].notification.incident.title == "a message about T-1001 cannot be read any more");
-  CHECK(rows[0].notification.key == change.outbox[0].key);
-  CHECK(rows[0].notification.channel == "pager");
-  CHECK(rows[1].notification.incident.title == change.outbox[1].incident.title);
-  const auto detail = incident::ask<incident::IncidentDetail>(
-      world.executor, [&](auto done) { store.incident("T-1001", world.executor, done); });
-  REQUIRE(detail);
-  CHECK(detail->deliveries.size() == 2);
-}
-
 void run_suite(void (*suite)(const incident::StoreUnderTest&)) {
   if (sim::PostgresServer* server = sim::PostgresServer::shared()) suite(World(*server).test);
 }
@@ -128,6 +105,29 @@ TEST_CASE("postgres store: audit trail") {
 }
 TEST_CASE("postgres store: receipts") {
   run_suite(incident::suite_receipts);
+}
+
+TEST_CASE("postgres store: in place of a damaged message goes one that says so") {
+  sim::PostgresServer* server = sim::PostgresServer::shared();
+  if (!server) return;
+  World world(*server);
+  StateStore& store = world.test.reopen();
+  incident::StateChange change;
+  change.incidents_upsert = {incident::suite_incident(1001, incident::IncidentState::Open)};
+  change.outbox = {incident::suite_notification("T-1001", 1),
+                   incident::suite_notification("T-1001", 2)};
+  REQUIRE(suite_commit(world.test, store, change));
+  world.execute("UPDATE outbox SET body = substr(body, 1, 50) WHERE sequence = 1");
+  const auto rows = incident::suite_due(world.test, store, 100).rows;
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].notification.incident.title == "a message about T-1001 cannot be read any more");
+  CHECK(rows[0].notification.key == change.outbox[0].key);
+  CHECK(rows[0].notification.channel == "pager");
+  CHECK(rows[1].notification.incident.title == change.outbox[1].incident.title);
+  const auto detail = incident::ask<incident::IncidentDetail>(
+      world.executor, [&](auto done) { store.incident("T-1001", world.executor, done); });
+  REQUIRE(detail);
+  CHECK(detail->deliveries.size() == 2);
 }
 
 TEST_CASE("postgres store: batches") {

@@ -72,6 +72,14 @@ inline base::Result<void> suite_commit(const StoreUnderTest& test, StateStore& s
                    [&](Done<void> done) { store.commit(change, test.executor, done); });
 }
 
+inline std::vector<WaitingRow> suite_pending_after(const StoreUnderTest& test, StateStore& store,
+                                                   std::int64_t after_id, std::size_t limit) {
+  auto rows = ask<std::vector<WaitingRow>>(
+      test.executor, [&](auto done) { store.pending_after(after_id, limit, test.executor, done); });
+  REQUIRE(rows);
+  return std::move(*rows);
+}
+
 /// Rows of the outbox that are due, with their messages.
 struct DueRows {
   std::vector<OutboxRow> rows;
@@ -79,11 +87,8 @@ struct DueRows {
 };
 
 inline DueRows suite_due(const StoreUnderTest& test, StateStore& store, int seconds) {
-  const auto waiting = ask<std::vector<WaitingRow>>(
-      test.executor, [&](auto done) { store.pending_after(0, 100, test.executor, done); });
-  REQUIRE(waiting);
   DueRows due;
-  for (const WaitingRow& row : *waiting) {
+  for (const WaitingRow& row : suite_pending_after(test, store, 0, 100)) {
     if (row.due > suite_time(seconds)) {
       due.next_due = std::min(due.next_due.value_or(row.due), row.due);
       continue;

@@ -6,14 +6,6 @@
 
 namespace tocsin::incident {
 
-inline std::vector<WaitingRow> suite_pending_after(const StoreUnderTest& test, StateStore& store,
-                                                   std::int64_t after_id, std::size_t limit) {
-  auto rows = ask<std::vector<WaitingRow>>(
-      test.executor, [&](auto done) { store.pending_after(after_id, limit, test.executor, done); });
-  REQUIRE(rows);
-  return std::move(*rows);
-}
-
 inline DeliveryBatchOutcome suite_record(const StoreUnderTest& test, StateStore& store,
                                          const DeliveryBatch& batch) {
   auto outcome = ask<DeliveryBatchOutcome>(
